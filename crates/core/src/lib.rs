@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Decides, and does nothing else: what the inputs mean, what they render to, what a plan is, what
+//! must be said for it, what to do next and when to give up. The clock, files, terminals and clusters
+//! are elsewhere: `no_std` makes the compiler refuse them here.
+#![no_std]
+
+extern crate alloc;
+
+pub mod approval;
+pub mod change;
+pub mod journal;
+pub mod object;
+pub mod operations;
+pub mod plan;
+pub mod wait;

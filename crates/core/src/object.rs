@@ -1,0 +1,192 @@
+//! Names and identities of Kubernetes objects, and what of an object a decision may depend on.
+
+use alloc::{
+    borrow::ToOwned,
+    format,
+    string::{String, ToString},
+};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// Identity of one incarnation of an object: a recreated object has another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Uid(pub String);
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where an object is found: everything but which incarnation it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    /// `v1`, `apps/v1`, …
+    pub api_version: String,
+    /// `StatefulSet`, …
+    pub kind: String,
+    /// Absent for cluster-scoped objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `metadata.name`
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference to a namespaced object.
+    #[must_use]
+    pub fn namespaced(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The reference of an object as it is written in a manifest; `None` when `apiVersion`, `kind` or
+    /// `metadata.name` is missing.
+    #[must_use]
+    pub fn of(object: &Value) -> Option<Self> {
+        Some(Self {
+            api_version: object.get("apiVersion")?.as_str()?.to_owned(),
+            kind: object.get("kind")?.as_str()?.to_owned(),
+            namespace: object
+                .pointer("/metadata/namespace")
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned),
+            name: object.pointer("/metadata/name")?.as_str()?.to_owned(),
+        })
+    }
+
+    /// The API group, empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The version within the group.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.api_version
+            .split_once('/')
+            .map_or(self.api_version.as_str(), |(_, version)| version)
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+/// `metadata.uid` of a live object.
+#[must_use]
+pub fn uid(object: &Value) -> Option<Uid> {
+    object
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .map(|uid| Uid(uid.to_owned()))
+}
+
+/// A SHA-256 in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of a document, independent of the order of its keys.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        let mut hash = Sha256::new();
+        feed(&mut hash, value);
+        let mut hex = String::with_capacity(64);
+        for byte in hash.finalize() {
+            hex.push_str(&format!("{byte:02x}"));
+        }
+        Self(hex)
+    }
+
+    /// The first 12 digits: what people read and type.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn feed(hash: &mut Sha256, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            let mut keys: alloc::vec::Vec<_> = map.iter().collect();
+            keys.sort_unstable_by_key(|(key, _)| *key);
+            hash.update(b"{");
+            for (key, value) in keys {
+                feed(hash, &Value::String(key.clone()));
+                feed(hash, value);
+            }
+            hash.update(b"}");
+        }
+        Value::Array(items) => {
+            hash.update(b"[");
+            for item in items {
+                feed(hash, item);
+            }
+            hash.update(b"]");
+        }
+        scalar => {
+            let text = scalar.to_string();
+            hash.update(text.len().to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+    }
+}
+
+/// Metadata that the API server and the controllers write on every object.
+const WRITTEN_BY_SERVER: [&str; 7] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Annotations in which controllers keep their own status.
+const WRITTEN_BY_CONTROLLERS: [&str; 1] = ["deployment.kubernetes.io/revision"];
+
+/// The part of a live object that somebody intends: without status and without what the API server
+/// and controllers write. A plan is decided on this part only, so that a CronJob whose status
+/// changes every minute does not invalidate an answer.
+#[must_use]
+pub fn intent(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in WRITTEN_BY_SERVER {
+            metadata.shift_remove(field);
+        }
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            for annotation in WRITTEN_BY_CONTROLLERS {
+                annotations.shift_remove(annotation);
+            }
+            if annotations.is_empty() {
+                metadata.shift_remove("annotations");
+            }
+        }
+    }
+    object
+}

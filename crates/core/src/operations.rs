@@ -1,0 +1,3 @@
+//! One planner an operation: facts in, plan out.
+
+pub mod deploy;

@@ -1,0 +1,109 @@
+//! From rendered objects and what the cluster says of them to the plan that makes it so. The cluster's
+//! own answers (server-side dry runs) are facts here, so that the plan shows what will really change.
+
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
+
+use serde_json::Value;
+
+use crate::object::{ObjectRef, Uid};
+
+/// The field manager of everything that is rendered.
+pub const FIELD_MANAGER: &str = "longrun";
+
+/// The field manager of what operations change: suspension, replicas, the service door.
+pub const OPERATIONS_MANAGER: &str = "longrun-operations";
+
+/// Set on the top-level metadata of rendered objects, and on nothing else.
+pub const RENDERED_LABEL: &str = "longrun/rendered";
+
+/// Set on everything that belongs to an environment.
+pub const ENVIRONMENT_LABEL: &str = "longrun/environment";
+
+/// The ConfigMap that lists what was applied.
+pub const INVENTORY: &str = "longrun-inventory";
+
+/// What was observed before a deployment is planned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The environment's namespace.
+    pub namespace: Namespace,
+    /// One for every rendered object, in any order.
+    pub objects: Vec<Observed>,
+    /// What the last inventory lists; empty when there is none.
+    pub inventory: Vec<ObjectRef>,
+    /// The inventory's incarnation, if there is one.
+    pub inventory_object: Option<Value>,
+    /// The live state of what the inventory lists and nothing renders any more, where it still exists.
+    pub surplus: Vec<Value>,
+    /// The claims of the environment's StatefulSets.
+    pub claims: Vec<Value>,
+}
+
+/// The state of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// It is to be created first.
+    Absent,
+    /// It can take objects.
+    Active,
+    /// It is being deleted, and can take none.
+    Terminating,
+}
+
+/// A rendered object and what the cluster says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// As rendered.
+    pub desired: Value,
+    /// As it is, if it exists.
+    pub live: Option<Value>,
+    /// What a server-side dry run of the desired object answered.
+    pub dry_run: DryRun,
+    /// What belongs to the live object: pods, Jobs, warnings. Empty when it does not exist.
+    pub sight: crate::wait::Sight,
+}
+
+/// What a server-side dry run answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DryRun {
+    /// The object as it would be.
+    Accepted(Value),
+    /// Not tried: the namespace or the kind that it needs is not there yet.
+    Impossible,
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// Why the API server refused a dry run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Other managers own fields that would change.
+    Conflict(Vec<Conflict>),
+    /// The object is invalid, or a field cannot be changed. In the API server's words.
+    Invalid(String),
+    /// A permission is missing. In the API server's words.
+    Forbidden {
+        /// `patch`, …
+        verb: String,
+        /// In the API server's words.
+        message: String,
+    },
+    /// Anything else, for example a quota or an admission policy. In the API server's words.
+    Other(String),
+}
+
+/// A field that another manager owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Who owns it.
+    pub manager: String,
+    /// `.spec.replicas`
+    pub field: String,
+}
+
+/// What the command line adds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Objects whose conflicting fields are taken over, as `Kind/name`.
+    pub take_over: BTreeSet<String>,
+}

@@ -1,0 +1,287 @@
+//! What will be done to a cluster, step by step, and what it costs: the one thing that is shown,
+//! hashed, confirmed, driven and resumed, whatever the operation.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    change::Change,
+    object::{Digest, ObjectRef, Uid},
+    wait::Wait,
+};
+
+/// Which environment on which cluster, recognised and not merely named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Name of the cluster file.
+    pub cluster: String,
+    /// UID of the namespace `kube-system`, which is the identity of the cluster.
+    pub kube_system: Uid,
+    /// Name of the environment, which is the namespace.
+    pub environment: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.environment)
+    }
+}
+
+/// The steps that lead from what was observed to what is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The verb of the command: `deploy`, …
+    pub operation: String,
+    /// Where it happens.
+    pub target: Target,
+    /// In the order in which they are done.
+    pub steps: Vec<Step>,
+    /// What is lost by it, apart from what the steps say.
+    pub loses: Vec<Loss>,
+    /// What the reader should know and no step says, for example what is left alone and why.
+    pub notes: Vec<String>,
+}
+
+/// One change and what must hold before and after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub act: Effect,
+    /// What must still hold immediately before it is done.
+    pub guard: Guard,
+    /// What must hold before the next step begins.
+    pub until: Wait,
+    /// What takes it back when a later step cannot be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Effect>,
+    /// Field by field, for the reader. Empty for creations and deletions.
+    pub changes: Vec<Change>,
+    /// How far the step has been tried.
+    pub checked: Checked,
+}
+
+/// Everything that can be done to a cluster. The list is closed: the simulator interprets the same one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "effect")]
+pub enum Effect {
+    /// Creates an object that must not exist.
+    Create {
+        /// The whole manifest.
+        object: Value,
+    },
+    /// Server-side applies over an object that must exist.
+    Update {
+        /// The whole manifest.
+        object: Value,
+        /// Takes over fields that another manager owns.
+        force: bool,
+    },
+    /// Deletes an object.
+    Delete {
+        /// Which one.
+        object: ObjectRef,
+        /// Which incarnation of it.
+        uid: Uid,
+        /// What becomes of the objects it owns.
+        propagation: Propagation,
+    },
+    /// Stops or resumes a CronJob's schedule.
+    Suspend {
+        /// Which CronJob.
+        object: ObjectRef,
+        /// Whether it is suspended afterwards.
+        suspend: bool,
+    },
+    /// Takes a `VolumeSnapshot` of a claim.
+    Snapshot {
+        /// The `VolumeSnapshot`'s manifest. Its name holds the time and is no part of the plan's digest.
+        object: Value,
+        /// The incarnation of the claim it is taken of.
+        claim: Uid,
+    },
+    /// Changes nothing: the step waits.
+    Watch {
+        /// What is watched.
+        object: ObjectRef,
+    },
+}
+
+/// What becomes of the objects that a deleted object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Propagation {
+    /// They are deleted after it.
+    Background,
+    /// They are deleted before it.
+    Foreground,
+    /// They stay, without owner.
+    Orphan,
+}
+
+/// What must hold of the step's object immediately before the step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "guard")]
+pub enum Guard {
+    /// Nothing.
+    None,
+    /// It does not exist.
+    Absent,
+    /// It is this incarnation.
+    Is {
+        /// The incarnation.
+        uid: Uid,
+    },
+    /// It is this incarnation with the intent that the plan was decided on.
+    Unchanged {
+        /// The incarnation.
+        uid: Uid,
+        /// Digest of [`crate::object::intent`].
+        intent: Digest,
+    },
+}
+
+/// How far a step has been tried without doing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Checked {
+    /// The API server accepted a dry run of it.
+    ByServer,
+    /// Only parsed against the known types: the namespace that the dry run needs is not there yet.
+    Locally,
+    /// There is nothing to try.
+    Nothing,
+}
+
+/// What a plan destroys, from least to worst.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "loss")]
+pub enum Loss {
+    /// Something restarts or is scaled, or a helper object goes; no data.
+    Disruption {
+        /// What is disrupted, for the reader.
+        what: String,
+    },
+    /// A copy of data that exists elsewhere.
+    Copy {
+        /// Which copy.
+        name: String,
+    },
+    /// What a failed test Job left.
+    Evidence {
+        /// The Job.
+        job: String,
+    },
+    /// A stored snapshot.
+    Snapshot {
+        /// The `VolumeSnapshot`.
+        name: String,
+    },
+    /// The database of an environment.
+    Database {
+        /// The claim's incarnation.
+        claim: Uid,
+    },
+}
+
+impl Effect {
+    /// The object that is acted on.
+    #[must_use]
+    pub fn object(&self) -> Option<ObjectRef> {
+        match self {
+            Self::Create { object } | Self::Update { object, .. } | Self::Snapshot { object, .. } => {
+                ObjectRef::of(object)
+            }
+            Self::Delete { object, .. } | Self::Suspend { object, .. } | Self::Watch { object } => {
+                Some(object.clone())
+            }
+        }
+    }
+
+    /// Whether it only waits.
+    #[must_use]
+    pub fn is_watch(&self) -> bool {
+        matches!(self, Self::Watch { .. })
+    }
+}
+
+impl Plan {
+    /// Whether the plan neither changes nor waits for anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether the plan changes something, rather than wait only.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|step| !step.act.is_watch())
+    }
+
+    /// Names the plan from its `first` step on: same digest, same target, same effects on the same
+    /// incarnations, decided on the same facts. Generated names and what is only waited for are left out,
+    /// so that time passing does not change it.
+    #[must_use]
+    pub fn digest_from(&self, first: usize) -> Digest {
+        let steps: Vec<Value> = self
+            .steps
+            .iter()
+            .skip(first)
+            .filter(|step| !step.act.is_watch())
+            .map(|step| {
+                let mut act = json!(step.act);
+                if let Effect::Snapshot { .. } = step.act
+                    && let Some(metadata) = act.pointer_mut("/object/metadata").and_then(Value::as_object_mut)
+                {
+                    metadata.shift_remove("name");
+                }
+                json!({"act": act, "guard": step.guard, "changes": step.changes})
+            })
+            .collect();
+        Digest::of(&json!({
+            "operation": self.operation,
+            "target": self.target,
+            "steps": steps,
+            "loses": self.loses,
+        }))
+    }
+
+    /// Names the whole plan: what a pipe approves.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest_from(0)
+    }
+
+    /// The worst thing that is lost, if anything is.
+    #[must_use]
+    pub fn worst_loss(&self) -> Option<&Loss> {
+        self.loses.iter().max()
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self {
+            Self::Create { .. } => "create",
+            Self::Update { force: false, .. } => "update",
+            Self::Update { force: true, .. } => "take over",
+            Self::Delete {
+                propagation: Propagation::Orphan,
+                ..
+            } => "delete, keeping what it owns,",
+            Self::Delete { .. } => "delete",
+            Self::Suspend { suspend: true, .. } => "suspend",
+            Self::Suspend { suspend: false, .. } => "resume",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Watch { .. } => "wait for",
+        };
+        let object = self.object().map_or_else(String::new, |object| object.to_string());
+        write!(f, "{verb} {object}")
+    }
+}

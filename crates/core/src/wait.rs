@@ -1,0 +1,229 @@
+//! When a step's object is where it should be, why it is not yet, and when to give up. One table for
+//! every operation. Each wait ends with a cause.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::object::Uid;
+
+mod job;
+mod pods;
+mod rollout;
+
+pub use pods::trouble;
+
+/// What must hold before the next step begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "until")]
+pub enum Wait {
+    /// Nothing: the write itself is enough.
+    None,
+    /// A namespace that is not being deleted.
+    Active,
+    /// A custom resource definition that is served.
+    Established,
+    /// A Deployment or StatefulSet that runs what its template says, and only that.
+    RolledOut,
+    /// A Job that has succeeded.
+    Complete,
+    /// A CronJob of which a Job that was created after the step began has succeeded.
+    FirstSuccess,
+    /// The incarnation is gone.
+    Gone {
+        /// Which incarnation.
+        uid: Uid,
+    },
+    /// A `VolumeSnapshot` that is ready to be restored.
+    SnapshotReady,
+    /// No test runs and no invocation is open in the environment.
+    Drained,
+}
+
+/// What was seen of a step's object and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// The object itself, if it exists.
+    pub object: Option<Value>,
+    /// The pods that it owns, directly or not.
+    pub pods: Vec<Value>,
+    /// The Jobs that it owns.
+    pub jobs: Vec<Value>,
+    /// Warnings about the object and what it owns, newest first.
+    pub warnings: Vec<Warning>,
+    /// Invocations that are not completed; `None` when it is not known.
+    pub open_invocations: Option<u64>,
+}
+
+/// A Kubernetes Event of type Warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// When it was last seen.
+    pub last: Timestamp,
+    /// What it is about: `Pod restate-0`.
+    pub about: String,
+    /// `FailedCreate`, …
+    pub reason: String,
+    /// The text.
+    pub message: String,
+}
+
+/// Where a wait stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What was waited for holds.
+    Holds,
+    /// Not yet.
+    NotYet {
+        /// Why, for the reader; it changes when there is progress.
+        cause: String,
+    },
+    /// Not yet, and it looks bad: it may pass by itself, but rarely does.
+    Bad {
+        /// What is wrong.
+        cause: String,
+    },
+    /// It will not happen.
+    Never {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// How long a bad state must hold before it counts.
+pub const BAD_HOLDS: SignedDuration = SignedDuration::from_secs(30);
+
+impl Wait {
+    /// How long it may stand still. Snapshots of large volumes take hours and report nothing on the way.
+    #[must_use]
+    pub fn patience(&self) -> Option<SignedDuration> {
+        match self {
+            Self::SnapshotReady => None,
+            Self::Drained => Some(SignedDuration::from_mins(10)),
+            _ => Some(SignedDuration::from_mins(4)),
+        }
+    }
+
+    /// Where the wait stands by what was seen, for a step that began then.
+    #[must_use]
+    pub fn assess(&self, sight: &Sight, began: Timestamp) -> Standing {
+        if let Self::Gone { uid } = self {
+            return gone(sight, uid);
+        }
+        if *self == Self::None {
+            return Standing::Holds;
+        }
+        if *self == Self::Drained {
+            return drained(sight);
+        }
+        let Some(object) = &sight.object else {
+            return not_yet("it does not exist");
+        };
+        match self {
+            Self::Active => active(object),
+            Self::Established => established(object),
+            Self::RolledOut => rollout::assess(object, sight),
+            Self::Complete => job::complete(object, sight),
+            Self::FirstSuccess => job::first_success(object, sight, began),
+            Self::SnapshotReady => snapshot_ready(object),
+            Self::None | Self::Gone { .. } | Self::Drained => Standing::Holds,
+        }
+    }
+}
+
+fn not_yet(cause: impl Into<String>) -> Standing {
+    Standing::NotYet { cause: cause.into() }
+}
+
+fn gone(sight: &Sight, uid: &Uid) -> Standing {
+    match &sight.object {
+        Some(object) if crate::object::uid(object).as_ref() == Some(uid) => {
+            let finalizers: Vec<&str> = object
+                .pointer("/metadata/finalizers")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            if finalizers.is_empty() {
+                not_yet("it is still there")
+            } else {
+                not_yet(format!("its finalizers are not done: {}", finalizers.join(", ")))
+            }
+        }
+        _ => Standing::Holds,
+    }
+}
+
+fn drained(sight: &Sight) -> Standing {
+    let running = sight.jobs.iter().filter(|job| !job::is_finished(job)).count();
+    match (running, sight.open_invocations) {
+        (0, Some(0)) => Standing::Holds,
+        (0, Some(open)) => not_yet(format!("{open} invocations are open")),
+        (0, None) => not_yet("the observer does not say how many invocations are open"),
+        (running, _) => not_yet(format!("{running} tests are running")),
+    }
+}
+
+fn active(object: &Value) -> Standing {
+    match object.pointer("/status/phase").and_then(Value::as_str) {
+        Some("Terminating") => Standing::Never {
+            cause: "the namespace is being deleted".to_string(),
+        },
+        Some(_) => Standing::Holds,
+        None => not_yet("the namespace has no phase"),
+    }
+}
+
+fn established(object: &Value) -> Standing {
+    if let Some(refused) = condition(object, "NamesAccepted").filter(|condition| !condition.holds) {
+        return Standing::Never { cause: refused.message };
+    }
+    match condition(object, "Established") {
+        Some(Condition { holds: true, .. }) => Standing::Holds,
+        _ => not_yet("the API server does not serve it yet"),
+    }
+}
+
+fn snapshot_ready(object: &Value) -> Standing {
+    if object.pointer("/status/readyToUse").and_then(Value::as_bool) == Some(true) {
+        return Standing::Holds;
+    }
+    match object.pointer("/status/error/message").and_then(Value::as_str) {
+        // The controller retries: an error comes and goes.
+        Some(message) => not_yet(format!("the snapshot controller retries after: {message}")),
+        None => not_yet("the storage has not finished it"),
+    }
+}
+
+pub(crate) struct Condition {
+    pub(crate) holds: bool,
+    pub(crate) message: String,
+}
+
+pub(crate) fn condition(object: &Value, kind: &str) -> Option<Condition> {
+    let condition = object
+        .pointer("/status/conditions")?
+        .as_array()?
+        .iter()
+        .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))?;
+    let text = |field| condition.get(field).and_then(Value::as_str).unwrap_or_default();
+    Some(Condition {
+        holds: text("status") == "True",
+        message: match (text("reason"), text("message")) {
+            (reason, "") => reason.to_string(),
+            ("", message) => message.to_string(),
+            (reason, message) => format!("{reason}: {message}"),
+        },
+    })
+}
+
+fn count(object: &Value, pointer: &str) -> u64 {
+    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
