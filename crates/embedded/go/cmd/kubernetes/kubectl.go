@@ -13,7 +13,7 @@ import (
 // parsed, so the verbosity is picked out of the arguments first, and it prints
 // its errors itself, because a failed request is no misuse of a flag.
 func kubectl() int {
-	if err := logs.GlogSetter(cmd.GetLogVerbosity(os.Args)); err != nil {
+	if _, err := logs.GlogSetter(cmd.GetLogVerbosity(os.Args)); err != nil {
 		return 1
 	}
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
