@@ -59,7 +59,9 @@ pub enum Refused {
         got: String,
     },
     /// `--approve` named another plan: the world has changed since its dry run, or it was mistyped.
-    #[error("not approved, nothing was changed: this plan's digest is {digest}, --approve said {given:?}")]
+    #[error(
+        "not approved, nothing was changed: this plan's digest is {digest}, --approve said {given:?}"
+    )]
     OtherPlan {
         /// The digest of the present plan.
         digest: String,
@@ -73,7 +75,9 @@ pub enum Refused {
         flag: String,
     },
     /// The plan that was approved is not the plan that would be done now.
-    #[error("the cluster changed while the plan waited for its answer, nothing was changed: plan {approved} was approved, it would be {now} now")]
+    #[error(
+        "the cluster changed while the plan waited for its answer, nothing was changed: plan {approved} was approved, it would be {now} now"
+    )]
     Moved {
         /// Digest of the approved plan.
         approved: String,
@@ -100,7 +104,9 @@ impl Ask {
     pub fn demand(&self) -> Demand {
         match self.plan.worst_loss() {
             None | Some(Loss::Disruption { .. } | Loss::Copy { .. }) => Demand::Yes,
-            Some(Loss::Evidence { job: name } | Loss::Snapshot { name }) => Demand::Phrase(name.clone()),
+            Some(Loss::Evidence { job: name } | Loss::Snapshot { name }) => {
+                Demand::Phrase(name.clone())
+            }
             Some(Loss::Database { .. }) => Demand::Phrase(self.plan.target.to_string()),
         }
     }
@@ -124,9 +130,15 @@ impl Ask {
             Demand::Phrase(phrase) => (line == phrase, format!("{phrase:?}")),
         };
         if granted {
-            Ok(Approved { plan: self.plan, by: By::Typed })
+            Ok(Approved {
+                plan: self.plan,
+                by: By::Typed,
+            })
         } else {
-            Err(Refused::Answer { expected, got: line.to_string() })
+            Err(Refused::Answer {
+                expected,
+                got: line.to_string(),
+            })
         }
     }
 
@@ -138,13 +150,24 @@ impl Ask {
         let digest = self.plan.digest();
         if let Some(given) = approve {
             return if given == digest.short() || given == digest.to_string() {
-                Ok(Approved { plan: self.plan, by: By::Piped { digest: Some(given.to_string()) } })
+                Ok(Approved {
+                    plan: self.plan,
+                    by: By::Piped {
+                        digest: Some(given.to_string()),
+                    },
+                })
             } else {
-                Err(Refused::OtherPlan { digest: digest.short().to_string(), given: given.to_string() })
+                Err(Refused::OtherPlan {
+                    digest: digest.short().to_string(),
+                    given: given.to_string(),
+                })
             };
         }
         if yes && self.demand() == Demand::Yes {
-            return Ok(Approved { plan: self.plan, by: By::Piped { digest: None } });
+            return Ok(Approved {
+                plan: self.plan,
+                by: By::Piped { digest: None },
+            });
         }
         Err(Refused::NoTerminal { flag: self.flag() })
     }
@@ -157,7 +180,10 @@ impl Ask {
         if self.plan.changes() {
             Err(self)
         } else {
-            Ok(Approved { plan: self.plan, by: By::NothingToApprove })
+            Ok(Approved {
+                plan: self.plan,
+                by: By::NothingToApprove,
+            })
         }
     }
 }
@@ -184,7 +210,10 @@ impl Approved {
         let approved = self.plan.digest_from(done);
         let now = fresh.digest();
         if approved == now {
-            Ok(Self { plan: fresh, by: self.by })
+            Ok(Self {
+                plan: fresh,
+                by: self.by,
+            })
         } else {
             Err(Refused::Moved {
                 approved: approved.short().to_string(),

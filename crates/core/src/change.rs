@@ -99,7 +99,10 @@ fn names(list: &[Value]) -> Option<Vec<&str>> {
         .iter()
         .map(|entry| entry.get("name").and_then(Value::as_str))
         .collect::<Option<_>>()?;
-    let unique = names.iter().enumerate().all(|(index, name)| !names[..index].contains(name));
+    let unique = names
+        .iter()
+        .enumerate()
+        .all(|(index, name)| !names[..index].contains(name));
     (unique && !names.is_empty()).then_some(names)
 }
 
@@ -114,11 +117,19 @@ fn field(path: &str, key: &str) -> String {
 }
 
 fn gone(path: String, before: &Value) -> Change {
-    Change { path, before: Some(before.clone()), after: None }
+    Change {
+        path,
+        before: Some(before.clone()),
+        after: None,
+    }
 }
 
 fn appeared(path: String, after: &Value) -> Change {
-    Change { path, before: None, after: Some(after.clone()) }
+    Change {
+        path,
+        before: None,
+        after: Some(after.clone()),
+    }
 }
 
 fn replaced(path: &str, before: &Value, after: &Value) -> Change {
@@ -148,12 +159,16 @@ mod tests {
     use super::*;
 
     fn check(before: &Value, after: &Value) -> String {
-        changes(before, after).iter().map(|change| format!("{change}\n")).collect()
+        changes(before, after)
+            .iter()
+            .map(|change| format!("{change}\n"))
+            .collect()
     }
 
     #[test]
     fn entries_of_a_list_are_found_by_name() {
-        let before = json!({"spec": {"containers": [{"name": "a", "image": "x:1"}, {"name": "b"}]}});
+        let before =
+            json!({"spec": {"containers": [{"name": "a", "image": "x:1"}, {"name": "b"}]}});
         let after = json!({"spec": {"containers": [{"name": "b"}, {"name": "a", "image": "x:2"}, {"name": "c"}]}});
         assert_snapshot!(check(&before, &after), @r#"
         spec.containers[a].image: "x:1" → "x:2"

@@ -195,7 +195,8 @@ impl Journal {
     }
 
     fn wait(&mut self, index: usize, sight: &Sight, now: Timestamp) -> Next {
-        let (Some(step), Some(entry)) = (self.plan.steps.get(index), self.entries.last_mut()) else {
+        let (Some(step), Some(entry)) = (self.plan.steps.get(index), self.entries.last_mut())
+        else {
             return Next::Done;
         };
         if entry.acted.is_none() {
@@ -213,22 +214,41 @@ impl Journal {
             Standing::Bad { cause } => (cause, true),
             Standing::NotYet { cause } => (cause, false),
         };
-        entry.bad_since = if bad { entry.bad_since.or(Some(now)) } else { None };
-        if entry.cause.as_ref().is_none_or(|(latest, _)| *latest != cause) {
+        entry.bad_since = if bad {
+            entry.bad_since.or(Some(now))
+        } else {
+            None
+        };
+        if entry
+            .cause
+            .as_ref()
+            .is_none_or(|(latest, _)| *latest != cause)
+        {
             entry.cause = Some((cause.clone(), now));
         }
         let still_since = entry.cause.as_ref().map_or(now, |(_, since)| *since);
-        let given_up = if entry.bad_since.is_some_and(|since| now.duration_since(since) >= BAD_HOLDS) {
+        let given_up = if entry
+            .bad_since
+            .is_some_and(|since| now.duration_since(since) >= BAD_HOLDS)
+        {
             Some(cause.clone())
         } else {
-            let patience = step.until.patience().filter(|patience| now.duration_since(still_since) >= *patience);
-            patience.map(|patience| format!("nothing has changed for {} s: {cause}", patience.as_secs()))
+            let patience = step
+                .until
+                .patience()
+                .filter(|patience| now.duration_since(still_since) >= *patience);
+            patience.map(|patience| {
+                format!("nothing has changed for {} s: {cause}", patience.as_secs())
+            })
         };
         if let Some(cause) = given_up {
             let step = step.act.to_string();
             return self.stop(Reason::Waited { step, cause });
         }
-        Next::Wait { cause, since: entry.began }
+        Next::Wait {
+            cause,
+            since: entry.began,
+        }
     }
 
     /// The effect that [`Next::Do`] asked for is done.
@@ -266,7 +286,9 @@ impl Journal {
 
     fn stop(&mut self, reason: Reason) -> Next {
         self.stopped = Some(reason.clone());
-        self.to_undo().and_then(|index| self.undo_of(index)).map_or(Next::Stop(reason), Next::Undo)
+        self.to_undo()
+            .and_then(|index| self.undo_of(index))
+            .map_or(Next::Stop(reason), Next::Undo)
     }
 
     /// The latest step whose effect is done and can be taken back.
@@ -289,14 +311,23 @@ fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
     match (guard, &sight.object) {
         (Guard::None, _) | (Guard::Absent, None) => None,
         (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
-        (Guard::Is { .. } | Guard::Unchanged { .. }, None) => Some("it was deleted meanwhile".to_string()),
-        (Guard::Is { uid } | Guard::Unchanged { uid, .. }, Some(_)) if met.as_ref() != Some(uid) => {
+        (Guard::Is { .. } | Guard::Unchanged { .. }, None) => {
+            Some("it was deleted meanwhile".to_string())
+        }
+        (Guard::Is { uid } | Guard::Unchanged { uid, .. }, Some(_))
+            if met.as_ref() != Some(uid) =>
+        {
             Some(format!(
                 "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
                 met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
             ))
         }
-        (Guard::Unchanged { intent: planned, .. }, Some(object)) if Digest::of(&intent(object)) != *planned => {
+        (
+            Guard::Unchanged {
+                intent: planned, ..
+            },
+            Some(object),
+        ) if Digest::of(&intent(object)) != *planned => {
             Some("somebody changed it meanwhile".to_string())
         }
         (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,

@@ -67,7 +67,9 @@ impl ObjectRef {
     /// The API group, empty for the core group.
     #[must_use]
     pub fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
     }
 
     /// The version within the group.
@@ -179,7 +181,10 @@ pub fn intent(object: &Value) -> Value {
         for field in WRITTEN_BY_SERVER {
             metadata.shift_remove(field);
         }
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        if let Some(annotations) = metadata
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
             for annotation in WRITTEN_BY_CONTROLLERS {
                 annotations.shift_remove(annotation);
             }

@@ -195,9 +195,9 @@ impl Effect {
     #[must_use]
     pub fn object(&self) -> Option<ObjectRef> {
         match self {
-            Self::Create { object } | Self::Update { object, .. } | Self::Snapshot { object, .. } => {
-                ObjectRef::of(object)
-            }
+            Self::Create { object }
+            | Self::Update { object, .. }
+            | Self::Snapshot { object, .. } => ObjectRef::of(object),
             Self::Delete { object, .. } | Self::Suspend { object, .. } | Self::Watch { object } => {
                 Some(object.clone())
             }
@@ -237,7 +237,9 @@ impl Plan {
             .map(|step| {
                 let mut act = json!(step.act);
                 if let Effect::Snapshot { .. } = step.act
-                    && let Some(metadata) = act.pointer_mut("/object/metadata").and_then(Value::as_object_mut)
+                    && let Some(metadata) = act
+                        .pointer_mut("/object/metadata")
+                        .and_then(Value::as_object_mut)
                 {
                     metadata.shift_remove("name");
                 }
@@ -281,7 +283,9 @@ impl fmt::Display for Effect {
             Self::Snapshot { .. } => "snapshot",
             Self::Watch { .. } => "wait for",
         };
-        let object = self.object().map_or_else(String::new, |object| object.to_string());
+        let object = self
+            .object()
+            .map_or_else(String::new, |object| object.to_string());
         write!(f, "{verb} {object}")
     }
 }

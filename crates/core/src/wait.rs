@@ -138,7 +138,9 @@ impl Wait {
 }
 
 fn not_yet(cause: impl Into<String>) -> Standing {
-    Standing::NotYet { cause: cause.into() }
+    Standing::NotYet {
+        cause: cause.into(),
+    }
 }
 
 fn gone(sight: &Sight, uid: &Uid) -> Standing {
@@ -154,7 +156,10 @@ fn gone(sight: &Sight, uid: &Uid) -> Standing {
             if finalizers.is_empty() {
                 not_yet("it is still there")
             } else {
-                not_yet(format!("its finalizers are not done: {}", finalizers.join(", ")))
+                not_yet(format!(
+                    "its finalizers are not done: {}",
+                    finalizers.join(", ")
+                ))
             }
         }
         _ => Standing::Holds,
@@ -162,7 +167,11 @@ fn gone(sight: &Sight, uid: &Uid) -> Standing {
 }
 
 fn drained(sight: &Sight) -> Standing {
-    let running = sight.jobs.iter().filter(|job| !job::is_finished(job)).count();
+    let running = sight
+        .jobs
+        .iter()
+        .filter(|job| !job::is_finished(job))
+        .count();
     match (running, sight.open_invocations) {
         (0, Some(0)) => Standing::Holds,
         (0, Some(open)) => not_yet(format!("{open} invocations are open")),
@@ -183,7 +192,9 @@ fn active(object: &Value) -> Standing {
 
 fn established(object: &Value) -> Standing {
     if let Some(refused) = condition(object, "NamesAccepted").filter(|condition| !condition.holds) {
-        return Standing::Never { cause: refused.message };
+        return Standing::Never {
+            cause: refused.message,
+        };
     }
     match condition(object, "Established") {
         Some(Condition { holds: true, .. }) => Standing::Holds,
@@ -192,10 +203,17 @@ fn established(object: &Value) -> Standing {
 }
 
 fn snapshot_ready(object: &Value) -> Standing {
-    if object.pointer("/status/readyToUse").and_then(Value::as_bool) == Some(true) {
+    if object
+        .pointer("/status/readyToUse")
+        .and_then(Value::as_bool)
+        == Some(true)
+    {
         return Standing::Holds;
     }
-    match object.pointer("/status/error/message").and_then(Value::as_str) {
+    match object
+        .pointer("/status/error/message")
+        .and_then(Value::as_str)
+    {
         // The controller retries: an error comes and goes.
         Some(message) => not_yet(format!("the snapshot controller retries after: {message}")),
         None => not_yet("the storage has not finished it"),
@@ -213,7 +231,12 @@ pub(crate) fn condition(object: &Value, kind: &str) -> Option<Condition> {
         .as_array()?
         .iter()
         .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))?;
-    let text = |field| condition.get(field).and_then(Value::as_str).unwrap_or_default();
+    let text = |field| {
+        condition
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     Some(Condition {
         holds: text("status") == "True",
         message: match (text("reason"), text("message")) {

@@ -3,9 +3,20 @@
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::object::{ObjectRef, Uid};
+use crate::{object::ObjectRef, wait::Sight};
+
+mod inventory;
+mod planner;
+mod problem;
+mod prune;
+mod upgrade;
+
+pub use inventory::listed;
+pub use planner::plan;
+pub use problem::{Problem, Problems};
 
 /// The field manager of everything that is rendered.
 pub const FIELD_MANAGER: &str = "longrun";
@@ -31,7 +42,7 @@ pub struct Facts {
     pub objects: Vec<Observed>,
     /// What the last inventory lists; empty when there is none.
     pub inventory: Vec<ObjectRef>,
-    /// The inventory's incarnation, if there is one.
+    /// The inventory itself, if there is one.
     pub inventory_object: Option<Value>,
     /// The live state of what the inventory lists and nothing renders any more, where it still exists.
     pub surplus: Vec<Value>,
@@ -60,7 +71,7 @@ pub struct Observed {
     /// What a server-side dry run of the desired object answered.
     pub dry_run: DryRun,
     /// What belongs to the live object: pods, Jobs, warnings. Empty when it does not exist.
-    pub sight: crate::wait::Sight,
+    pub sight: Sight,
 }
 
 /// What a server-side dry run answered.
@@ -101,9 +112,13 @@ pub struct Conflict {
     pub field: String,
 }
 
-/// What the command line adds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is decided elsewhere and holds for the whole plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Objects whose conflicting fields are taken over, as `Kind/name`.
     pub take_over: BTreeSet<String>,
+    /// The `VolumeSnapshotClass` that keeps what it stores: for the snapshot before an upgrade.
+    pub retain_class: String,
+    /// The time that goes into the names of snapshots.
+    pub now: Timestamp,
 }

@@ -12,7 +12,11 @@ pub(super) fn complete(job: &Value, sight: &Sight) -> Standing {
     if let Some(Condition { holds: true, .. }) = condition(job, "Complete") {
         return Standing::Holds;
     }
-    if let Some(Condition { holds: true, message }) = condition(job, "Failed") {
+    if let Some(Condition {
+        holds: true,
+        message,
+    }) = condition(job, "Failed")
+    {
         return Standing::Never { cause: message };
     }
     match (pods::trouble(sight), pods::waiting(sight)) {
@@ -25,16 +29,31 @@ pub(super) fn complete(job: &Value, sight: &Sight) -> Standing {
 /// Jobs made before the step began prove nothing about what was just deployed.
 pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -> Standing {
     // Kubernetes writes whole seconds.
-    let since = began.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(began);
-    let fresh: Vec<&Value> = sight.jobs.iter().filter(|job| created(job) >= Some(since)).collect();
-    if fresh.iter().any(|job| condition(job, "Complete").is_some_and(|complete| complete.holds)) {
+    let since = began
+        .saturating_sub(SignedDuration::from_secs(1))
+        .unwrap_or(began);
+    let fresh: Vec<&Value> = sight
+        .jobs
+        .iter()
+        .filter(|job| created(job) >= Some(since))
+        .collect();
+    if fresh
+        .iter()
+        .any(|job| condition(job, "Complete").is_some_and(|complete| complete.holds))
+    {
         return Standing::Holds;
     }
     if cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
-        return Standing::Never { cause: "the CronJob is suspended".into() };
+        return Standing::Never {
+            cause: "the CronJob is suspended".into(),
+        };
     }
     let failed = fresh.iter().find_map(|job| {
-        let Condition { holds: true, message } = condition(job, "Failed")? else {
+        let Condition {
+            holds: true,
+            message,
+        } = condition(job, "Failed")?
+        else {
             return None;
         };
         Some(format!("{} failed: {message}", name(job)))
@@ -67,9 +86,14 @@ fn attempts(job: &Value) -> String {
 }
 
 fn name(job: &Value) -> &str {
-    job.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("a Job")
+    job.pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or("a Job")
 }
 
 fn created(job: &Value) -> Option<Timestamp> {
-    job.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok()
+    job.pointer("/metadata/creationTimestamp")?
+        .as_str()?
+        .parse()
+        .ok()
 }

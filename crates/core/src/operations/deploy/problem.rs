@@ -1,0 +1,121 @@
+//! Why no plan can be made. All of them are reported together, each with the way on.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use super::{Conflict, Refusal};
+use crate::object::ObjectRef;
+
+/// One reason why a deployment cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The namespace is being deleted and takes no objects.
+    NamespaceTerminating {
+        /// Its name.
+        name: String,
+    },
+    /// The object is being deleted.
+    BeingDeleted {
+        /// Which one.
+        object: ObjectRef,
+        /// What holds it.
+        finalizers: Vec<String>,
+    },
+    /// The API server refuses the object.
+    Refused {
+        /// Which one.
+        object: ObjectRef,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A field of a live object cannot be changed, and the object cannot be replaced without loss.
+    Immutable {
+        /// Which one.
+        object: ObjectRef,
+        /// In the API server's words.
+        message: String,
+    },
+    /// Restate does not support this change of version.
+    Version {
+        /// What runs.
+        from: String,
+        /// What is asked for.
+        to: String,
+        /// Restate's rule that forbids it.
+        rule: &'static str,
+    },
+}
+
+/// Everything that keeps a plan from being made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this cannot be deployed; nothing was changed\n{}", lines(.0))]
+pub struct Problems(pub Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("  - {problem}\n"))
+        .collect::<String>()
+        .trim_end()
+        .to_string()
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NamespaceTerminating { name } => write!(
+                f,
+                "Namespace {name} is being deleted and takes no objects: wait until it is gone (`kubectl get namespace {name} -o yaml` says what holds it), then deploy again"
+            ),
+            Self::BeingDeleted { object, finalizers } if finalizers.is_empty() => {
+                write!(
+                    f,
+                    "{object} is being deleted: wait until it is gone, then deploy again"
+                )
+            }
+            Self::BeingDeleted { object, finalizers } => write!(
+                f,
+                "{object} is being deleted and held by {}: when it is gone, deploy again",
+                finalizers.join(", ")
+            ),
+            Self::Refused { object, refusal } => refused(f, object, refusal),
+            Self::Immutable { object, message } => write!(
+                f,
+                "{object} has a field that cannot be changed: {message}; take the change back, or delete the object yourself if what it holds may go"
+            ),
+            Self::Version { from, to, rule } => {
+                write!(f, "Restate {from} cannot become {to}: {rule}")
+            }
+        }
+    }
+}
+
+fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) -> fmt::Result {
+    match refusal {
+        Refusal::Conflict(conflicts) => {
+            write!(f, "{object} has fields that others own:")?;
+            for Conflict { manager, field } in conflicts {
+                write!(f, " {field} ({manager})")?;
+            }
+            write!(
+                f,
+                "; to take them over: --take-over {}/{}",
+                object.kind, object.name
+            )
+        }
+        Refusal::Invalid(message) => write!(f, "{object} is invalid: {message}"),
+        Refusal::Forbidden { verb, message } => {
+            let group = object.group();
+            write!(
+                f,
+                "no permission to {verb} {object}: {message}; grant it with a rule {{apiGroups: [{group:?}], kind: {}, verbs: [get, list, watch, create, patch, delete]}}",
+                object.kind
+            )
+        }
+        Refusal::Other(message) => write!(f, "{object} is refused: {message}"),
+    }
+}
