@@ -1,0 +1,2 @@
+//! End-to-end tests through the real binary, on a real cluster.
+fn main() {}
