@@ -1,0 +1,147 @@
+//! Files written whole or not at all, locks, and the ends of logs.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Creates `path` and its parents, readable by the owner only.
+pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::file("create", path))
+}
+
+/// Writes a file readable by the owner only. Whoever reads it sees the old or
+/// the new content, never a part.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
+    let partial = beside(path, ".partial");
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&partial)
+        .and_then(|mut file| file.write_all(content.as_ref()))
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(Error::file("write", path))
+}
+
+/// The path with `suffix` after its name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The content, or nothing when there is no such file.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file("read", path)(error)),
+    }
+}
+
+/// Removes a file or a directory with all it holds; nothing there is fine.
+pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, Error> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
+    File::create(path).map_err(Error::file("open", path))
+}
+
+/// Takes the lock, or returns nothing when somebody holds it. It ends with the
+/// file that is returned, or with its process.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
+    let file = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
+    }
+}
+
+/// Takes the lock; calls `waiting` once when somebody else has it.
+pub(crate) fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, Error> {
+    if let Some(file) = try_lock(path)? {
+        return Ok(file);
+    }
+    waiting();
+    let file = open_lock(path)?;
+    file.lock().map_err(Error::file("lock", path))?;
+    Ok(file)
+}
+
+/// The last `lines` lines of a log, each indented; empty when there is none.
+pub(crate) fn tail(path: &Path, lines: usize) -> String {
+    const ENOUGH: u64 = 16 * 1024;
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(ENOUGH)))?;
+        file.read_to_end(&mut content)
+    });
+    if read.is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&content);
+    last_lines(&text, lines)
+}
+
+/// The last `count` lines that are not empty, each indented.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
+    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let kept: Vec<String> = all[all.len().saturating_sub(count)..]
+        .iter()
+        .map(|line| format!("  {line}"))
+        .collect();
+    kept.join("\n")
+}
+
+/// Bytes on disk below `path`, on its own file system; what vanishes meanwhile
+/// is not counted.
+pub(crate) fn disk_use(path: &Path) -> u64 {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    let mut total = found.blocks() * 512;
+    if found.is_dir() {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            total += disk_use(&entry.path());
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_lines;
+
+    #[test]
+    fn the_tail_is_the_last_lines_with_content() {
+        assert_eq!(last_lines("one\n\ntwo\nthree\n", 2), "  two\n  three");
+        assert_eq!(last_lines("", 3), "");
+    }
+}

@@ -1,0 +1,128 @@
+//! What is told about a cluster to whoever asks.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::places::Directories;
+use crate::processes::memory;
+use crate::record::{Entries, Entry, Kind, Record, State};
+use crate::{Error, files};
+
+/// A cluster at this moment.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// What runs, or nothing when the cluster is down.
+    pub running: Option<Running>,
+    /// Where its data is, also when it is down.
+    pub state: PathBuf,
+    /// Bytes of disk that the data takes.
+    pub disk: u64,
+    /// The administrator's kubeconfig, where `up` leaves it.
+    pub kubeconfig: PathBuf,
+}
+
+/// A running cluster.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// When it was started.
+    pub since: SystemTime,
+    /// The address of the node and of the API server.
+    pub address: Ipv4Addr,
+    /// Bytes of memory of all its processes, pods included; pages that several
+    /// processes share are counted once.
+    pub memory: u64,
+    /// Its components, in the order in which they start.
+    pub components: Vec<ComponentStatus>,
+}
+
+/// One component of a running cluster.
+#[derive(Debug, Clone)]
+pub struct ComponentStatus {
+    /// Its name, also that of its log.
+    pub name: String,
+    /// `running`, or what else it is doing: one phrase for people.
+    pub state: String,
+    /// Whether that is as it should be; waiting for the snapshot definitions
+    /// to be installed is.
+    pub healthy: bool,
+    /// Its process on this machine, while there is one.
+    pub pid: Option<u32>,
+    /// How often it ended and was started again since the cluster is up.
+    pub restarts: u32,
+    /// How its last process ended.
+    pub last_exit: Option<String>,
+    /// Bytes of memory of its process.
+    pub memory: u64,
+    /// Its log.
+    pub log: PathBuf,
+}
+
+/// What runs, from the two records and /proc.
+pub(crate) fn running(directories: &Directories, record: &Record, entries: &Entries) -> Running {
+    let members: HashMap<i32, i32> = record.supervisor.namespace_members().into_iter().collect();
+    let memories: HashMap<i32, u64> = members.values().map(|pid| (*pid, memory(*pid))).collect();
+    let components = entries
+        .components
+        .iter()
+        .filter(|entry| entry.kind == Kind::Service)
+        .map(|entry| {
+            let pid = entry.pid.and_then(|inner| members.get(&inner)).copied();
+            ComponentStatus {
+                name: entry.name.clone(),
+                state: phrase(entry),
+                healthy: is_settled(entry, entries),
+                pid: pid.and_then(|pid| u32::try_from(pid).ok()),
+                restarts: entry.restarts,
+                last_exit: entry.last_exit.clone(),
+                memory: pid.and_then(|pid| memories.get(&pid)).copied().unwrap_or(0),
+                log: directories.log(&entry.name),
+            }
+        })
+        .collect();
+    Running {
+        since: UNIX_EPOCH + Duration::from_secs(entries.since),
+        address: record.subnet.node(),
+        memory: memories.values().sum(),
+        components,
+    }
+}
+
+/// Whether `up` need not wait for it any longer: it runs, it is done, or only
+/// the user can do what it waits for.
+pub(crate) fn is_settled(entry: &Entry, entries: &Entries) -> bool {
+    match entry.state {
+        State::Running | State::Done => true,
+        State::Waiting => entry.waits_for.iter().any(|name| {
+            entries.components.iter().any(|other| other.name == *name && other.kind == Kind::Condition)
+        }),
+        State::Starting => entry.kind == Kind::Condition,
+        State::Restarting | State::Failing => false,
+    }
+}
+
+fn phrase(entry: &Entry) -> String {
+    let waits_for = entry.waits_for.as_deref().unwrap_or("its turn");
+    match entry.state {
+        State::Waiting => format!("waiting for {waits_for}"),
+        State::Starting => "starting".into(),
+        State::Running => "running".into(),
+        State::Done => "done".into(),
+        State::Restarting => "restarting".into(),
+        State::Failing => format!("failing, {} times in a row", entry.exits),
+    }
+}
+
+/// The error of a component that keeps failing, if there is one.
+pub(crate) fn failing(directories: &Directories, entries: &Entries) -> Option<Error> {
+    let entry = entries.components.iter().find(|entry| entry.state == State::Failing)?;
+    let log = directories.log(&entry.name);
+    Some(Error::Component {
+        component: entry.name.clone(),
+        exits: entry.exits,
+        outcome: entry.last_exit.clone().unwrap_or_default(),
+        tail: files::tail(&log, 15),
+        log,
+    })
+}
