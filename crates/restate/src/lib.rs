@@ -1,1 +1,24 @@
-//! Placeholder.
+//! A Restate node as others see it: its ingress, its admin interface with SQL, its metrics, and
+//! the server itself as a local process.
+//!
+//! Plain HTTP/1.1 without TLS, one connection a request: the callers are in the same namespace or
+//! on the same machine, and a connection that is not kept cannot be a stale one after a restart.
+//! Facts about the interfaces are those of Restate 1.7.12.
+
+mod admin;
+mod error;
+mod http;
+mod ingress;
+mod invocations;
+mod metrics;
+mod origin;
+pub mod process;
+mod sql;
+
+pub use admin::{Admin, Deployment, Registration};
+pub use error::Error;
+pub use ingress::{Ingress, Object, Sent};
+pub use invocations::{Count, Open, Status};
+pub use metrics::{Leaders, Node};
+pub use origin::{InvalidOrigin, Origin};
+pub use sql::quote;

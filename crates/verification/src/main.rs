@@ -1,2 +1,73 @@
-//! Placeholder.
-fn main() {}
+//! `verification`: everything of the workload that runs in a container.
+//!
+//! Exit codes: 0 done, 1 it failed (the last line says why), 2 wrong usage.
+
+mod arguments;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use longrun_restate::{Admin, Error, Ingress};
+use longrun_verification::{discover, inspect, log, observe, service, test};
+use serde::Serialize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::start();
+    match run(arguments.command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            tracing::error!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether it succeeded; or why it could not even be tried.
+async fn run(command: Command) -> Result<bool, String> {
+    match command {
+        Command::Serve(serve) => {
+            let served = service::serve(serve.addresses(), Arc::new(service::Faithful)).await;
+            served.map_err(|error| format!("cannot serve: {error}"))?;
+            Ok(true)
+        }
+        Command::Test(options) => test::run(options.into(), &mut std::io::stdout())
+            .await
+            .map_err(|error| format!("cannot write the result: {error}")),
+        Command::Discover(discover) => {
+            let admin = Admin::new(discover.admin);
+            let found = discover::discover(&admin, &discover.deployment, discover.wait);
+            print(found.await)
+        }
+        Command::Observe(options) => {
+            let observed = observe::observe(options.into()).await;
+            observed.map_err(|error| format!("cannot observe: {error}"))?;
+            Ok(true)
+        }
+        Command::Inspect(of) => {
+            let (ingress, admin) = (Ingress::new(of.ingress), Admin::new(of.admin));
+            print(inspect::inspect(&ingress, &admin, &of.program.id()).await)
+        }
+        Command::Clear(of) => {
+            let ingress = Ingress::new(of.ingress);
+            print(inspect::clear(&ingress, &of.program.id()).await)
+        }
+    }
+}
+
+/// Prints a result, or the error, as one JSON document on stdout.
+fn print<T: Serialize>(result: Result<T, Error>) -> Result<bool, String> {
+    let ok = result.is_ok();
+    let document = match result {
+        Ok(value) => serde_json::json!({ "code": "ok", "result": value }),
+        Err(error) => {
+            let outcome = longrun_verification::line::Outcome::from(&error);
+            serde_json::json!({ "code": outcome.code, "message": outcome.message })
+        }
+    };
+    println!("{document}");
+    Ok(ok)
+}

@@ -1,0 +1,211 @@
+//! One server process on ports and a directory of its own, and the ways to end it.
+
+use crate::admin::Admin;
+use crate::error::Error;
+use crate::ingress::Ingress;
+use crate::metrics::{Leaders, Node};
+use crate::origin::Origin;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::OpenOptions;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// How often a condition of the process is looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How a server is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The executable, from [`install`](super::install).
+    pub binary: PathBuf,
+    /// Its base directory; the data is below `<base>/<node name>`.
+    pub base: PathBuf,
+    /// Name of the node; a data directory opens only with its own.
+    pub node: String,
+    /// Where its output is appended to.
+    pub log: PathBuf,
+    /// Where it listens.
+    pub ports: Ports,
+}
+
+/// The ports of a server, all on the loopback address.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// Calls of handlers.
+    pub ingress: u16,
+    /// Admin interface and SQL.
+    pub admin: u16,
+    /// Between nodes; also serves metrics.
+    pub node: u16,
+}
+
+impl Ports {
+    /// Ports that nobody listens on at this moment.
+    ///
+    /// # Errors
+    /// When the machine has none left.
+    pub fn free() -> std::io::Result<Self> {
+        // All are held until the last is known, so that they differ.
+        let listeners = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)));
+        let [ingress, admin, node] = listeners;
+        let (ingress, admin, node) = (ingress?, admin?, node?);
+        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+        Ok(Self {
+            ingress: port(&ingress)?,
+            admin: port(&admin)?,
+            node: port(&node)?,
+        })
+    }
+}
+
+/// A running server. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Server {
+    options: Options,
+    child: Child,
+}
+
+impl Server {
+    /// Starts the process; it may not answer yet, see [`Server::ready`].
+    ///
+    /// # Errors
+    /// [`Error::Process`] when it cannot be started.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let failed = |error: std::io::Error| Error::Process {
+            reason: format!("cannot be started: {error}"),
+            log: options.log.clone(),
+        };
+        std::fs::create_dir_all(&options.base).map_err(failed)?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&options.log)
+            .map_err(failed)?;
+        let errors = log.try_clone().map_err(failed)?;
+        let Ports {
+            ingress,
+            admin,
+            node,
+        } = options.ports;
+        let local = |port| format!("127.0.0.1:{port}");
+        let child = Command::new(&options.binary)
+            // Nothing of the caller's environment may configure it.
+            .env_clear()
+            .env("DO_NOT_TRACK", "1")
+            .env("RESTATE_BASE_DIR", &options.base)
+            .env("RESTATE_NODE_NAME", &options.node)
+            .env("RESTATE_CLUSTER_NAME", "longrun")
+            .env("RESTATE_LOG_FORMAT", "json")
+            .env("RESTATE_BIND_ADDRESS", local(node))
+            .env(
+                "RESTATE_ADVERTISED_ADDRESS",
+                format!("http://{}", local(node)),
+            )
+            .env("RESTATE_INGRESS__BIND_ADDRESS", local(ingress))
+            .env("RESTATE_ADMIN__BIND_ADDRESS", local(admin))
+            .env("RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE", "256MB")
+            .env("RESTATE_ADMIN__QUERY_ENGINE__MEMORY_SIZE", "128MB")
+            .env("RESTATE_DEFAULT_NUM_PARTITIONS", "4")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        Ok(Self { options, child })
+    }
+
+    /// A client of its ingress.
+    #[must_use]
+    pub fn ingress(&self) -> Ingress {
+        Ingress::new(Origin::local(self.options.ports.ingress))
+    }
+
+    /// A client of its admin interface.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::new(Origin::local(self.options.ports.admin))
+    }
+
+    /// A client of its metrics.
+    #[must_use]
+    pub fn node(&self) -> Node {
+        Node::new(Origin::local(self.options.ports.node))
+    }
+
+    /// How it is run, to start it again.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Waits until every partition has a leader and the admin interface and ingress answer.
+    ///
+    /// # Errors
+    /// [`Error::Process`] when the process ends instead or takes longer than `within`.
+    pub async fn ready(&mut self, within: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + within;
+        let (admin, node) = (self.admin(), self.node());
+        let ingress = Origin::local(self.options.ports.ingress);
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(self.error(format!("ended while starting: {status}")));
+            }
+            let led = node.leaders().await.is_ok_and(Leaders::complete);
+            if led && admin.health().await.is_ok() && health_of_ingress(&ingress).await.is_ok() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(self.error(format!("has not become ready within {within:?}")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Kills the process as a power cut would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub async fn kill(mut self) -> Result<Options, Error> {
+        self.child
+            .kill()
+            .await
+            .map_err(|error| self.error(format!("cannot be killed: {error}")))?;
+        Ok(self.options)
+    }
+
+    /// Asks the process to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// [`Error::Process`] when it does not end within the time; it is then killed.
+    pub async fn stop(mut self, within: Duration) -> Result<ExitStatus, Error> {
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            kill(Pid::from_raw(id), Signal::SIGTERM)
+                .map_err(|error| self.error(format!("cannot be signalled: {error}")))?;
+        }
+        match tokio::time::timeout(within, self.child.wait()).await {
+            Ok(status) => status.map_err(|error| self.error(error.to_string())),
+            Err(_) => Err(self.error(format!("has not ended within {within:?} of SIGTERM"))),
+        }
+    }
+
+    fn error(&self, reason: String) -> Error {
+        Error::Process {
+            reason,
+            log: self.options.log.clone(),
+        }
+    }
+}
+
+async fn health_of_ingress(origin: &Origin) -> Result<(), Error> {
+    crate::http::Call::get(origin, "/restate/health", Duration::from_secs(2))
+        .send()
+        .await?
+        .accepted()
+        .map(drop)
+}

@@ -1,0 +1,39 @@
+//! SQL over the node's invocations and state.
+
+use crate::admin::Admin;
+use crate::error::Error;
+use crate::http::Call;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+impl Admin {
+    /// The rows of a query. Restate leaves out columns that are null: make them `Option`.
+    ///
+    /// # Errors
+    /// A query that the node cannot plan is [`Error::Answered`] with its explanation.
+    pub async fn query<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, Error> {
+        #[derive(Deserialize)]
+        struct Rows<T> {
+            rows: Vec<T>,
+        }
+        let body = serde_json::json!({ "query": sql }).to_string().into_bytes();
+        let answer = Call::post(&self.origin, "/query", body, self.within)
+            .send()
+            .await?;
+        answer.accepted()?.json().map(|Rows { rows }| rows)
+    }
+}
+
+/// A text as an SQL literal.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_quote_in_a_text_does_not_end_the_literal() {
+        assert_eq!(super::quote("o'clock"), "'o''clock'");
+    }
+}

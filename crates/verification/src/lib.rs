@@ -1,0 +1,19 @@
+//! The workload of the long-running clusters: the services that run test programs, the test that
+//! starts and verifies one, and the observer beside the Restate node.
+//!
+//! ```text
+//! verification test ──ingress──▶ Restate ──▶ verification serve
+//!        │                          │            verifier/<program>       execute, verify, …
+//!        └──SQL: what is open──▶    │            interpreter/<target>-<program>   one counter each
+//! ```
+//! Nothing here writes to disk.
+
+pub mod discover;
+pub mod duration;
+pub mod http;
+pub mod inspect;
+pub mod line;
+pub mod log;
+pub mod observe;
+pub mod service;
+pub mod test;

@@ -1,0 +1,101 @@
+//! What a Restate node does not tell by itself: how many invocations are stuck, and whether every
+//! partition has a leader. Runs beside the node.
+
+mod metrics;
+mod snapshot;
+
+pub use snapshot::{Oldest, ServiceSummary, Summary};
+
+use crate::http::{self, Reply};
+use longrun_restate::{Admin, Node, Origin};
+use snapshot::Snapshot;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// What an observer needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The node's admin interface.
+    pub admin: Origin,
+    /// The node's own port, with its metrics.
+    pub node: Origin,
+    /// Where `/metrics`, `/invocations`, `/ready` and `/live` are served.
+    pub listen: SocketAddr,
+    /// How often the node is asked for its invocations.
+    pub every: Duration,
+}
+
+/// Observes until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn observe(options: Options) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = TcpListener::bind(options.listen).await?;
+    let latest = Arc::new(RwLock::new(Snapshot::default()));
+    let served = Arc::clone(&latest);
+    let stale_after = options.every * 4;
+    let answers = http::serve(listener, move |path| {
+        let snapshot = served.read().unwrap_or_else(PoisonError::into_inner);
+        answer(&snapshot, path, stale_after)
+    });
+    tokio::select! {
+        () = answers => {}
+        () = poll_leaders(&options, &latest) => {}
+        () = poll_invocations(&options, &latest) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn answer(snapshot: &Snapshot, path: &str, stale_after: Duration) -> Reply {
+    let now = Instant::now();
+    match path {
+        "/live" => Reply::text(200, "live"),
+        "/ready" => match snapshot.readiness(now, stale_after) {
+            Ok(()) => Reply::text(200, "every partition has a leader"),
+            Err(reason) => Reply::text(503, &reason),
+        },
+        "/metrics" => Reply::metrics(metrics::render(snapshot, now, stale_after)),
+        "/invocations" => {
+            let summary = snapshot.summary(now, stale_after);
+            match serde_json::to_string(&summary) {
+                Ok(body) => Reply::json(200, body),
+                Err(error) => Reply::text(500, &error.to_string()),
+            }
+        }
+        _ => Reply::text(404, "try /metrics, /invocations, /ready or /live"),
+    }
+}
+
+/// Asks for leaders every second: readiness decides when traffic comes, and one answer is cheap.
+async fn poll_leaders(options: &Options, latest: &RwLock<Snapshot>) {
+    let node = Node::new(options.node.clone()).within(Duration::from_secs(2));
+    let mut ticks = tokio::time::interval(Duration::from_secs(1).min(options.every));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let leaders = node.leaders().await;
+        let mut latest = latest.write().unwrap_or_else(PoisonError::into_inner);
+        latest.leaders_polled(leaders, Instant::now());
+    }
+}
+
+async fn poll_invocations(options: &Options, latest: &RwLock<Snapshot>) {
+    let admin = Admin::new(options.admin.clone());
+    let mut ticks = tokio::time::interval(options.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let began = Instant::now();
+        let counts = admin.open_counts().await;
+        let mut latest = latest.write().unwrap_or_else(PoisonError::into_inner);
+        latest.invocations_polled(counts, began, Instant::now());
+    }
+}

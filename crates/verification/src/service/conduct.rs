@@ -1,0 +1,21 @@
+//! The one place where a service could go wrong on purpose.
+
+use longrun_program::Target;
+use std::fmt::Debug;
+
+/// How a service carries out an increment. The released program only has [`Faithful`]; what loses
+/// or doubles increments is in `faulty-service`, which is in no image.
+pub trait Conduct: Debug + Send + Sync + 'static {
+    /// By how much the counter of this target grows when it is to grow by one.
+    fn growth(&self, target: Target) -> u64;
+}
+
+/// Does what it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Faithful;
+
+impl Conduct for Faithful {
+    fn growth(&self, _target: Target) -> u64 {
+        1
+    }
+}

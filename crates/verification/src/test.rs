@@ -1,0 +1,232 @@
+//! The test of one Job: execute the program of its name, verify it, say so in two lines.
+//!
+//! A pod that fails is started again by its Job, seven in all, with growing pauses. Within one pod
+//! verify is repeated for a while (`patience`), because background calls may still run and Restate
+//! or the service may be restarting: a healthy test is one pod, and a failed pod means something.
+
+use crate::line::{self, Code, Mismatch, Outcome};
+use crate::service::{Inspection, VERIFIED_STATE, VERIFIER};
+use longrun_program::ProgramId;
+use longrun_restate::{Admin, Error, Ingress, Object, Origin, quote};
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// The state of a program is removed this long after it was verified: no pod of its Job is left.
+pub const CLEAR_AFTER: Duration = Duration::from_secs(3 * 3_600);
+/// A test clears at most so many old programs, so that it does not become the load.
+const CLEAR_AT_MOST: u32 = 5;
+/// One request never takes longer: a lost answer must not cost the whole patience.
+const REQUEST: Duration = Duration::from_secs(20);
+/// Pauses between attempts grow from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+/// Open invocations that are named with a mismatch, at most.
+const NAMED_OPEN: u32 = 10;
+
+/// What a test needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The program to run.
+    pub program: ProgramId,
+    /// Restate's ingress.
+    pub ingress: Origin,
+    /// Restate's admin interface.
+    pub admin: Origin,
+    /// How long execute, and after it verify, is tried before the pod fails.
+    pub patience: Duration,
+    /// The pod ends after this at the latest.
+    pub deadline: Duration,
+}
+
+/// Runs a test and writes its result lines; whether it succeeded.
+///
+/// # Errors
+/// Only when a line cannot be written.
+pub async fn run(options: Options, out: &mut impl Write) -> std::io::Result<bool> {
+    let job = options.program.seed.clone();
+    let end = Instant::now() + options.deadline;
+    let late = || {
+        Outcome::new(
+            Code::DeadlineExceeded,
+            "The deadline of the test has passed",
+        )
+    };
+    let test = Test {
+        key: options.program.to_string(),
+        program: options.program,
+        ingress: Ingress::new(options.ingress),
+        admin: Admin::new(options.admin).within(REQUEST),
+        patience: options.patience,
+    };
+
+    let executed = tokio::time::timeout_at(end, test.execute())
+        .await
+        .unwrap_or_else(|_| late());
+    line::write(out, "execute", &job, &executed)?;
+    if !executed.is_ok() {
+        return Ok(false);
+    }
+    let verified = tokio::time::timeout_at(end, test.verify())
+        .await
+        .unwrap_or_else(|_| late());
+    line::write(out, "verify", &job, &verified)?;
+    if verified.is_ok() {
+        // What follows is housekeeping. It changes nothing about the result.
+        if let Ok(Err(error)) = tokio::time::timeout_at(end, test.tidy()).await {
+            tracing::warn!(error = error.one_line(), "cannot clear old programs");
+        }
+    }
+    Ok(verified.is_ok())
+}
+
+struct Test {
+    program: ProgramId,
+    key: String,
+    ingress: Ingress,
+    admin: Admin,
+    patience: Duration,
+}
+
+impl Test {
+    fn verifier(&self, handler: &'static str) -> Object<'_> {
+        Object {
+            service: VERIFIER,
+            key: &self.key,
+            handler,
+        }
+    }
+
+    /// Has Restate start the program. A second pod's execute is ok at once: the handler starts a
+    /// program only once, and a one-way call does not wait for a key that may be stuck.
+    async fn execute(&self) -> Outcome {
+        let mut attempts = Attempts::during(self.patience);
+        loop {
+            let execute = self.verifier("execute");
+            match self.ingress.send(execute, None::<&()>, None, REQUEST).await {
+                Ok(_) => return Outcome::success(),
+                Err(error) if error.is_transient() && attempts.another().await => {}
+                Err(error) => return Outcome::from(&error),
+            }
+        }
+    }
+
+    /// Verifies as soon as nothing of the program is open, and again while that fails, until the
+    /// patience is used up. The last attempt is made whatever is open, so that what is wrong is
+    /// known; and also whenever SQL cannot be asked.
+    async fn verify(&self) -> Outcome {
+        let mut attempts = Attempts::during(self.patience);
+        loop {
+            let open = self.admin.count_open(&self.key).await.ok();
+            if open.is_some_and(|open| open > 0) && attempts.another().await {
+                continue;
+            }
+            match self.verify_once().await {
+                Ok(()) => {
+                    let program = Some(self.program.clone());
+                    return Outcome {
+                        program,
+                        ..Outcome::success()
+                    };
+                }
+                Err(_) if attempts.another().await => {}
+                Err(error) => return self.explain(&error, open).await,
+            }
+        }
+    }
+
+    async fn verify_once(&self) -> Result<(), Error> {
+        self.ingress
+            .call(self.verifier("verify"), None::<&()>, REQUEST)
+            .await
+    }
+
+    /// The failure with all that can be found out about it; less, when Restate does not answer.
+    async fn explain(&self, error: &Error, open_invocations: Option<u64>) -> Outcome {
+        let inspect = self.verifier("inspect");
+        let inspected: Result<Inspection, Error> =
+            self.ingress.call(inspect, None::<&()>, REQUEST).await;
+        let counters = inspected
+            .map(|inspection| inspection.counters)
+            .unwrap_or_default();
+        let mut mismatches = Vec::new();
+        for counter in counters.into_iter().filter(|counter| !counter.is_correct()) {
+            let key = self.program.key_of(counter.target);
+            let open = self
+                .admin
+                .open_invocations(&key, NAMED_OPEN)
+                .await
+                .unwrap_or_default();
+            mismatches.push(Mismatch { counter, open });
+        }
+        let program = Some(self.program.clone());
+        Outcome {
+            program,
+            mismatches,
+            open_invocations,
+            ..Outcome::from(error)
+        }
+    }
+
+    /// Remembers this program as verified, and clears those that were verified long ago. This one
+    /// stays: a crash between clearing and the end of the pod would fail a good program, because
+    /// the next pod's execute would find it started.
+    async fn tidy(&self) -> Result<(), Error> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        self.ingress
+            .send(self.verifier("verified"), Some(&now), None, REQUEST)
+            .await?;
+        for key in verified_before(&self.admin, now.saturating_sub(CLEAR_AFTER.as_secs())).await? {
+            let clear = Object {
+                service: VERIFIER,
+                key: &key,
+                handler: "clear",
+            };
+            self.ingress.send(clear, None::<&()>, None, REQUEST).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The keys of some programs that were verified before this second since the Unix epoch.
+async fn verified_before(admin: &Admin, second: u64) -> Result<Vec<String>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        service_key: String,
+    }
+    let sql = format!(
+        "select service_key from state where service_name = {} and key = {} \
+         and cast(value_utf8 as bigint) < {second} order by service_key limit {CLEAR_AT_MOST}",
+        quote(VERIFIER),
+        quote(VERIFIED_STATE)
+    );
+    let rows: Vec<Row> = admin.query(&sql).await?;
+    Ok(rows.into_iter().map(|row| row.service_key).collect())
+}
+
+/// Pauses between attempts, until a time is used up.
+struct Attempts {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Attempts {
+    fn during(patience: Duration) -> Self {
+        Self {
+            until: Instant::now() + patience,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Waits before another attempt; false, at once, when there is no time for one.
+    async fn another(&mut self) -> bool {
+        if Instant::now() + self.pause > self.until {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 3 / 2).min(PAUSES.1);
+        true
+    }
+}
