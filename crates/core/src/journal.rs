@@ -2,16 +2,19 @@
 //! down what it saw; everything that can go wrong between two steps is decided here.
 
 use alloc::{
+    collections::BTreeSet,
     format,
     string::{String, ToString},
     vec::Vec,
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use crate::{
     approval::{Approved, By},
+    change::asked,
     object::{Digest, Uid, intent, uid},
     plan::{Effect, Guard, Plan, Step},
     wait::{BAD_HOLDS, Sight, Standing},
@@ -23,6 +26,7 @@ const FORMAT: u32 = 1;
 /// A plan that somebody approved, and what has been done of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
+    #[serde(deserialize_with = "known_format")]
     format: u32,
     plan: Plan,
     by: By,
@@ -55,9 +59,12 @@ pub struct Entry {
     /// Since when it looks bad without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bad_since: Option<Timestamp>,
-    /// The latest cause of waiting, and since when it has been the same.
+    /// Since when no new cause of waiting has come up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cause: Option<(String, Timestamp)>,
+    still_since: Option<Timestamp>,
+    /// Every cause so far: going back and forth between two is no progress. Another driver begins anew.
+    #[serde(skip)]
+    causes: BTreeSet<String>,
 }
 
 /// Why a plan cannot go on.
@@ -81,11 +88,19 @@ pub enum Reason {
         cause: String,
     },
     /// What was waited for will not happen, or looked bad or stood still for too long.
-    #[error("{step}: done, but {cause}")]
+    #[error("{step}: gave up waiting: {cause}")]
     Waited {
         /// The step.
         step: String,
         /// What is wrong.
+        cause: String,
+    },
+    /// The driver was told to stop, or cannot go on.
+    #[error("{step}: not finished, because {cause}")]
+    Interrupted {
+        /// The step.
+        step: String,
+        /// By whom or by what.
         cause: String,
     },
 }
@@ -185,7 +200,8 @@ impl Journal {
                 ended: None,
                 undone: false,
                 bad_since: None,
-                cause: None,
+                still_since: None,
+                causes: BTreeSet::new(),
             });
             if !watch {
                 return Next::Do(effect);
@@ -200,54 +216,41 @@ impl Journal {
             return Next::Done;
         };
         if entry.acted.is_none() {
-            return Next::Do(step.act.clone());
+            // The driver died in between, and perhaps the answer was lost after the effect was done.
+            match moved(&step.guard, sight) {
+                None => return Next::Do(step.act.clone()),
+                Some(_) if is_done(&step.act, &step.guard, sight) => {
+                    entry.acted = Some(now);
+                    entry.uid = sight.object.as_ref().and_then(uid);
+                }
+                Some(moved) => {
+                    let step = step.act.to_string();
+                    return self.stop(Reason::Moved { step, moved });
+                }
+            }
         }
-        let (cause, bad) = match step.until.assess(sight, entry.began) {
+        let standing = step.until.assess(sight, entry.began);
+        let given_up = match standing {
             Standing::Holds => {
                 entry.ended = Some(now);
                 return Next::Look;
             }
-            Standing::Never { cause } => {
-                let step = step.act.to_string();
-                return self.stop(Reason::Waited { step, cause });
+            Standing::Never { cause } => Err(cause),
+            Standing::Bad { cause } => entry.looks_bad(cause, now),
+            Standing::NotYet { cause } => {
+                entry.bad_since = None;
+                Ok(cause)
             }
-            Standing::Bad { cause } => (cause, true),
-            Standing::NotYet { cause } => (cause, false),
         };
-        entry.bad_since = if bad {
-            entry.bad_since.or(Some(now))
-        } else {
-            None
-        };
-        if entry
-            .cause
-            .as_ref()
-            .is_none_or(|(latest, _)| *latest != cause)
-        {
-            entry.cause = Some((cause.clone(), now));
-        }
-        let still_since = entry.cause.as_ref().map_or(now, |(_, since)| *since);
-        let given_up = if entry
-            .bad_since
-            .is_some_and(|since| now.duration_since(since) >= BAD_HOLDS)
-        {
-            Some(cause.clone())
-        } else {
-            let patience = step
-                .until
-                .patience()
-                .filter(|patience| now.duration_since(still_since) >= *patience);
-            patience.map(|patience| {
-                format!("nothing has changed for {} s: {cause}", patience.as_secs())
-            })
-        };
-        if let Some(cause) = given_up {
-            let step = step.act.to_string();
-            return self.stop(Reason::Waited { step, cause });
-        }
-        Next::Wait {
-            cause,
-            since: entry.began,
+        match given_up.and_then(|cause| entry.be_patient(step, cause, sight, now)) {
+            Ok(cause) => Next::Wait {
+                cause,
+                since: entry.began,
+            },
+            Err(cause) => {
+                let step = step.act.to_string();
+                self.stop(Reason::Waited { step, cause })
+            }
         }
     }
 
@@ -261,20 +264,26 @@ impl Journal {
 
     /// The effect that [`Next::Do`] or [`Next::Undo`] asked for was refused.
     pub fn refused(&mut self, cause: String) {
-        let undoing = self.stopped.is_some();
-        let Some(entry) = self.entries.iter_mut().rev().find(|entry| !entry.undone) else {
-            return;
-        };
-        let Some(step) = self.plan.steps.get(entry.step) else {
-            return;
-        };
-        let step = step.act.to_string();
-        if undoing {
-            entry.undone = true;
-        } else {
-            self.entries.pop();
-            self.stopped = Some(Reason::Refused { step, cause });
+        if self.stopped.is_some() {
+            // It cannot be taken back: the ones before it still can.
+            return self.undone();
         }
+        let step = self.current_step();
+        self.entries.pop();
+        self.stopped = Some(Reason::Refused { step, cause });
+    }
+
+    /// Nothing more is begun. What is done is taken back as far as the plan says how.
+    pub fn interrupt(&mut self, cause: String) {
+        if self.stopped.is_none() {
+            let step = self.current_step();
+            self.stopped = Some(Reason::Interrupted { step, cause });
+        }
+    }
+
+    fn current_step(&self) -> String {
+        self.current()
+            .map_or_else(String::new, |step| step.act.to_string())
     }
 
     /// The effect that [`Next::Undo`] asked for is done.
@@ -291,11 +300,33 @@ impl Journal {
             .map_or(Next::Stop(reason), Next::Undo)
     }
 
-    /// The latest step whose effect is done and can be taken back.
+    /// What is done, could have been taken back, and was not: in what state the cluster is left.
+    #[must_use]
+    pub fn left(&self) -> Vec<&Effect> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(index, entry)| !entry.undone && self.undo_of(*index).is_some())
+            .filter_map(|(_, entry)| Some(&self.plan.steps.get(entry.step)?.act))
+            .collect()
+    }
+
+    /// The latest step whose effect is done and can be taken back. What came before a change that stays
+    /// is not taken back: the tests must not resume while two versions of the service run.
     fn to_undo(&self) -> Option<usize> {
-        (0..self.entries.len())
-            .rev()
-            .find(|index| !self.entries[*index].undone && self.undo_of(*index).is_some())
+        for (index, entry) in self.entries.iter().enumerate().rev() {
+            if entry.undone {
+                continue;
+            }
+            if self.undo_of(index).is_some() {
+                return Some(index);
+            }
+            let step = self.plan.steps.get(entry.step)?;
+            if step.act.stays() && step.undo.is_none() {
+                return None;
+            }
+        }
+        None
     }
 
     fn undo_of(&self, index: usize) -> Option<Effect> {
@@ -305,8 +336,83 @@ impl Journal {
     }
 }
 
+impl Entry {
+    /// A bad state counts after it has held for a while: until then it may pass.
+    fn looks_bad(&mut self, cause: String, now: Timestamp) -> Result<String, String> {
+        let since = *self.bad_since.get_or_insert(now);
+        if now.duration_since(since) >= BAD_HOLDS {
+            Err(cause)
+        } else {
+            Ok(cause)
+        }
+    }
+
+    /// The cause, for as long as there is progress and time.
+    fn be_patient(
+        &mut self,
+        step: &Step,
+        cause: String,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        if self.causes.insert(cause.clone()) {
+            self.still_since = Some(now);
+        }
+        let still = now.duration_since(self.still_since.unwrap_or(self.began));
+        let whole = now.duration_since(self.began);
+        let given_up = if step.until.patience().is_some_and(|most| still >= most) {
+            format!("nothing has changed for {} s: {cause}", still.as_secs())
+        } else if step.until.bound().is_some_and(|most| whole >= most) {
+            format!("not after {} s: {cause}", whole.as_secs())
+        } else {
+            return Ok(cause);
+        };
+        Err(match sight.warnings.first() {
+            None => given_up,
+            Some(warning) => format!("{given_up}; the latest warning is {warning}"),
+        })
+    }
+}
+
+fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        FORMAT => Ok(FORMAT),
+        other => Err(D::Error::custom(format!(
+            "this journal has format {other}, and this program knows {FORMAT}: use the version that wrote it"
+        ))),
+    }
+}
+
+/// Whether an effect, whose guard does not hold, must have been done before its driver died.
+fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
+    let object = sight.object.as_ref();
+    let same = match guard {
+        Guard::None | Guard::Absent => true,
+        Guard::Is { uid: planned } | Guard::Unchanged { uid: planned, .. } => {
+            object.and_then(uid).as_ref() == Some(planned)
+        }
+    };
+    match (effect, object) {
+        (Effect::Delete { .. }, object) => {
+            !same
+                || object.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
+        }
+        (Effect::Create { object: desired } | Effect::Update { object: desired, .. }, Some(live)) => {
+            same && asked(live, desired).is_empty()
+        }
+        (Effect::Suspend { suspend, .. }, Some(live)) => {
+            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
+        }
+        (Effect::Snapshot { object: desired, .. }, Some(live)) => {
+            asked(live, desired).is_empty()
+        }
+        (_, None) | (Effect::Watch { .. }, _) => false,
+    }
+}
+
 /// What moved since the plan was made, if anything did.
-fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
+#[must_use]
+pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
     let met = sight.object.as_ref().and_then(uid);
     match (guard, &sight.object) {
         (Guard::None, _) | (Guard::Absent, None) => None,
