@@ -38,13 +38,19 @@ impl Api {
     pub(crate) fn new(address: SocketAddr, keys: &Path) -> Result<Self, Error> {
         let unusable = |reason: String| Error::Api {
             address: address.to_string(),
-            reason: format!("its certificates in {} are unusable, {reason}", keys.display()),
+            reason: format!(
+                "its certificates in {} are unusable, {reason}",
+                keys.display()
+            ),
         };
         let certificate = |name: &str| {
-            CertificateDer::from_pem_file(keys.join(name)).map_err(|error| unusable(error.to_string()))
+            CertificateDer::from_pem_file(keys.join(name))
+                .map_err(|error| unusable(error.to_string()))
         };
         let mut roots = RootCertStore::empty();
-        roots.add(certificate("ca.crt")?).map_err(|error| unusable(error.to_string()))?;
+        roots
+            .add(certificate("ca.crt")?)
+            .map_err(|error| unusable(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_file(keys.join("admin.key"))
             .map_err(|error| unusable(error.to_string()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -95,7 +101,10 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// HTTP 1.0: the answer is never in chunks and ends with the connection.
 fn exchange(mut stream: impl Read + Write, path: &str) -> std::io::Result<Answer> {
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
+    )?;
     stream.flush()?;
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
@@ -125,7 +134,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_its_status_and_body() {
-        let answer = parse(b"HTTP/1.0 403 Forbidden\r\nContent-Length: 7\r\n\r\n{\"a\":1}").unwrap();
+        let answer =
+            parse(b"HTTP/1.0 403 Forbidden\r\nContent-Length: 7\r\n\r\n{\"a\":1}").unwrap();
         assert_eq!(answer.status, 403);
         assert_eq!(answer.json()["a"], 1);
     }

@@ -23,12 +23,17 @@ const DAY: u64 = 24 * 60 * 60;
 const AUTHORITY_DAYS: u64 = 3650;
 const CERTIFICATE_DAYS: u64 = 365;
 
+/// The user whose word the components take for who is asking.
+pub(crate) const FRONT_PROXY: &str = "front-proxy-client";
+
 /// etcd has an authority of its own: otherwise every client of the API server
-/// could read and write the database behind it.
+/// could read and write the database behind it. So has the front proxy, which
+/// may speak for every user.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Authority {
     Cluster,
     Etcd,
+    FrontProxy,
 }
 
 impl Authority {
@@ -36,6 +41,7 @@ impl Authority {
         match self {
             Self::Cluster => "ca",
             Self::Etcd => "etcd-ca",
+            Self::FrontProxy => "front-proxy-ca",
         }
     }
 }
@@ -68,11 +74,8 @@ impl Certificate {
         }
     }
 
-    fn of_etcd(self) -> Self {
-        Self {
-            authority: Authority::Etcd,
-            ..self
-        }
+    fn of(self, authority: Authority) -> Self {
+        Self { authority, ..self }
     }
 }
 
@@ -93,12 +96,21 @@ fn table(node: &str, address: Ipv4Addr) -> Vec<Certificate> {
     let etcd_names = ["localhost", "127.0.0.1"];
     vec![
         Certificate::server("apiserver", "kube-apiserver", &api_names),
-        Certificate::server("kubelet-server", &kubelet_user, &[node, &address.to_string()]),
-        Certificate::server("etcd", "etcd", &etcd_names).of_etcd(),
-        Certificate::client("apiserver-etcd", "kube-apiserver", None).of_etcd(),
+        Certificate::server(
+            "kubelet-server",
+            &kubelet_user,
+            &[node, &address.to_string()],
+        ),
+        Certificate::server("etcd", "etcd", &etcd_names).of(Authority::Etcd),
+        Certificate::client("apiserver-etcd", "kube-apiserver", None).of(Authority::Etcd),
+        Certificate::client("front-proxy", FRONT_PROXY, None).of(Authority::FrontProxy),
         Certificate::client("apiserver-kubelet", "longrun:apiserver", None),
         Certificate::client("kubelet", &kubelet_user, Some("system:nodes")),
-        Certificate::client("kube-controller-manager", "system:kube-controller-manager", None),
+        Certificate::client(
+            "kube-controller-manager",
+            "system:kube-controller-manager",
+            None,
+        ),
         Certificate::client("kube-scheduler", "system:kube-scheduler", None),
         Certificate::client("kube-proxy", "system:kube-proxy", None),
         Certificate::client("coredns", "longrun:coredns", None),
@@ -115,15 +127,20 @@ pub(crate) fn issue(directory: &Path, node: &str, subnet: Subnet) -> Result<(), 
     files::make_directory(directory)?;
     let cluster = authority(directory, Authority::Cluster)?;
     let etcd = authority(directory, Authority::Etcd)?;
+    let front_proxy = authority(directory, Authority::FrontProxy)?;
     for certificate in table(node, subnet.node()) {
         let issuer = match certificate.authority {
             Authority::Cluster => &cluster,
             Authority::Etcd => &etcd,
+            Authority::FrontProxy => &front_proxy,
         };
         sign(directory, &certificate, issuer)?;
     }
     let tokens = kept_key(directory, "service-accounts")?;
-    files::write(&directory.join("service-accounts.pub"), tokens.public_key_pem())
+    files::write(
+        &directory.join("service-accounts.pub"),
+        tokens.public_key_pem(),
+    )
 }
 
 fn sign(
@@ -145,18 +162,28 @@ fn sign(
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if !certificate.serves.is_empty() {
-        parameters.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        parameters
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     for name in &certificate.serves {
-        parameters.subject_alt_names.push(match name.parse::<IpAddr>() {
-            Ok(address) => SanType::IpAddress(address),
-            Err(_) => SanType::DnsName(name.as_str().try_into().map_err(failed)?),
-        });
+        parameters
+            .subject_alt_names
+            .push(match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(failed)?),
+            });
     }
     let key = KeyPair::generate().map_err(failed)?;
     let signed = parameters.signed_by(&key, issuer).map_err(failed)?;
-    files::write(&directory.join(format!("{}.key", certificate.file)), key.serialize_pem())?;
-    files::write(&directory.join(format!("{}.crt", certificate.file)), signed.pem())
+    files::write(
+        &directory.join(format!("{}.key", certificate.file)),
+        key.serialize_pem(),
+    )?;
+    files::write(
+        &directory.join(format!("{}.crt", certificate.file)),
+        signed.pem(),
+    )
 }
 
 /// The authority, made at the first start.

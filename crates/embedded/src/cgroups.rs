@@ -50,7 +50,8 @@ pub(crate) fn create(cluster: &str) -> Result<(), Error> {
         if second {
             for directory in [&tree, &parent, &own] {
                 let file = directory.join("cgroup.subtree_control");
-                fs::write(&file, "+cpu +cpuset +memory +pids").map_err(Error::file("write", &file))?;
+                fs::write(&file, "+cpu +cpuset +memory +pids")
+                    .map_err(Error::file("write", &file))?;
             }
         } else {
             share(&tree, &parent, &own)?;
@@ -62,10 +63,12 @@ pub(crate) fn create(cluster: &str) -> Result<(), Error> {
 /// A new cgroup of version 1 may use no processor until told which, and counts
 /// as much as one process of the machine however many pods are in it.
 fn share(tree: &Path, parent: &Path, own: &Path) -> Result<(), Error> {
-    let write = |file: PathBuf, value: &str| fs::write(&file, value).map_err(Error::file("write", &file));
+    let write =
+        |file: PathBuf, value: &str| fs::write(&file, value).map_err(Error::file("write", &file));
     if tree.join("cpuset.cpus").exists() {
         for name in ["cpuset.cpus", "cpuset.mems"] {
-            let all = fs::read_to_string(tree.join(name)).map_err(Error::file("read", tree.join(name)))?;
+            let all = fs::read_to_string(tree.join(name))
+                .map_err(Error::file("read", tree.join(name)))?;
             for directory in [parent, own] {
                 write(directory.join(name), all.trim())?;
             }
@@ -74,7 +77,10 @@ fn share(tree: &Path, parent: &Path, own: &Path) -> Result<(), Error> {
     if tree.join("cpu.shares").exists() || own.join("cpu.shares").exists() {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         for directory in [parent, own] {
-            write(directory.join("cpu.shares"), &(SHARES * processors).to_string())?;
+            write(
+                directory.join("cpu.shares"),
+                &(SHARES * processors).to_string(),
+            )?;
         }
     }
     Ok(())

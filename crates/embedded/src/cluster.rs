@@ -12,9 +12,7 @@ use crate::network;
 use crate::places::Directories;
 use crate::record::{self, Entries, Record};
 use crate::status::{self, Status, failing, is_settled};
-use crate::{
-    Error, Places, cgroups, files, images, preflight, programs, start, storage, wait,
-};
+use crate::{Error, Places, cgroups, files, images, preflight, programs, start, storage, wait};
 
 /// Is told what is being done, each time that changes.
 pub type Report<'report> = &'report dyn Fn(&str);
@@ -91,7 +89,12 @@ impl Cluster {
             let programs = programs::ensure(&self.directories.programs, report)?;
             report("starting the cluster");
             self.remove_leftovers()?;
-            start::start(&self.name, &self.directories, self.supervisor.as_deref(), programs)?;
+            start::start(
+                &self.name,
+                &self.directories,
+                self.supervisor.as_deref(),
+                programs,
+            )?;
         }
         match self.await_ready(report) {
             Ok(kube_system_uid) => Ok(Up {
@@ -202,7 +205,8 @@ impl Cluster {
     }
 
     fn running_record(&self) -> Result<Record, Error> {
-        self.record()?.ok_or_else(|| Error::NotRunning(self.name.clone()))
+        self.record()?
+            .ok_or_else(|| Error::NotRunning(self.name.clone()))
     }
 
     fn entries(&self) -> Result<Option<Entries>, Error> {
@@ -245,7 +249,11 @@ impl Cluster {
     }
 
     /// The UID of kube-system, or what is not ready yet.
-    fn not_ready(&self, record: &Record, entries: &Entries) -> Result<Result<String, String>, Error> {
+    fn not_ready(
+        &self,
+        record: &Record,
+        entries: &Entries,
+    ) -> Result<Result<String, String>, Error> {
         if let Some(error) = failing(&self.directories, entries) {
             return Err(error);
         }
@@ -260,12 +268,16 @@ impl Cluster {
         }
         let address = SocketAddr::from((record.subnet.node(), API_PORT));
         let api = Api::new(address, &self.directories.keys())?;
-        Ok(node_ready(&api, &self.name, entries.since).map_or(Err("the node".into()), |uid| Ok(uid)))
+        Ok(node_ready(&api, &self.name, entries.since)
+            .map_or(Err("the node".into()), |uid| Ok(uid)))
     }
 
     fn stuck(&self, what: String, entries: Option<&Entries>) -> Error {
         let first = entries.and_then(|entries| {
-            entries.components.iter().find(|entry| !is_settled(entry, entries))
+            entries
+                .components
+                .iter()
+                .find(|entry| !is_settled(entry, entries))
         });
         let name = first.map_or("kubelet", |entry| entry.name.as_str());
         let log = self.directories.log(name);

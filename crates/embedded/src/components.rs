@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::STORAGE_DRIVER;
+use crate::certificates::FRONT_PROXY;
 use crate::images::PINNED;
 use crate::inside::{CONTAINERD, STATE, VOLUMES};
 use crate::record::{Kind, Settings};
@@ -73,7 +74,11 @@ impl Component {
         Self {
             kind: Kind::Task,
             program,
-            ..Self::service(name, arguments.iter().map(ToString::to_string).collect(), Check::Ended)
+            ..Self::service(
+                name,
+                arguments.iter().map(ToString::to_string).collect(),
+                Check::Ended,
+            )
         }
     }
 
@@ -91,7 +96,10 @@ impl Component {
 
 /// `--name=value` for each pair.
 fn flags(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs.iter().map(|(name, value)| format!("--{name}={value}")).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| format!("--{name}={value}"))
+        .collect()
 }
 
 fn key(file: &str) -> String {
@@ -110,7 +118,7 @@ fn kubeconfig(component: &str) -> String {
 pub(crate) fn table(settings: &Settings) -> Vec<Component> {
     let node = settings.subnet.node();
     let mut all = control_plane(node);
-    all.extend(node_components(&settings.name));
+    all.extend(node_components(&settings.name, node));
     all.extend(storage(&settings.name));
     all
 }
@@ -118,17 +126,38 @@ pub(crate) fn table(settings: &Settings) -> Vec<Component> {
 fn control_plane(node: Ipv4Addr) -> Vec<Component> {
     vec![
         Component::of_kubernetes("etcd", etcd(), Check::Http(2381, "/health")),
-        Component::of_kubernetes("kube-apiserver", api_server(node), Check::Api("/readyz")).after(&["etcd"]),
+        Component::of_kubernetes("kube-apiserver", api_server(node), Check::Api("/readyz"))
+            .after(&["etcd"]),
         Component::task(
             "roles",
             "kubernetes",
-            &["kubectl", "--kubeconfig", &kubeconfig("admin"), "apply", "--server-side", "--force-conflicts", "--filename", &file("roles.json")],
+            &[
+                "kubectl",
+                "--kubeconfig",
+                &kubeconfig("admin"),
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--filename",
+                &file("roles.json"),
+            ],
         )
         .after(&["kube-apiserver"]),
-        Component::of_kubernetes("kube-controller-manager", controller_manager(), Check::Port(10257))
-            .after(&["kube-apiserver"]),
-        Component::of_kubernetes("kube-scheduler", with_kubeconfig("kube-scheduler", &[("leader-elect", "false"), ("bind-address", "127.0.0.1")]), Check::Port(10259))
-            .after(&["kube-apiserver"]),
+        Component::of_kubernetes(
+            "kube-controller-manager",
+            controller_manager(),
+            Check::Port(10257),
+        )
+        .after(&["kube-apiserver"]),
+        Component::of_kubernetes(
+            "kube-scheduler",
+            with_kubeconfig(
+                "kube-scheduler",
+                &[("leader-elect", "false"), ("bind-address", "127.0.0.1")],
+            ),
+            Check::Port(10259),
+        )
+        .after(&["kube-apiserver"]),
     ]
 }
 
@@ -175,10 +204,23 @@ fn api_server(node: Ipv4Addr) -> Vec<String> {
         // Otherwise logs and exec look for the node's name in a DNS.
         ("kubelet-preferred-address-types", "InternalIP"),
         ("profiling", "false"),
+        ("proxy-client-cert-file", &key("front-proxy.crt")),
+        ("proxy-client-key-file", &key("front-proxy.key")),
+        ("requestheader-allowed-names", FRONT_PROXY),
+        ("requestheader-client-ca-file", &key("front-proxy-ca.crt")),
+        ("requestheader-extra-headers-prefix", "X-Remote-Extra-"),
+        ("requestheader-group-headers", "X-Remote-Group"),
+        ("requestheader-username-headers", "X-Remote-User"),
         ("secure-port", &API_PORT.to_string()),
-        ("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
+        (
+            "service-account-issuer",
+            "https://kubernetes.default.svc.cluster.local",
+        ),
         ("service-account-key-file", &key("service-accounts.pub")),
-        ("service-account-signing-key-file", &key("service-accounts.key")),
+        (
+            "service-account-signing-key-file",
+            &key("service-accounts.key"),
+        ),
         ("service-cluster-ip-range", SERVICES),
         ("tls-cert-file", &key("apiserver.crt")),
         ("tls-private-key-file", &key("apiserver.key")),
@@ -197,7 +239,10 @@ fn controller_manager() -> Vec<String> {
             ("leader-elect", "false"),
             ("profiling", "false"),
             ("root-ca-file", &key("ca.crt")),
-            ("service-account-private-key-file", &key("service-accounts.key")),
+            (
+                "service-account-private-key-file",
+                &key("service-accounts.key"),
+            ),
             ("use-service-account-credentials", "true"),
         ],
     )
@@ -215,30 +260,55 @@ fn with_kubeconfig(component: &str, more: &[(&str, &str)]) -> Vec<String> {
     arguments
 }
 
-fn node_components(name: &str) -> Vec<Component> {
+fn node_components(name: &str, address: Ipv4Addr) -> Vec<Component> {
     vec![
-        Component::service("containerd", flags(&[("config", &file("containerd.toml"))]), Check::Socket(CONTAINERD.into())),
+        Component::service(
+            "containerd",
+            flags(&[("config", &file("containerd.toml"))]),
+            Check::Socket(CONTAINERD.into()),
+        ),
         Component::task(
             "pause-image",
             "ctr",
-            &["--address", CONTAINERD, "--namespace", "k8s.io", "images", "import", "--local", "--label", PINNED, &file("pause.tar")],
+            &[
+                "--address",
+                CONTAINERD,
+                "--namespace",
+                "k8s.io",
+                "images",
+                "import",
+                "--local",
+                "--label",
+                PINNED,
+                &file("pause.tar"),
+            ],
         )
         .after(&["containerd"]),
-        Component::of_kubernetes("kube-proxy", flags(&[("config", &file("kube-proxy.json"))]), Check::Http(10256, "/livez"))
-            .after(&["kube-apiserver"]),
+        Component::of_kubernetes(
+            "kube-proxy",
+            flags(&[("config", &file("kube-proxy.json"))]),
+            Check::Http(10256, "/livez"),
+        )
+        .after(&["kube-apiserver"]),
         Component::of_kubernetes(
             "kubelet",
             flags(&[
                 ("config", &file("kubelet.json")),
                 ("hostname-override", name),
                 ("kubeconfig", &kubeconfig("kubelet")),
+                // Otherwise it is found by the default route, which is not there.
+                ("node-ip", &address.to_string()),
                 ("root-dir", KUBELET),
             ]),
             Check::Http(10248, "/healthz"),
         )
         .after(&["kube-apiserver", "pause-image"]),
-        Component::service("coredns", ["-conf".into(), file("Corefile")].into(), Check::Http(8181, "/ready"))
-            .after(&["roles"]),
+        Component::service(
+            "coredns",
+            ["-conf".into(), file("Corefile")].into(),
+            Check::Http(8181, "/ready"),
+        )
+        .after(&["roles"]),
     ]
 }
 
@@ -256,16 +326,27 @@ fn storage(name: &str) -> Vec<Component> {
         ]);
         arguments.extend(flags(more));
         // A lost connection to the driver ends it, at its next call.
-        Component::service(component, arguments, Check::Http(port, "/metrics")).following("csi-driver")
+        Component::service(component, arguments, Check::Http(port, "/metrics"))
+            .following("csi-driver")
     };
     vec![
         Component::service(
             "csi-driver",
-            flags(&[("name", STORAGE_DRIVER), ("kubelet-root", KUBELET), ("data", VOLUMES), ("node", name)]),
+            flags(&[
+                ("name", STORAGE_DRIVER),
+                ("kubelet-root", KUBELET),
+                ("data", VOLUMES),
+                ("node", name),
+            ]),
             Check::Socket(socket.clone()),
         )
         .after(&["kubelet"]),
-        beside_driver("csi-provisioner", 9811, &[("extra-create-metadata", "true")]).after(&["csi-driver", "roles"]),
+        beside_driver(
+            "csi-provisioner",
+            9811,
+            &[("extra-create-metadata", "true")],
+        )
+        .after(&["csi-driver", "roles"]),
         beside_driver("csi-resizer", 9812, &[]).after(&["csi-driver", "roles"]),
         Component {
             kind: Kind::Condition,
@@ -276,7 +357,11 @@ fn storage(name: &str) -> Vec<Component> {
             )
         }
         .after(&["kube-apiserver"]),
-        beside_driver("csi-snapshotter", 9813, &[]).after(&["csi-driver", "roles", "snapshot-definitions"]),
+        beside_driver("csi-snapshotter", 9813, &[]).after(&[
+            "csi-driver",
+            "roles",
+            "snapshot-definitions",
+        ]),
         Component::service(
             "snapshot-controller",
             flags(&[

@@ -48,7 +48,10 @@ pub(crate) fn write(directories: &Directories, settings: &Settings) -> Result<()
     for client in CLIENTS {
         put_json(&format!("{client}.kubeconfig"), &inner_kubeconfig(client))?;
     }
-    record::save(&directories.kubeconfig(), &user_kubeconfig(directories, settings)?)
+    record::save(
+        &directories.kubeconfig(),
+        &user_kubeconfig(directories, settings)?,
+    )
 }
 
 fn containerd(runc: &Path) -> String {
@@ -207,7 +210,11 @@ fn kubeconfig(name: &str, server: &str, authority: &Value, user: &Value) -> Valu
 
 fn merged(first: &Value, second: &Value) -> Value {
     let fields = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    fields(first).into_iter().chain(fields(second)).collect::<serde_json::Map<_, _>>().into()
+    fields(first)
+        .into_iter()
+        .chain(fields(second))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn inner_kubeconfig(client: &str) -> Value {

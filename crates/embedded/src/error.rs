@@ -7,13 +7,17 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The name cannot be a node's name, a directory and part of a cgroup.
-    #[error("`{0}` cannot name a cluster: use 1 to 40 lower-case letters, digits and inner hyphens")]
+    #[error(
+        "`{0}` cannot name a cluster: use 1 to 40 lower-case letters, digits and inner hyphens"
+    )]
     Name(String),
     /// Nowhere to keep state.
     #[error("neither {0} nor HOME says where to keep a cluster's files: set one of them")]
     NoHome(&'static str),
     /// Namespaces, cgroups and mounts are Linux's.
-    #[error("the embedded cluster needs Linux, this is {0}: use a cluster file that names another cluster")]
+    #[error(
+        "the embedded cluster needs Linux, this is {0}: use a cluster file that names another cluster"
+    )]
     NotLinux(&'static str),
     /// Namespaces and mounts need root.
     #[error("the embedded cluster needs root, this is user {0}: run the command again with sudo")]
@@ -28,7 +32,9 @@ pub enum Error {
     #[error("this kernel has no {0} file system: load or build its module, then try again")]
     NoFileSystem(&'static str),
     /// The kernel has no loop devices.
-    #[error("/dev/loop-control is missing, and volumes are kept on a loop device: run `modprobe loop`, or allow loop devices to this container")]
+    #[error(
+        "/dev/loop-control is missing, and volumes are kept on a loop device: run `modprobe loop`, or allow loop devices to this container"
+    )]
     NoLoopDevice,
     /// Too little space.
     #[error("{} has {free} MiB free and {purpose} needs {needed} MiB: free some space, then try again", .path.display())]
@@ -43,10 +49,14 @@ pub enum Error {
         free: u64,
     },
     /// No Go tool.
-    #[error("`go` is not on the PATH, and the cluster's programs are built with it: install Go {0} or newer from https://go.dev/dl/")]
+    #[error(
+        "`go` is not on the PATH, and the cluster's programs are built with it: install Go {0} or newer from https://go.dev/dl/"
+    )]
     GoMissing(String),
     /// The Go tool is too old.
-    #[error("Go {found} is too old to build the cluster's programs: install Go {needed} or newer from https://go.dev/dl/")]
+    #[error(
+        "Go {found} is too old to build the cluster's programs: install Go {needed} or newer from https://go.dev/dl/"
+    )]
     GoTooOld {
         /// The version found.
         found: String,
@@ -57,7 +67,9 @@ pub enum Error {
     #[error("the cluster's programs did not build:\n{0}")]
     Build(String),
     /// Other interfaces or routes use all addresses.
-    #[error("every network between 10.88.0.0/30 and 10.95.255.0/30 is in use on this machine (`ip route show table all` lists them): remove one")]
+    #[error(
+        "every network between 10.88.0.0/30 and 10.95.255.0/30 is in use on this machine (`ip route show table all` lists them): remove one"
+    )]
     SubnetsTaken,
     /// A program that was run failed.
     #[error("`{command}` failed ({outcome}){}{output}", if .output.is_empty() { "" } else { ":\n" })]
@@ -124,7 +136,9 @@ pub enum Error {
         tail: String,
     },
     /// Something of a stopped cluster is still there.
-    #[error("the cluster `{cluster}` is down, but {what} did not go away within {seconds} s: try `down` again")]
+    #[error(
+        "the cluster `{cluster}` is down, but {what} did not go away within {seconds} s: try `down` again"
+    )]
     Left {
         /// The cluster.
         cluster: String,

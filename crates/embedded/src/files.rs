@@ -112,7 +112,10 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
 
 /// The last `count` lines that are not empty, each indented.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
-    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let kept: Vec<String> = all[all.len().saturating_sub(count)..]
         .iter()
         .map(|line| format!("  {line}"))

@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::Error;
 use crate::command::{command, output};
 use crate::inside::{CONTAINERD, PROGRAMS};
 use crate::processes::Process;
-use crate::Error;
 
 /// The image of the process that holds a pod's namespaces.
 pub(crate) const PAUSE: &str = "longrun.dev/pause:1";
@@ -32,7 +32,9 @@ pub(crate) fn import(supervisor: Process, archive: &Path) -> Result<(), Error> {
     // As the path may be hidden inside the namespaces, the file goes in open.
     let file = File::open(archive).map_err(Error::file("open", archive))?;
     let mut import = ctr(supervisor);
-    import.args(["import", "--local", "--label", PINNED, "-"]).stdin(file);
+    import
+        .args(["import", "--local", "--label", PINNED, "-"])
+        .stdin(file);
     output(&mut import).map(drop)
 }
 
@@ -56,7 +58,9 @@ pub(crate) fn pause_archive(programs: &Path) -> Result<Vec<u8>, Error> {
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", hex(&Sha256::digest(&layer)))] },
     })
     .to_string();
-    let manifest = json!([{ "Config": "config.json", "RepoTags": [PAUSE], "Layers": ["layer.tar"] }]).to_string();
+    let manifest =
+        json!([{ "Config": "config.json", "RepoTags": [PAUSE], "Layers": ["layer.tar"] }])
+            .to_string();
     archive(&[
         ("manifest.json", 0o644, manifest.as_bytes()),
         ("config.json", 0o644, configuration.as_bytes()),

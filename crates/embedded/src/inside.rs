@@ -69,9 +69,22 @@ pub(crate) fn mount_all(directories: &Directories, settings: &Settings) -> Resul
         bind(&Path::new(STATE).join(part), place)?;
     }
     let image = Path::new(STATE).join("volumes.btrfs");
-    run("mount", &["-t".as_ref(), "btrfs".as_ref(), "-o".as_ref(), "loop,noatime".as_ref(), image.as_os_str(), VOLUMES.as_ref()])?;
+    run(
+        "mount",
+        &[
+            "-t".as_ref(),
+            "btrfs".as_ref(),
+            "-o".as_ref(),
+            "loop,noatime".as_ref(),
+            image.as_os_str(),
+            VOLUMES.as_ref(),
+        ],
+    )?;
     for (name, value) in TUNABLES {
-        let (real, fake) = (format!("/proc/sys/{name}"), format!("/run/sysctl/{}", name.replace('/', ".")));
+        let (real, fake) = (
+            format!("/proc/sys/{name}"),
+            format!("/run/sysctl/{}", name.replace('/', ".")),
+        );
         if Path::new(&real).exists() {
             fs::write(&fake, value).map_err(Error::file("write", &fake))?;
             bind(Path::new(&fake), &real)?;
@@ -93,7 +106,10 @@ pub(crate) fn configure_network(subnet: Subnet) -> Result<(), Error> {
     // Services have no address on any device: their packets are translated on
     // the way out, but only if there is a way. There is none to elsewhere, so
     // that what is not in the cluster is refused at once.
-    run("ip", &["route", "add", SERVICES, "via", &subnet.host().to_string()])?;
+    run(
+        "ip",
+        &["route", "add", SERVICES, "via", &subnet.host().to_string()],
+    )?;
     for (name, value) in NETWORK {
         let file = Path::new("/proc/sys/net").join(name);
         if file.exists() {

@@ -104,7 +104,16 @@ pub(crate) fn connect(subnet: Subnet, supervisor: Process) -> Result<(), Error> 
     let (device, inside) = (subnet.device(), supervisor.pid.to_string());
     #[rustfmt::skip]
     run("ip", &["link", "add", &device, "type", "veth", "peer", "name", "eth0", "netns", &inside])?;
-    run("ip", &["address", "add", &format!("{}/30", subnet.host()), "dev", &device])?;
+    run(
+        "ip",
+        &[
+            "address",
+            "add",
+            &format!("{}/30", subnet.host()),
+            "dev",
+            &device,
+        ],
+    )?;
     run("ip", &["link", "set", &device, "up"])?;
     Ok(())
 }
@@ -141,7 +150,9 @@ mod tests {
             r#"[{"dst":"default"},{"dst":"10.0.0.0/8"},{"dst":"10.88.0.0/16"},
                 {"type":"local","dst":"10.89.0.2"},{"dst":"10.89.1.0/30"}]"#,
         );
-        let free: Vec<u16> = (0..300).filter(|index| is_free(Subnet(*index), &taken)).collect();
+        let free: Vec<u16> = (0..300)
+            .filter(|index| is_free(Subnet(*index), &taken))
+            .collect();
         assert_eq!(free, (258..300).collect::<Vec<_>>());
     }
 }

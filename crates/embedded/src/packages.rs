@@ -59,7 +59,13 @@ fn apt_get(arguments: &[&str], report: Report<'_>) -> Result<(), Error> {
         .stderr(Stdio::null());
     let mut child = apt.spawn().map_err(|error| not_started(&apt, &error))?;
     let mut printed = String::new();
-    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+    for line in child
+        .stdout
+        .take()
+        .map(BufReader::new)
+        .into_iter()
+        .flat_map(BufRead::lines)
+    {
         let Ok(line) = line else { break };
         report(&format!("apt-get: {line}"));
         printed.push_str(&line);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::Error;
 use crate::command::run;
 use crate::packages::missing_packages;
-use crate::Error;
 
 /// MiB that a started cluster with a few images needs.
 const CLUSTER_SPACE: u64 = 3 * 1024;
@@ -41,7 +41,10 @@ pub(crate) fn machine(state: &Path) -> Result<(), Error> {
     let known = fs::read_to_string("/proc/filesystems")
         .map_err(Error::file("read", "/proc/filesystems"))?;
     for needed in ["overlay", "btrfs"] {
-        if !known.lines().any(|line| line.split_whitespace().last() == Some(needed)) {
+        if !known
+            .lines()
+            .any(|line| line.split_whitespace().last() == Some(needed))
+        {
             return Err(Error::NoFileSystem(needed));
         }
     }
@@ -88,7 +91,12 @@ mod tests {
     #[test]
     fn a_full_disk_is_refused_with_what_is_needed() {
         let error = space(Path::new("/tmp/not/there"), "a test", u64::MAX).unwrap_err();
-        assert!(error.to_string().contains("a test needs 18446744073709551615 MiB"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("a test needs 18446744073709551615 MiB"),
+            "{error}"
+        );
         assert!(error.to_string().starts_with("/tmp has "), "{error}");
     }
 

@@ -127,7 +127,12 @@ fn namespace(pid: i32) -> Option<PathBuf> {
 /// Its numbers from the namespace of /proc inwards (proc(5), status, NSpid).
 fn namespace_numbers(pid: i32) -> Vec<i32> {
     field(pid, "status", "NSpid:")
-        .map(|value| value.split_whitespace().filter_map(|number| number.parse().ok()).collect())
+        .map(|value| {
+            value
+                .split_whitespace()
+                .filter_map(|number| number.parse().ok())
+                .collect()
+        })
         .unwrap_or_default()
 }
 
@@ -157,7 +162,13 @@ mod tests {
     fn a_process_is_alive_until_its_number_means_another() {
         let now = Process::now(this()).unwrap();
         assert!(now.is_alive());
-        assert!(!Process { start: now.start + 1, ..now }.is_alive());
+        assert!(
+            !Process {
+                start: now.start + 1,
+                ..now
+            }
+            .is_alive()
+        );
     }
 
     #[test]

@@ -24,7 +24,11 @@ const PACKAGES: [&str; 2] = ["./cmd/...", "tool"];
 /// cache.
 const BUILD_SPACE: u64 = 10 * 1024;
 const SNAPSHOT_MODULE: &str = "github.com/kubernetes-csi/external-snapshotter/client/v8";
-const SNAPSHOT_DEFINITIONS: [&str; 3] = ["volumesnapshotclasses", "volumesnapshotcontents", "volumesnapshots"];
+const SNAPSHOT_DEFINITIONS: [&str; 3] = [
+    "volumesnapshotclasses",
+    "volumesnapshotcontents",
+    "volumesnapshots",
+];
 /// Progress is told no more often than this.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -90,7 +94,9 @@ fn sources_below(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error
     for entry in fs::read_dir(directory).map_err(failed())? {
         let path = entry.map_err(failed())?.path();
         let name = path.to_string_lossy();
-        let is_source = [".go", "go.mod", "go.sum"].iter().any(|end| name.ends_with(end));
+        let is_source = [".go", "go.mod", "go.sum"]
+            .iter()
+            .any(|end| name.ends_with(end));
         if path.is_dir() {
             sources_below(&path, found)?;
         } else if is_source && !name.ends_with("_test.go") {
@@ -127,7 +133,9 @@ fn go_version() -> Result<String, Error> {
 fn version(text: &str) -> Vec<u32> {
     let numbers = text.trim_start_matches("go");
     // A development version, `devel go1.27-…`, has its number after a space.
-    let numbers = numbers.rsplit_once("go").map_or(numbers, |(_, after)| after);
+    let numbers = numbers
+        .rsplit_once("go")
+        .map_or(numbers, |(_, after)| after);
     numbers
         .split(|character: char| !character.is_ascii_digit())
         .map_while(|number| number.parse().ok())
@@ -159,7 +167,13 @@ fn build(into: &Path, report: Report<'_>) -> Result<(), Error> {
     report("building the cluster's programs (10 minutes the first time)");
     let mut child = build.spawn().map_err(|error| not_started(&build, &error))?;
     let mut progress = Progress::new(report);
-    for line in child.stderr.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+    for line in child
+        .stderr
+        .take()
+        .map(BufReader::new)
+        .into_iter()
+        .flat_map(BufRead::lines)
+    {
         let Ok(line) = line else { break };
         progress.line(line);
     }
@@ -203,10 +217,14 @@ impl<'report> Progress<'report> {
         }
         if self.told.elapsed() >= REPORT_EVERY {
             self.told = Instant::now();
-            let Self { fetched, compiled, .. } = self;
+            let Self {
+                fetched, compiled, ..
+            } = self;
             (self.report)(&match fetched {
                 0 => format!("building the cluster's programs: {compiled} packages compiled"),
-                _ => format!("building the cluster's programs: {fetched} modules fetched, {compiled} packages compiled"),
+                _ => format!(
+                    "building the cluster's programs: {fetched} modules fetched, {compiled} packages compiled"
+                ),
             });
         }
     }

@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::files;
 use crate::network::Subnet;
 use crate::processes::Process;
-use crate::Error;
 
 /// Written before the supervisor may begin, so that what runs can be found.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -22,11 +22,23 @@ const ROLES: [(&str, &[Rule]); 5] = [
         "csi-provisioner",
         &[
             EVENTS,
-            ("", "persistentvolumes", "get|list|watch|create|patch|delete"),
+            (
+                "",
+                "persistentvolumes",
+                "get|list|watch|create|patch|delete",
+            ),
             ("", "persistentvolumeclaims", "get|list|watch|update"),
             ("", "nodes|pods", READ),
-            ("storage.k8s.io", "storageclasses|csinodes|volumeattachments|volumeattributesclasses", READ),
-            ("snapshot.storage.k8s.io", "volumesnapshots|volumesnapshotcontents", "get|list"),
+            (
+                "storage.k8s.io",
+                "storageclasses|csinodes|volumeattachments|volumeattributesclasses",
+                READ,
+            ),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshots|volumesnapshotcontents",
+                "get|list",
+            ),
         ],
     ),
     (
@@ -36,7 +48,11 @@ const ROLES: [(&str, &[Rule]); 5] = [
             ("", "persistentvolumes", "get|list|watch|patch"),
             ("", "persistentvolumeclaims|pods", READ),
             ("", "persistentvolumeclaims/status", "patch"),
-            ("storage.k8s.io", "storageclasses|volumeattributesclasses", READ),
+            (
+                "storage.k8s.io",
+                "storageclasses|volumeattributesclasses",
+                READ,
+            ),
         ],
     ),
     (
@@ -44,8 +60,16 @@ const ROLES: [(&str, &[Rule]); 5] = [
         &[
             EVENTS,
             ("snapshot.storage.k8s.io", "volumesnapshotclasses", READ),
-            ("snapshot.storage.k8s.io", "volumesnapshotcontents", "get|list|watch|update|patch"),
-            ("snapshot.storage.k8s.io", "volumesnapshotcontents/status", "update|patch"),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshotcontents",
+                "get|list|watch|update|patch",
+            ),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshotcontents/status",
+                "update|patch",
+            ),
         ],
     ),
     (
@@ -55,9 +79,21 @@ const ROLES: [(&str, &[Rule]); 5] = [
             ("", "persistentvolumes|nodes", READ),
             ("", "persistentvolumeclaims", "get|list|watch|update"),
             ("snapshot.storage.k8s.io", "volumesnapshotclasses", READ),
-            ("snapshot.storage.k8s.io", "volumesnapshots", "get|list|watch|create|update|patch|delete"),
-            ("snapshot.storage.k8s.io", "volumesnapshotcontents", "get|list|watch|create|update|patch|delete"),
-            ("snapshot.storage.k8s.io", "volumesnapshots/status|volumesnapshotcontents/status", "update|patch"),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshots",
+                "get|list|watch|create|update|patch|delete",
+            ),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshotcontents",
+                "get|list|watch|create|update|patch|delete",
+            ),
+            (
+                "snapshot.storage.k8s.io",
+                "volumesnapshots/status|volumesnapshotcontents/status",
+                "update|patch",
+            ),
         ],
     ),
 ];
@@ -66,7 +102,9 @@ const ROLES: [(&str, &[Rule]); 5] = [
 pub(crate) fn objects() -> Value {
     let mut items: Vec<Value> = ROLES
         .iter()
-        .flat_map(|(component, rules)| [role(component, rules), binding(component, &name(component))])
+        .flat_map(|(component, rules)| {
+            [role(component, rules), binding(component, &name(component))]
+        })
         .collect();
     // For logs and exec: Kubernetes has the role but does not bind it.
     items.push(binding("apiserver", "system:kubelet-api-admin"));

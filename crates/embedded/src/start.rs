@@ -86,7 +86,15 @@ fn spawn(directories: &Directories, log: &Path) -> Result<Child, Error> {
     // of its own; the first process that is killed takes all others along.
     let mut command = command("setsid");
     command
-        .args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args([
+            "unshare",
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ])
         .args(["--propagation", "slave"])
         .arg(directories.supervisor())
         .arg(SUBCOMMAND)
@@ -95,14 +103,18 @@ fn spawn(directories: &Directories, log: &Path) -> Result<Child, Error> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(errors);
-    command.spawn().map_err(|error| not_started(&command, &error))
+    command
+        .spawn()
+        .map_err(|error| not_started(&command, &error))
 }
 
 /// Waits until the supervisor has said that it is there. Nothing when it ended
 /// instead.
 fn await_supervisor(child: &mut Child, subnet: Subnet, programs: PathBuf) -> Option<Record> {
     let mut line = String::new();
-    BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
+    BufReader::new(child.stdout.take()?)
+        .read_line(&mut line)
+        .ok()?;
     if line.trim() != READY {
         return None;
     }

@@ -95,7 +95,10 @@ pub(crate) fn is_settled(entry: &Entry, entries: &Entries) -> bool {
     match entry.state {
         State::Running | State::Done => true,
         State::Waiting => entry.waits_for.iter().any(|name| {
-            entries.components.iter().any(|other| other.name == *name && other.kind == Kind::Condition)
+            entries
+                .components
+                .iter()
+                .any(|other| other.name == *name && other.kind == Kind::Condition)
         }),
         State::Starting => entry.kind == Kind::Condition,
         State::Restarting | State::Failing => false,
@@ -116,7 +119,10 @@ fn phrase(entry: &Entry) -> String {
 
 /// The error of a component that keeps failing, if there is one.
 pub(crate) fn failing(directories: &Directories, entries: &Entries) -> Option<Error> {
-    let entry = entries.components.iter().find(|entry| entry.state == State::Failing)?;
+    let entry = entries
+        .components
+        .iter()
+        .find(|entry| entry.state == State::Failing)?;
     let log = directories.log(&entry.name);
     Some(Error::Component {
         component: entry.name.clone(),

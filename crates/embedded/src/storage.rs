@@ -32,6 +32,14 @@ pub(crate) fn prepare(image: &Path) -> Result<(), Error> {
 
 /// The loop devices that still use the file.
 pub(crate) fn loop_devices(image: &Path) -> Result<Vec<String>, Error> {
-    let list = run("losetup", &["--noheadings".as_ref(), "--output=NAME".as_ref(), "--associated".as_ref(), image.as_os_str()])?;
+    let list = run(
+        "losetup",
+        &[
+            "--noheadings".as_ref(),
+            "--output=NAME".as_ref(),
+            "--associated".as_ref(),
+            image.as_os_str(),
+        ],
+    )?;
     Ok(list.lines().map(|line| line.trim().to_owned()).collect())
 }

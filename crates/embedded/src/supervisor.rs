@@ -77,7 +77,9 @@ fn cause(error: &Error) -> String {
 fn supervise(state: &Path) -> Result<(), Error> {
     // Before any thread starts, so that all of them leave these signals to the
     // one that waits for them.
-    let signals: SigSet = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+    let signals: SigSet = [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT]
+        .into_iter()
+        .collect();
     let blocked = signals.thread_block();
     let directories = Directories::of_state(state);
     let Some(_lock) = files::try_lock(&directories.supervisor_lock())? else {
@@ -100,7 +102,11 @@ fn supervise(state: &Path) -> Result<(), Error> {
     let signalled = sender.clone();
     std::thread::spawn(move || {
         while let Ok(signal) = signals.wait() {
-            let event = if signal == Signal::SIGCHLD { Event::Child } else { Event::Stop };
+            let event = if signal == Signal::SIGCHLD {
+                Event::Child
+            } else {
+                Event::Stop
+            };
             if signalled.send(event).is_err() {
                 return;
             }
@@ -175,12 +181,15 @@ impl Supervisor {
     /// The first of the rows that it needs and that is not there.
     fn missing(&self, index: usize) -> Option<String> {
         let there = |name: &str| {
-            self.units
-                .iter()
-                .any(|unit| unit.row.name == name && matches!(unit.state, State::Running | State::Done))
+            self.units.iter().any(|unit| {
+                unit.row.name == name && matches!(unit.state, State::Running | State::Done)
+            })
         };
         let needs = self.units[index].row.after;
-        needs.iter().find(|name| !there(name)).map(ToString::to_string)
+        needs
+            .iter()
+            .find(|name| !there(name))
+            .map(ToString::to_string)
     }
 
     fn until_next_start(&self) -> Duration {
@@ -228,10 +237,14 @@ impl Supervisor {
     fn shorten_logs(&self) {
         for unit in &self.units {
             let log = self.directories.log(unit.row.name);
-            let is_long = std::fs::metadata(&log).is_ok_and(|found| found.len() > PAGE_LIMIT_OF_LOGS);
+            let is_long =
+                std::fs::metadata(&log).is_ok_and(|found| found.len() > PAGE_LIMIT_OF_LOGS);
             // Its writer has it open and appends, so it is emptied in place.
             if is_long && std::fs::copy(&log, files::beside(&log, ".old")).is_ok() {
-                let _ = std::fs::File::options().write(true).open(&log).and_then(|file| file.set_len(0));
+                let _ = std::fs::File::options()
+                    .write(true)
+                    .open(&log)
+                    .and_then(|file| file.set_len(0));
             }
         }
     }
@@ -240,7 +253,12 @@ impl Supervisor {
     /// which may need the network and volumes to end well; then the rest.
     fn stop(&mut self, events: &Receiver<Event>) {
         self.stop_units(events, |unit| unit.row.name == "kubelet");
-        let ours: Vec<i32> = self.units.iter().filter_map(|unit| unit.pid).map(nix::unistd::Pid::as_raw).collect();
+        let ours: Vec<i32> = self
+            .units
+            .iter()
+            .filter_map(|unit| unit.pid)
+            .map(nix::unistd::Pid::as_raw)
+            .collect();
         stop_others(&ours, CONTAINER_PATIENCE);
         self.stop_units(events, |unit| unit.row.name != "etcd");
         self.stop_units(events, |_| true);
@@ -252,8 +270,14 @@ impl Supervisor {
         for unit in self.units.iter().rev().filter(|unit| which(unit)) {
             unit.signal(Signal::SIGTERM);
         }
-        while self.units.iter().any(|unit| which(unit) && unit.pid.is_some()) {
-            let Some(left) = PATIENCE.checked_sub(start.elapsed()) else { return };
+        while self
+            .units
+            .iter()
+            .any(|unit| which(unit) && unit.pid.is_some())
+        {
+            let Some(left) = PATIENCE.checked_sub(start.elapsed()) else {
+                return;
+            };
             let _ = events.recv_timeout(left);
             for (pid, _) in reap() {
                 for unit in self.units.iter_mut().filter(|unit| unit.pid == Some(pid)) {

@@ -16,9 +16,13 @@ fn main() -> ExitCode {
         ["status", name] => status(name),
         ["down", name] => down(name, false),
         ["down", name, "--delete-data"] => down(name, true),
-        ["import", name, archive] => open(name).and_then(|cluster| cluster.import_image(archive.as_ref())),
+        ["import", name, archive] => {
+            open(name).and_then(|cluster| cluster.import_image(archive.as_ref()))
+        }
         _ => {
-            eprintln!("usage: longrun-embedded up|status|down NAME [--delete-data] | import NAME ARCHIVE");
+            eprintln!(
+                "usage: longrun-embedded up|status|down NAME [--delete-data] | import NAME ARCHIVE"
+            );
             return ExitCode::from(2);
         }
     };
@@ -45,7 +49,11 @@ fn report(what: &str) {
 fn up(name: &str) -> Result<(), Error> {
     let up = open(name)?.up(&report)?;
     let was = if up.started { "started" } else { "was running" };
-    println!("{was}: {} ({})", up.kubeconfig.display(), up.kube_system_uid);
+    println!(
+        "{was}: {} ({})",
+        up.kubeconfig.display(),
+        up.kube_system_uid
+    );
     Ok(())
 }
 

@@ -12,12 +12,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Event;
+use crate::Error;
 use crate::api::{Api, is_healthy, is_listening};
 use crate::command::command;
 use crate::components::{Check, Component};
 use crate::inside::PROGRAMS;
 use crate::record::{Kind, State};
-use crate::Error;
 
 /// Between two tries of a check.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
@@ -91,7 +91,11 @@ impl Unit {
             return Ok(());
         }
         let failed = |error| Error::file("open", log)(error);
-        let out = OpenOptions::new().create(true).append(true).open(log).map_err(failed)?;
+        let out = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(failed)?;
         let errors = out.try_clone().map_err(failed)?;
         let mut start = command(Path::new(PROGRAMS).join(self.row.program));
         // Nothing of the user's environment: a proxy in it would come between
@@ -118,7 +122,11 @@ impl Unit {
         if check == Check::Ended {
             return;
         }
-        let every = if self.row.kind == Kind::Condition { CONDITION_EVERY } else { CHECK_EVERY };
+        let every = if self.row.kind == Kind::Condition {
+            CONDITION_EVERY
+        } else {
+            CHECK_EVERY
+        };
         let (api, sender, lives) = (Arc::clone(api), sender.clone(), Arc::clone(&self.life));
         let life = lives.load(Ordering::Relaxed);
         std::thread::spawn(move || {
@@ -137,7 +145,11 @@ impl Unit {
         let is_alive = self.pid.is_some() || self.row.kind == Kind::Condition;
         if is_alive && self.life.load(Ordering::Relaxed) == life {
             self.running_since = Some(Instant::now());
-            self.state = if self.row.kind == Kind::Condition { State::Done } else { State::Running };
+            self.state = if self.row.kind == Kind::Condition {
+                State::Done
+            } else {
+                State::Running
+            };
         }
     }
 
@@ -149,7 +161,11 @@ impl Unit {
             self.state = State::Done;
             return;
         }
-        if self.running_since.take().is_some_and(|since| since.elapsed() > LONG_ENOUGH) {
+        if self
+            .running_since
+            .take()
+            .is_some_and(|since| since.elapsed() > LONG_ENOUGH)
+        {
             self.exits = 0;
         }
         self.restarts += 1;
@@ -157,11 +173,17 @@ impl Unit {
             self.state = State::Waiting;
             return;
         }
-        let delay = FIRST_RETRY.saturating_mul(1 << self.exits.min(10)).min(LAST_RETRY);
+        let delay = FIRST_RETRY
+            .saturating_mul(1 << self.exits.min(10))
+            .min(LAST_RETRY);
         self.exits += 1;
         self.last_exit = Some(outcome.into());
         self.retry_at = Some(Instant::now() + delay);
-        self.state = if self.exits >= TOO_MANY { State::Failing } else { State::Restarting };
+        self.state = if self.exits >= TOO_MANY {
+            State::Failing
+        } else {
+            State::Restarting
+        };
     }
 
     /// Its leader ended, and it can only go on with the next one.
