@@ -14,7 +14,6 @@ mod environment;
 mod error;
 mod image;
 mod name;
-mod nearest;
 mod period;
 mod quantity;
 mod schedule;
@@ -32,6 +31,8 @@ pub use period::Period;
 pub use quantity::{Cpu, Size};
 pub use schedule::Schedule;
 pub use schema::{Schema, schemas};
+
+use crate::nearest;
 
 /// The folder of the environments: one file each, `<name>.yaml`.
 pub const ENVIRONMENTS: &str = "environments";

@@ -21,7 +21,7 @@ pub struct Cluster {
     pub access: Access,
     /// Its identity: the UID of its namespace `kube-system`. `cargo xtask cluster trust` writes it. An
     /// embedded cluster keeps its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub kube_system_uid: Option<KubeSystemUid>,
     /// Where its nodes pull images from.
     pub registry: Registry,
@@ -31,7 +31,7 @@ pub struct Cluster {
     #[serde(default)]
     pub dns: Dns,
     /// Who collects metrics; nobody may when it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub metrics: Option<Metrics>,
 }
 
@@ -76,7 +76,7 @@ pub struct Storage {
     #[serde(default)]
     pub expandable: bool,
     /// No claim is larger, whatever the environment asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub largest_claim: Option<Size>,
     /// The names of our VolumeSnapshotClasses.
     #[serde(default)]

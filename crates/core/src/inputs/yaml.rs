@@ -12,7 +12,8 @@ use serde::{
 };
 use serde_yaml::{Error, Location, Spanned};
 
-use super::{InputError, Name, nearest};
+use super::{InputError, Name};
+use crate::nearest;
 
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, InputError> {
     serde_yaml::from_str_with_options(text, options()).map_err(|error| {

@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::mem;
 
 /// `did you mean …? Allowed: …`, without the question when nothing is near.
-pub(super) fn among<'a>(given: &str, allowed: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn among<'a>(given: &str, allowed: impl Iterator<Item = &'a str>) -> String {
     let allowed: Vec<&str> = allowed.collect();
     if allowed.is_empty() {
         return String::from("there are none");

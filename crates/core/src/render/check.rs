@@ -1,0 +1,76 @@
+//! Whether what is committed is what would be applied.
+
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::Rendered;
+
+/// A file that is not as it would be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "difference")]
+pub enum Difference {
+    /// It is there, with another content.
+    Changed {
+        /// Relative to the project's root.
+        path: String,
+        /// From what is committed to what would be rendered, as a unified diff.
+        diff: String,
+    },
+    /// It would be rendered, and is not there.
+    Missing {
+        /// Relative to the project's root.
+        path: String,
+    },
+    /// It is there, and would not be rendered.
+    Surplus {
+        /// Relative to the project's root.
+        path: String,
+    },
+}
+
+impl Difference {
+    /// Relative to the project's root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Changed { path, .. } | Self::Missing { path } | Self::Surplus { path } => path,
+        }
+    }
+}
+
+/// What differs between rendered files and the committed ones of the same folder. `committed` has every
+/// file below it, by path relative to the project's root.
+#[must_use]
+pub fn check(folder: &str, rendered: &[Rendered], committed: &BTreeMap<String, String>) -> Vec<Difference> {
+    let rendered: BTreeMap<String, &str> =
+        rendered.iter().map(|file| (format!("{folder}/{}", file.path), file.text.as_str())).collect();
+    let prefix = format!("{folder}/");
+    let surplus = committed
+        .keys()
+        .filter(|path| path.starts_with(&prefix) && !rendered.contains_key(*path))
+        .map(|path| Difference::Surplus { path: path.clone() });
+    let mut differences: Vec<Difference> = rendered
+        .iter()
+        .filter_map(|(path, text)| match committed.get(path) {
+            None => Some(Difference::Missing { path: path.clone() }),
+            Some(before) if before == text => None,
+            Some(before) => {
+                let diff = TextDiff::from_lines(before.as_str(), *text)
+                    .unified_diff()
+                    .header(&format!("{path} (committed)"), &format!("{path} (rendered)"))
+                    .to_string();
+                Some(Difference::Changed { path: path.clone(), diff })
+            }
+        })
+        .chain(surplus)
+        .collect();
+    differences.sort_by(|a, b| a.path().cmp(b.path()));
+    differences
+}

@@ -1,0 +1,96 @@
+//! The templates, parsed once.
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use handlebars::Handlebars;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Place, RenderError, Rendered, TEMPLATES, quote, strict, yaml};
+
+const SUFFIX: &str = ".hbs";
+
+/// All templates, ready to be filled in.
+#[derive(Debug)]
+pub struct Templates {
+    registry: Handlebars<'static>,
+    /// The paths of those that make files.
+    files: BTreeSet<String>,
+}
+
+impl Templates {
+    /// Parses templates: their paths relative to the project's root, and their texts. A file whose name
+    /// begins with `_` is included by others, under its name without `_` and `.hbs`.
+    ///
+    /// # Errors
+    /// The first, by path, that cannot be parsed.
+    pub fn new<P, T>(files: impl IntoIterator<Item = (P, T)>) -> Result<Self, RenderError>
+    where
+        P: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let texts: BTreeMap<String, T> =
+            files.into_iter().map(|(path, text)| (path.as_ref().to_string(), text)).collect();
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(quote::escape);
+        registry.register_helper("quote", Box::new(quote::Quote));
+        let mut files = BTreeSet::new();
+        for (path, text) in &texts {
+            let text = text.as_ref();
+            let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+            let included = name.strip_prefix('_').and_then(|name| name.strip_suffix(SUFFIX));
+            registry
+                .register_template_string(included.unwrap_or(path), text)
+                .map_err(|error| RenderError::template(path, text, &error))?;
+            if included.is_none() {
+                files.insert(path.clone());
+            }
+        }
+        Ok(Self { registry, files })
+    }
+
+    /// Fills in the templates of the components that are asked for. One that makes nothing makes no file.
+    pub(super) fn render(
+        &self,
+        asked_for: impl Fn(&str) -> bool,
+        values: &impl Serialize,
+    ) -> Result<Vec<Rendered>, RenderError> {
+        let mut rendered = Vec::new();
+        let whole = |error: &dyn core::fmt::Display| RenderError {
+            file: TEMPLATES.to_string(),
+            place: Place::File { line: 1, column: 1 },
+            message: error.to_string(),
+            hint: None,
+        };
+        let values: Value = serde_json::to_value(values).map_err(|error| whole(&error))?;
+        let context = handlebars::Context::wraps(&values).map_err(|error| whole(&error))?;
+        for file in &self.files {
+            let path = file.strip_prefix(TEMPLATES).and_then(|path| path.strip_prefix('/')).unwrap_or(file);
+            let component = path.split_once('/').map_or("", |(component, _)| component);
+            if !asked_for(component) {
+                continue;
+            }
+            let text = self
+                .registry
+                .render_with_context(file, &context)
+                .map_err(|error| RenderError::filling(file, &values, &error))?;
+            let objects = yaml::parse(file, &text)?;
+            for object in &objects {
+                strict::check(file, object)?;
+            }
+            if !objects.is_empty() {
+                let path = path.strip_suffix(SUFFIX).unwrap_or(path);
+                // The files of what is shared are in a folder of that name already.
+                let path = path.strip_prefix(super::SHARED).and_then(|path| path.strip_prefix('/')).unwrap_or(path);
+                rendered.push(Rendered { path: path.to_string(), text, objects });
+            }
+        }
+        Ok(rendered)
+    }
+}
