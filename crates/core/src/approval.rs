@@ -127,7 +127,8 @@ impl Ask {
     pub fn typed(self, line: &str) -> Result<Approved, Refused> {
         let (granted, expected) = match self.demand() {
             Demand::Yes => (matches!(line, "y" | "Y" | "yes"), "y".to_string()),
-            Demand::Phrase(phrase) => (line == phrase, format!("{phrase:?}")),
+            // A nameless loss cannot be consented to: an empty line must never do.
+            Demand::Phrase(phrase) => (!phrase.is_empty() && line == phrase, format!("{phrase:?}")),
         };
         if granted {
             Ok(Approved {
@@ -177,7 +178,7 @@ impl Ask {
     /// # Errors
     /// The question itself, when the plan changes something.
     pub fn unneeded(self) -> Result<Approved, Self> {
-        if self.plan.changes() {
+        if self.plan.changes() || !self.plan.loses.is_empty() {
             Err(self)
         } else {
             Ok(Approved {

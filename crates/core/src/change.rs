@@ -35,14 +35,29 @@ pub fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     compare("", before, after, &mut found);
     if before.get("kind").and_then(Value::as_str) == Some("Secret") {
-        for change in &mut found {
-            if change.path.starts_with("data") || change.path.starts_with("stringData") {
-                change.before = change.before.take().map(|_| MASKED.into());
-                change.after = change.after.take().map(|_| MASKED.into());
-            }
+        for change in found.iter_mut().filter(|change| is_secret(&change.path)) {
+            change.before = change.before.take().map(|_| MASKED.into());
+            change.after = change.after.take().map(|_| MASKED.into());
         }
     }
     found
+}
+
+/// The changes of the fields that are asked for: without the server's dry run nothing is known of
+/// defaults and of other managers' fields, and they would show up as removals.
+#[must_use]
+pub fn asked(live: &Value, desired: &Value) -> Vec<Change> {
+    changes(live, desired)
+        .into_iter()
+        .filter(|change| change.after.is_some())
+        .collect()
+}
+
+/// Whether a field of a Secret holds its values. Tools copy them into annotations as well.
+fn is_secret(path: &str) -> bool {
+    ["data", "stringData", "metadata.annotations"]
+        .iter()
+        .any(|secret| path.starts_with(secret))
 }
 
 fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Change>) {
@@ -72,8 +87,12 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Change>) {
                         found.push(appeared(format!("{path}[{name}]"), value));
                     }
                 }
-                // Named entries may be in another order, which matters for containers' environment.
-                if found.is_empty() && old_names != new_names {
+                // Entries that stay may be in another order, which matters for a container's environment.
+                let stay = |ours: &[&str], theirs: &[&str]| -> Vec<String> {
+                    let stays = ours.iter().filter(|name| theirs.contains(name));
+                    stays.map(|name| (*name).to_owned()).collect()
+                };
+                if stay(&old_names, &new_names) != stay(&new_names, &old_names) {
                     found.push(Change {
                         path: path.to_owned(),
                         before: Some(old_names.into_iter().map(Value::from).collect()),
@@ -173,6 +192,7 @@ mod tests {
         assert_snapshot!(check(&before, &after), @r#"
         spec.containers[a].image: "x:1" → "x:2"
         spec.containers[c]: (none) → {"name":"c"}
+        spec.containers: ["a","b"] → ["b","a","c"]
         "#);
     }
 

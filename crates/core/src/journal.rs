@@ -397,15 +397,22 @@ fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
             !same
                 || object.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
         }
-        (Effect::Create { object: desired } | Effect::Update { object: desired, .. }, Some(live)) => {
-            same && asked(live, desired).is_empty()
-        }
+        (
+            Effect::Create { object: desired }
+            | Effect::Update {
+                object: desired, ..
+            },
+            Some(live),
+        ) => same && asked(live, desired).is_empty(),
         (Effect::Suspend { suspend, .. }, Some(live)) => {
             same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
         }
-        (Effect::Snapshot { object: desired, .. }, Some(live)) => {
-            asked(live, desired).is_empty()
-        }
+        (
+            Effect::Snapshot {
+                object: desired, ..
+            },
+            Some(live),
+        ) => asked(live, desired).is_empty(),
         (_, None) | (Effect::Watch { .. }, _) => false,
     }
 }

@@ -4,6 +4,7 @@ use alloc::{
     borrow::ToOwned,
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 use core::fmt;
 
@@ -117,7 +118,7 @@ impl Digest {
     /// The first 12 digits: what people read and type.
     #[must_use]
     pub fn short(&self) -> &str {
-        &self.0[..12]
+        self.0.get(..12).unwrap_or(&self.0)
     }
 }
 
@@ -130,7 +131,7 @@ impl fmt::Display for Digest {
 fn feed(hash: &mut Sha256, value: &Value) {
     match value {
         Value::Object(map) => {
-            let mut keys: alloc::vec::Vec<_> = map.iter().collect();
+            let mut keys: Vec<_> = map.iter().collect();
             keys.sort_unstable_by_key(|(key, _)| *key);
             hash.update(b"{");
             for (key, value) in keys {

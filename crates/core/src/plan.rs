@@ -204,6 +204,16 @@ impl Effect {
         }
     }
 
+    /// Whether the cluster is another one after it, unless it is undone. A suspension is passing, and a
+    /// snapshot is a copy.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Update { .. } | Self::Delete { .. } => true,
+            Self::Suspend { .. } | Self::Snapshot { .. } | Self::Watch { .. } => false,
+        }
+    }
+
     /// Whether it only waits.
     #[must_use]
     pub fn is_watch(&self) -> bool {

@@ -6,6 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,12 @@ pub struct Warning {
     pub message: String,
 }
 
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.about, self.reason, self.message)
+    }
+}
+
 /// Where a wait stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -110,6 +117,13 @@ impl Wait {
         }
     }
 
+    /// How long it may take in all, however much moves meanwhile.
+    #[must_use]
+    pub fn bound(&self) -> Option<SignedDuration> {
+        // Invocations come and go: their number moves without getting anywhere.
+        (*self == Self::Drained).then(|| SignedDuration::from_mins(15))
+    }
+
     /// Where the wait stands by what was seen, for a step that began then.
     #[must_use]
     pub fn assess(&self, sight: &Sight, began: Timestamp) -> Standing {
@@ -128,8 +142,8 @@ impl Wait {
         match self {
             Self::Active => active(object),
             Self::Established => established(object),
-            Self::RolledOut => rollout::assess(object, sight),
-            Self::Complete => job::complete(object, sight),
+            Self::RolledOut => rollout::assess(object, sight, began),
+            Self::Complete => job::complete(object, sight, began),
             Self::FirstSuccess => job::first_success(object, sight, began),
             Self::SnapshotReady => snapshot_ready(object),
             Self::None | Self::Gone { .. } | Self::Drained => Standing::Holds,

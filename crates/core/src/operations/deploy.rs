@@ -8,10 +8,14 @@ use serde_json::Value;
 
 use crate::{object::ObjectRef, wait::Sight};
 
+mod decision;
 mod inventory;
 mod planner;
 mod problem;
 mod prune;
+mod recreate;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use inventory::listed;
@@ -45,6 +49,7 @@ pub struct Facts {
     /// The inventory itself, if there is one.
     pub inventory_object: Option<Value>,
     /// The live state of what the inventory lists and nothing renders any more, where it still exists.
+    /// With managed fields: they say whose it is.
     pub surplus: Vec<Value>,
     /// The claims of the environment's StatefulSets.
     pub claims: Vec<Value>,
@@ -66,7 +71,7 @@ pub enum Namespace {
 pub struct Observed {
     /// As rendered.
     pub desired: Value,
-    /// As it is, if it exists.
+    /// As it is, if it exists. With managed fields: they say who suspended the tests.
     pub live: Option<Value>,
     /// What a server-side dry run of the desired object answered.
     pub dry_run: DryRun,

@@ -6,20 +6,16 @@ use alloc::{format, string::String, vec::Vec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Condition, Sight, Standing, condition, count, not_yet, pods};
+use super::{Sight, Standing, condition, count, not_yet, pods};
 
-pub(super) fn complete(job: &Value, sight: &Sight) -> Standing {
-    if let Some(Condition { holds: true, .. }) = condition(job, "Complete") {
+pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
+    if has(job, "Complete").is_some() {
         return Standing::Holds;
     }
-    if let Some(Condition {
-        holds: true,
-        message,
-    }) = condition(job, "Failed")
-    {
-        return Standing::Never { cause: message };
+    if let Some(cause) = has(job, "Failed") {
+        return Standing::Never { cause };
     }
-    match (pods::trouble(sight), pods::waiting(sight)) {
+    match (pods::trouble(sight, began), pods::waiting(sight)) {
         (Some(cause), _) => Standing::Bad { cause },
         (None, Some(waiting)) => not_yet(waiting),
         (None, None) => not_yet(attempts(job)),
@@ -32,15 +28,14 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
     let since = began
         .saturating_sub(SignedDuration::from_secs(1))
         .unwrap_or(began);
-    let fresh: Vec<&Value> = sight
+    let mut fresh: Vec<&Value> = sight
         .jobs
         .iter()
         .filter(|job| created(job) >= Some(since))
         .collect();
-    if fresh
-        .iter()
-        .any(|job| condition(job, "Complete").is_some_and(|complete| complete.holds))
-    {
+    // The oldest first: each minute brings another one that has not got far.
+    fresh.sort_by_key(|job| (created(job), name(job)));
+    if fresh.iter().any(|job| has(job, "Complete").is_some()) {
         return Standing::Holds;
     }
     if cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
@@ -48,20 +43,21 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
             cause: "the CronJob is suspended".into(),
         };
     }
-    let failed = fresh.iter().find_map(|job| {
-        let Condition {
-            holds: true,
-            message,
-        } = condition(job, "Failed")?
-        else {
-            return None;
-        };
-        Some(format!("{} failed: {message}", name(job)))
-    });
+    let failed = fresh
+        .iter()
+        .find_map(|job| Some(format!("{} failed: {}", name(job), has(job, "Failed")?)));
     if let Some(cause) = failed {
         return Standing::Never { cause };
     }
-    if let Some(cause) = pods::trouble(sight) {
+    let of_fresh = |pod: &&Value| fresh.iter().any(|job| owns(job, pod));
+    let pods = sight.pods.iter().filter(of_fresh).cloned().collect();
+    let warnings = sight.warnings.clone();
+    let seen = Sight {
+        pods,
+        warnings,
+        ..Sight::default()
+    };
+    if let Some(cause) = pods::trouble(&seen, began) {
         return Standing::Bad { cause };
     }
     match fresh.first() {
@@ -71,9 +67,24 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
 }
 
 pub(super) fn is_finished(job: &Value) -> bool {
-    ["Complete", "Failed"]
-        .iter()
-        .any(|kind| condition(job, kind).is_some_and(|condition| condition.holds))
+    has(job, "Complete").or(has(job, "Failed")).is_some()
+}
+
+/// The message of a condition that holds.
+fn has(job: &Value, kind: &str) -> Option<String> {
+    condition(job, kind)
+        .filter(|condition| condition.holds)
+        .map(|condition| condition.message)
+}
+
+fn owns(job: &Value, pod: &Value) -> bool {
+    let owners = pod
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    owners
+        .into_iter()
+        .flatten()
+        .any(|owner| owner.get("uid") == job.pointer("/metadata/uid"))
 }
 
 fn attempts(job: &Value) -> String {

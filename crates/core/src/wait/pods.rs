@@ -5,9 +5,10 @@ use alloc::{
     string::{String, ToString},
 };
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Sight, condition};
+use super::{Sight, Warning, condition};
 
 /// Waiting reasons that rarely pass by themselves.
 const BAD_REASONS: [&str; 8] = [
@@ -31,38 +32,44 @@ const BAD_WARNINGS: [&str; 5] = [
 ];
 
 /// What is wrong with the pods, if anything is: a bad waiting reason, a container that keeps exiting,
-/// a pod that fits nowhere, a pod that may not be made.
+/// a pod that fits nowhere, a pod that may not be made. Warnings from before the step began are about
+/// what it changes.
 #[must_use]
-pub fn trouble(sight: &Sight) -> Option<String> {
-    let of_pods = sight
-        .pods
-        .iter()
-        .filter(|pod| !is_over(pod))
-        .find_map(|pod| {
-            let name = name(pod);
-            let unschedulable = condition(pod, "PodScheduled").filter(|scheduled| !scheduled.holds);
-            if let Some(unschedulable) = unschedulable {
-                return Some(format!(
-                    "{name} cannot be scheduled: {}",
-                    unschedulable.message
-                ));
-            }
-            containers(pod)
-                .find_map(|container| Some(format!("{name}: {}", container_trouble(container)?)))
-        });
-    of_pods.or_else(|| {
-        // A pod that exists and is fine outdates warnings about its making.
-        let started = |about: &str| {
-            sight.pods.iter().any(|pod| {
-                about.ends_with(name(pod)) && containers(pod).next().is_some_and(is_running)
-            })
-        };
-        let warning = sight.warnings.iter().find(|warning| {
-            BAD_WARNINGS.contains(&warning.reason.as_str()) && !started(&warning.about)
-        })?;
-        let whole = warning.reason == "FailedCreate" && !sight.pods.is_empty();
-        (!whole).then(|| format!("{}: {}: {}", warning.about, warning.reason, warning.message))
+pub fn trouble(sight: &Sight, began: Timestamp) -> Option<String> {
+    let alive = || sight.pods.iter().filter(|pod| !is_over(pod));
+    alive().find_map(pod_trouble).or_else(|| {
+        // Kubernetes writes whole seconds.
+        let since = began
+            .saturating_sub(SignedDuration::from_secs(1))
+            .unwrap_or(began);
+        sight
+            .warnings
+            .iter()
+            .filter(|warning| warning.last >= since)
+            .filter(|warning| BAD_WARNINGS.contains(&warning.reason.as_str()))
+            .find(|warning| !alive().any(|pod| outdates(pod, warning)))
+            .map(ToString::to_string)
     })
+}
+
+fn pod_trouble(pod: &Value) -> Option<String> {
+    let name = name(pod);
+    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|scheduled| !scheduled.holds) {
+        return Some(format!("{name} cannot be scheduled: {}", scheduled.message));
+    }
+    containers(pod).find_map(|container| Some(format!("{name}: {}", container_trouble(container)?)))
+}
+
+/// Whether what a warning is about has passed: the pod runs, or one could be made later.
+fn outdates(pod: &Value, warning: &Warning) -> bool {
+    if warning.reason == "FailedCreate" {
+        let made = pod
+            .pointer("/metadata/creationTimestamp")
+            .and_then(Value::as_str)
+            .and_then(|made| made.parse::<Timestamp>().ok());
+        return made >= Some(warning.last);
+    }
+    warning.about == format!("Pod {}", name(pod)) && containers(pod).any(is_running)
 }
 
 /// What a pod that is all right so far is doing.
@@ -106,7 +113,8 @@ fn container_trouble(container: &Value) -> Option<String> {
             .unwrap_or_default();
         return Some(format!("container {named}: {reason}: {message}"));
     }
-    // Between two restarts a crashing container looks as if it ran.
+    // Between two restarts a crashing container looks as if it ran. One restart happens to those that
+    // start before what they need.
     let restarts = container
         .get("restartCount")
         .and_then(Value::as_u64)
@@ -114,16 +122,13 @@ fn container_trouble(container: &Value) -> Option<String> {
     let exit = container
         .pointer("/lastState/terminated/exitCode")
         .and_then(Value::as_i64)
-        .filter(|exit| *exit != 0)?;
+        .filter(|_| restarts > 1)?;
     let ready = container
         .get("ready")
         .and_then(Value::as_bool)
         .unwrap_or(false);
-    (restarts > 0 && !ready).then(|| {
-        format!(
-            "container {named} keeps exiting: {restarts} restarts, last exit code {}",
-            exit.to_string()
-        )
+    (!ready).then(|| {
+        format!("container {named} keeps exiting: {restarts} restarts, last exit code {exit}")
     })
 }
 

@@ -1,12 +1,17 @@
 //! Deployments and StatefulSets.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Condition, Sight, Standing, condition, count, not_yet, pods};
 
-pub(super) fn assess(object: &Value, sight: &Sight) -> Standing {
+pub(super) fn assess(object: &Value, sight: &Sight, began: Timestamp) -> Standing {
     // Everything else in the status is about the generation that the controller has seen.
     let generation = count(object, "/metadata/generation");
     if count(object, "/status/observedGeneration") != generation {
@@ -14,23 +19,61 @@ pub(super) fn assess(object: &Value, sight: &Sight) -> Standing {
             "its controller has not seen generation {generation}"
         ));
     }
+    let of_present = Sight {
+        pods: present(object, &sight.pods),
+        warnings: sight.warnings.clone(),
+        ..Sight::default()
+    };
+    let trouble = pods::trouble(&of_present, began);
     if let Some(Condition {
         holds: false,
         message,
     }) = condition(object, "Progressing")
     {
-        return Standing::Never { cause: message };
-    }
-    match missing(object) {
-        None => Standing::Holds,
-        Some(cause) => match pods::trouble(sight) {
-            Some(trouble) => Standing::Bad { cause: trouble },
-            None => match pods::waiting(sight) {
-                Some(waiting) => not_yet(format!("{cause} ({waiting})")),
-                None => not_yet(cause),
+        return Standing::Never {
+            cause: match trouble {
+                Some(trouble) => format!("{message} {trouble}"),
+                None => message,
             },
-        },
+        };
     }
+    let Some(cause) = missing(object) else {
+        return Standing::Holds;
+    };
+    // A pod that may not be made has no status to tell of it; the Deployment's has.
+    let not_made = condition(object, "ReplicaFailure").filter(|failure| failure.holds);
+    if let Some(trouble) = trouble.or(not_made.map(|failure| failure.message)) {
+        return Standing::Bad { cause: trouble };
+    }
+    match pods::waiting(&of_present) {
+        Some(waiting) => not_yet(format!("{cause} ({waiting})")),
+        None => not_yet(cause),
+    }
+}
+
+/// The pods of the present template. Those of the one before may be in the very trouble that the new
+/// one ends.
+fn present(object: &Value, pods: &[Value]) -> Vec<Value> {
+    let text = |pod: &Value, pointer| Some(pod.pointer(pointer)?.as_str()?.to_string());
+    let (pointer, revision) = if is_deployment(object) {
+        // The Deployment does not say which hash is the present one: its youngest pod does.
+        let pointer = "/metadata/labels/pod-template-hash";
+        let youngest = pods
+            .iter()
+            .max_by_key(|pod| text(pod, "/metadata/creationTimestamp"));
+        (pointer, youngest.and_then(|pod| text(pod, pointer)))
+    } else {
+        let pointer = "/metadata/labels/controller-revision-hash";
+        (pointer, text(object, "/status/updateRevision"))
+    };
+    pods.iter()
+        .filter(|pod| revision.is_none() || text(pod, pointer) == revision)
+        .cloned()
+        .collect()
+}
+
+fn is_deployment(object: &Value) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("Deployment")
 }
 
 fn missing(object: &Value) -> Option<String> {
@@ -40,7 +83,7 @@ fn missing(object: &Value) -> Option<String> {
         .unwrap_or(1);
     let updated = count(object, "/status/updatedReplicas");
     let all = count(object, "/status/replicas");
-    let serving = if object.get("kind").and_then(Value::as_str) == Some("Deployment") {
+    let serving = if is_deployment(object) {
         count(object, "/status/availableReplicas")
     } else {
         count(object, "/status/readyReplicas")

@@ -1,13 +1,18 @@
 //! The list of what was applied: the only thing that prune believes.
 
-use alloc::{collections::BTreeSet, string::ToString, vec::Vec};
+use alloc::{
+    collections::BTreeSet,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use serde_json::{Value, json};
 
 use super::{ENVIRONMENT_LABEL, Facts, INVENTORY};
 use crate::{
-    change::changes,
-    object::{ObjectRef, intent, uid},
+    change::Change,
+    object::{ObjectRef, uid},
     plan::{Checked, Effect, Guard, Step, Target},
     wait::Wait,
 };
@@ -15,11 +20,20 @@ use crate::{
 /// What an inventory lists. An unreadable one lists nothing, so that nothing is pruned by it.
 #[must_use]
 pub fn listed(inventory: &Value) -> Vec<ObjectRef> {
-    inventory
-        .pointer("/data/objects")
-        .and_then(Value::as_str)
-        .and_then(|list| serde_json::from_str(list).ok())
-        .unwrap_or_default()
+    read(inventory).unwrap_or_default()
+}
+
+fn read(inventory: &Value) -> Option<Vec<ObjectRef>> {
+    let list = inventory.pointer("/data/objects")?.as_str()?;
+    serde_json::from_str(list).ok()
+}
+
+/// The note on an inventory that somebody has broken: what it listed is found by nobody any more.
+pub(super) fn unreadable(facts: &Facts) -> Option<String> {
+    let inventory = facts.inventory_object.as_ref()?;
+    read(inventory).is_none().then(|| {
+        format!("ConfigMap {INVENTORY} cannot be read: it is written anew, and nothing that it listed and is rendered no more is deleted")
+    })
 }
 
 /// The objects that belong to the environment, of all that is rendered: `_shared` ones have no owner.
@@ -82,9 +96,15 @@ pub(super) fn step(
             Guard::Absent,
         ),
     };
-    let changes = live
-        .map(|live| changes(&intent(live), &desired))
-        .unwrap_or_default();
+    let listed = |object: &ObjectRef| Change {
+        path: format!("data.objects[{object}]"),
+        before: before.contains(object).then(|| "listed".into()),
+        after: after.contains(object).then(|| "listed".into()),
+    };
+    let changes = match act {
+        Effect::Create { .. } => Vec::new(),
+        _ => before.symmetric_difference(after).map(listed).collect(),
+    };
     let checked = Checked::Locally;
     Some(Step {
         act,

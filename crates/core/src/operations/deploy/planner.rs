@@ -1,22 +1,26 @@
-//! The plan itself: which object is created, updated, replaced or deleted, in which order, and what is
-//! waited for.
+//! The plan itself: in which order objects are created, updated, replaced or deleted, and what is
+//! waited for in between.
 
-use alloc::{collections::BTreeSet, format, string::ToString, vec, vec::Vec};
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
 use core::ops::Range;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    DryRun, Facts, Namespace, Observed, Options, Refusal, inventory,
+    Facts, Namespace, Observed, Options,
+    decision::{Decision, decide},
+    inventory,
     problem::{Problem, Problems},
     prune, upgrade,
 };
 use crate::{
-    change::{Change, changes},
     object::{Digest, ObjectRef, Uid, intent, uid},
-    plan::{Checked, Effect, Guard, Loss, Plan, Propagation, Step, Target},
-    wait::{Standing, Wait},
+    plan::{Effect, Guard, Loss, Plan, Step, Target},
 };
 
 /// What must exist before what. Kinds that are not listed come with the configuration.
@@ -43,7 +47,7 @@ const ORDER: [&[&str]; 9] = [
         "PersistentVolumeClaim",
     ],
     &["Service"],
-    &["Deployment", "StatefulSet"],
+    &["DaemonSet", "Deployment", "StatefulSet"],
     &["Job"],
     &["CronJob"],
 ];
@@ -52,15 +56,6 @@ const UP_TO_WORKLOADS: Range<usize> = 1..7;
 const JOBS: Range<usize> = 7..8;
 const CRON_JOBS: Range<usize> = 8..9;
 const UNLISTED: usize = 3;
-
-/// What one object needs.
-struct Decision<'a> {
-    rank: usize,
-    observed: &'a Observed,
-    writes: Vec<Step>,
-    /// What to wait for when all objects of the same phase are written.
-    watch: Option<Wait>,
-}
 
 /// The plan that makes the cluster what is rendered. It is empty when the cluster is that already and
 /// everything in it runs.
@@ -72,64 +67,29 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         let name = target.environment;
         return Err(Problems(vec![Problem::NamespaceTerminating { name }]));
     }
-    let mut problems = Vec::new();
-    let mut keep = |problem| problems.push(problem);
-    let mut decisions: Vec<Decision<'_>> = facts
-        .objects
-        .iter()
-        .filter_map(|observed| decide(observed, facts, options).map_err(&mut keep).ok())
-        .collect();
-    let snapshots = upgrade::snapshots(&target, facts, options)
-        .map_err(keep)
-        .unwrap_or_default();
-    if !problems.is_empty() {
-        return Err(Problems(problems));
-    }
-    decisions.sort_by_key(|decision| {
-        (
-            decision.rank,
-            decision.observed.kind(),
-            decision.observed.name(),
-        )
-    });
-
-    let mut loses: Vec<Loss> = decisions.iter().filter_map(disruption).collect();
-    let mut notes = Vec::new();
-    let mut deletions = Vec::new();
-    for live in &facts.surplus {
-        match prune::judge(&target, live) {
-            Ok((step, loss)) => {
-                deletions.push(step);
-                loses.push(loss);
-            }
-            Err(note) => notes.push(note),
-        }
-    }
-    let pruned: BTreeSet<ObjectRef> = deletions
-        .iter()
-        .filter_map(|step| step.act.object())
-        .collect();
-    let listed: BTreeSet<ObjectRef> = facts.inventory.iter().cloned().collect();
-    let present: BTreeSet<ObjectRef> = facts
-        .surplus
-        .iter()
-        .filter_map(ObjectRef::of)
-        .chain(inventory::owned(facts))
-        .collect();
-    let during: BTreeSet<ObjectRef> = listed.union(&present).cloned().collect();
-    let after: BTreeSet<ObjectRef> = present.difference(&pruned).cloned().collect();
-
+    let (mut decisions, snapshots) = decide_all(&target, facts, options)?;
+    let suspender = upgrade::suspended_by(facts);
     let rolls = decisions
         .iter()
-        .any(|decision| decision.observed.kind() == "Deployment" && restarts(decision));
-    let suspender = upgrade::suspended_by(facts);
-    let resumes = (rolls && suspender.is_none()) || upgrade::left_suspended(facts);
+        .any(|decision| decision.observed.kind() == "Deployment" && decision.restarts());
+    let suspends = rolls && suspender.is_none();
+    let resumes = suspends || upgrade::left_suspended(facts);
+    if suspends {
+        decisions.iter_mut().for_each(expect_suspension);
+    }
+    let pruning = prune(&target, facts);
+    let listing = Listing::new(facts, &pruning);
 
     let mut steps = phase(&decisions, NAMESPACE);
-    steps.extend(inventory::step(&target, facts, &listed, &during));
+    steps.extend(inventory::step(
+        &target,
+        facts,
+        &listing.before,
+        &listing.during,
+    ));
     steps.extend(snapshots);
     if rolls {
-        steps.extend(upgrade::drain(facts));
+        steps.extend(upgrade::drain(facts, suspends));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
     steps.extend(phase(&decisions, JOBS));
@@ -137,42 +97,73 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     if resumes {
         steps.extend(upgrade::resume(facts));
     }
-    steps.extend(deletions);
-    steps.extend(inventory::step(&target, facts, &during, &after));
+    steps.extend(pruning.deletions);
+    steps.extend(inventory::step(
+        &target,
+        facts,
+        &listing.during,
+        &listing.after,
+    ));
+
+    let mut notes = pruning.notes;
+    notes.extend(inventory::unreadable(facts));
     match suspender {
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {
             let changed = steps.iter().any(|step| !step.act.is_watch());
-            steps.extend(
-                decisions
-                    .iter()
-                    .filter_map(|decision| first_success(decision.observed, changed)),
-            );
+            steps.extend(upgrade::first_success(facts, changed));
         }
     }
+    let disruptions = decisions.iter().filter_map(Decision::disruption);
     Ok(Plan {
         operation: "deploy".to_string(),
         target,
+        loses: disruptions.chain(pruning.loses).collect(),
         steps,
-        loses,
         notes,
     })
 }
 
-impl Observed {
-    pub(super) fn kind(&self) -> &str {
-        self.desired
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+/// One decision an object, in the order of the plan, and the snapshots that they need; or all that
+/// stands against it.
+fn decide_all<'a>(
+    target: &Target,
+    facts: &'a Facts,
+    options: &Options,
+) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
+    let mut problems = Vec::new();
+    let mut decisions = Vec::new();
+    for observed in &facts.objects {
+        match decide(observed, facts, options) {
+            Ok(decision) => decisions.push(decision),
+            Err(problem) => problems.push(problem),
+        }
     }
+    match upgrade::snapshots(target, facts, options) {
+        Ok(snapshots) if problems.is_empty() => {
+            decisions.sort_by_key(|decision| place(decision.observed));
+            Ok((decisions, snapshots))
+        }
+        Ok(_) => Err(Problems(problems)),
+        Err(problem) => {
+            problems.push(problem);
+            Err(Problems(problems))
+        }
+    }
+}
 
-    pub(super) fn name(&self) -> &str {
-        self.desired
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    }
+/// The place of an object in the order. The tests come last, so that none meets a half-deployed
+/// environment.
+fn place(observed: &Observed) -> (usize, bool, &str, &str) {
+    let (kind, name) = (observed.kind(), observed.name());
+    (rank(kind), upgrade::is_test(observed), kind, name)
+}
+
+fn rank(kind: &str) -> usize {
+    ORDER
+        .iter()
+        .position(|kinds| kinds.contains(&kind))
+        .unwrap_or(UNLISTED)
 }
 
 /// The writes of a phase, then what is waited for, so that workloads start side by side.
@@ -180,7 +171,7 @@ fn phase(decisions: &[Decision<'_>], ranks: Range<usize>) -> Vec<Step> {
     let of_phase = || {
         decisions
             .iter()
-            .filter(|decision| ranks.contains(&decision.rank))
+            .filter(|decision| ranks.contains(&rank(decision.observed.kind())))
     };
     let writes = of_phase().flat_map(|decision| decision.writes.iter().cloned());
     let watches = of_phase().filter_map(|decision| {
@@ -192,340 +183,97 @@ fn phase(decisions: &[Decision<'_>], ranks: Range<usize>) -> Vec<Step> {
     writes.chain(watches).collect()
 }
 
-fn decide<'a>(
-    observed: &'a Observed,
-    facts: &Facts,
-    options: &Options,
-) -> Result<Decision<'a>, Problem> {
-    let writes = writes(observed, facts, options)?;
-    let kind = observed.kind();
-    let watch = match kind {
-        "Deployment" | "StatefulSet" => Some(Wait::RolledOut),
-        "Job" => Some(Wait::Complete),
-        _ => None,
-    };
-    let watch = watch.filter(|wait| !writes.is_empty() || !holds(wait, observed));
-    let rank = ORDER
-        .iter()
-        .position(|kinds| kinds.contains(&kind))
-        .unwrap_or(UNLISTED);
-    Ok(Decision {
-        rank,
-        observed,
-        writes,
-        watch,
-    })
-}
-
-fn holds(wait: &Wait, observed: &Observed) -> bool {
-    wait.assess(&observed.sight, Timestamp::UNIX_EPOCH) == Standing::Holds
-}
-
-fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<Step>, Problem> {
-    let Some(object) = ObjectRef::of(&observed.desired) else {
-        return Ok(Vec::new());
-    };
-    let checked = match &observed.dry_run {
-        DryRun::Impossible => Checked::Locally,
-        DryRun::Accepted(_) | DryRun::Refused(_) => Checked::ByServer,
-    };
-    let Some((live, uid)) = observed
-        .live
-        .as_ref()
-        .and_then(|live| Some((live, uid(live)?)))
+/// The plan itself suspends the tests before it updates them: what the update then meets is not what
+/// was observed, but that and suspended.
+fn expect_suspension(decision: &mut Decision<'_>) {
+    let live = decision.observed.live.as_ref();
+    let Some(mut suspended) = live
+        .map(intent)
+        .filter(|_| upgrade::is_test(decision.observed))
     else {
-        return match &observed.dry_run {
-            DryRun::Refused(refusal) => Err(Problem::Refused {
-                object,
-                refusal: refusal.clone(),
-            }),
-            DryRun::Accepted(_) | DryRun::Impossible => {
-                Ok(vec![creation(observed, checked, Vec::new())])
-            }
-        };
+        return;
     };
-    if live.pointer("/metadata/deletionTimestamp").is_some() {
-        let finalizers = live
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        let finalizers = finalizers
-            .filter_map(Value::as_str)
-            .map(ToString::to_string)
-            .collect();
-        return Err(Problem::BeingDeleted { object, finalizers });
+    if let Some(spec) = suspended.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("suspend".to_string(), Value::Bool(true));
     }
-    let live = intent(live);
-    match &observed.dry_run {
-        DryRun::Impossible => Ok(Vec::new()),
-        DryRun::Accepted(merged) => {
-            let changes = changes(&live, &intent(merged));
-            let failed =
-                observed.kind() == "Job" && matches!(complete(observed), Standing::Never { .. });
-            if failed {
-                return Ok(replacement(observed, object, uid, &live));
-            }
-            if changes.is_empty() {
-                return Ok(Vec::new());
-            }
-            let force = options
-                .take_over
-                .contains(&format!("{}/{}", object.kind, object.name));
-            Ok(vec![Step {
-                act: Effect::Update {
-                    object: observed.desired.clone(),
-                    force,
-                },
-                guard: Guard::Unchanged {
-                    uid,
-                    intent: Digest::of(&live),
-                },
-                until: written(observed.kind()),
-                undo: None,
-                changes,
-                checked,
-            }])
-        }
-        DryRun::Refused(Refusal::Invalid(message))
-            if observed.kind() == "Job" && is_immutable(message) =>
+    for step in &mut decision.writes {
+        if let (Effect::Update { .. }, Guard::Unchanged { intent, .. }) =
+            (&step.act, &mut step.guard)
         {
-            Ok(replacement(observed, object, uid, &live))
+            *intent = Digest::of(&suspended);
         }
-        DryRun::Refused(Refusal::Invalid(message))
-            if observed.kind() == "StatefulSet" && is_immutable(message) =>
-        {
-            recreation(observed, object.clone(), uid, &live, facts).ok_or_else(|| {
-                Problem::Immutable {
-                    object,
-                    message: message.clone(),
-                }
-            })
+    }
+}
+
+/// What the inventory lists: everything that may exist at any moment of the plan.
+struct Listing {
+    before: BTreeSet<ObjectRef>,
+    during: BTreeSet<ObjectRef>,
+    after: BTreeSet<ObjectRef>,
+}
+
+impl Listing {
+    fn new(facts: &Facts, pruning: &Pruning) -> Self {
+        let before: BTreeSet<ObjectRef> = facts.inventory.iter().cloned().collect();
+        let rendered = inventory::owned(facts);
+        let after: BTreeSet<ObjectRef> = rendered.into_iter().chain(pruning.kept.clone()).collect();
+        let during = before.union(&after).cloned().collect();
+        Self {
+            before,
+            during,
+            after,
         }
-        DryRun::Refused(Refusal::Invalid(message)) if is_immutable(message) => {
-            Err(Problem::Immutable {
-                object,
-                message: message.clone(),
-            })
-        }
-        DryRun::Refused(refusal) => Err(Problem::Refused {
-            object,
-            refusal: refusal.clone(),
-        }),
     }
 }
 
-fn complete(observed: &Observed) -> Standing {
-    Wait::Complete.assess(&observed.sight, Timestamp::UNIX_EPOCH)
+/// What becomes of the objects that are rendered no more.
+#[derive(Default)]
+struct Pruning {
+    deletions: Vec<Step>,
+    loses: Vec<Loss>,
+    /// Left alone, and listed on.
+    kept: Vec<ObjectRef>,
+    notes: Vec<String>,
 }
 
-/// The API server's words for a field that cannot be changed (Kubernetes 1.36: validation's
-/// `field is immutable`, StatefulSet's `updates to statefulset spec for fields other than …`).
-fn is_immutable(message: &str) -> bool {
-    [
-        "field is immutable",
-        "updates to statefulset spec",
-        "may not be changed",
-        "may not change once set",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
-}
-
-/// What makes the written object usable by the next ones.
-fn written(kind: &str) -> Wait {
-    match kind {
-        "Namespace" => Wait::Active,
-        "CustomResourceDefinition" => Wait::Established,
-        _ => Wait::None,
-    }
-}
-
-fn creation(observed: &Observed, checked: Checked, changes: Vec<Change>) -> Step {
-    Step {
-        act: Effect::Create {
-            object: observed.desired.clone(),
-        },
-        guard: Guard::Absent,
-        until: written(observed.kind()),
-        undo: None,
-        changes,
-        checked,
-    }
-}
-
-/// A Job's template cannot be changed, and a failed Job does not run again: a new one takes its place.
-fn replacement(observed: &Observed, object: ObjectRef, uid: Uid, live: &Value) -> Vec<Step> {
-    let delete = Step {
-        act: Effect::Delete {
-            object,
-            uid: uid.clone(),
-            propagation: Propagation::Background,
-        },
-        guard: Guard::Unchanged {
-            uid: uid.clone(),
-            intent: Digest::of(live),
-        },
-        until: Wait::Gone { uid },
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-    };
-    vec![
-        delete,
-        creation(
-            observed,
-            Checked::Locally,
-            asked_changes(live, &observed.desired),
-        ),
-    ]
-}
-
-/// A StatefulSet whose claim template grew: the claims grow first, then the set is made anew around
-/// its pods. `None` when more than that changed, or a claim would shrink.
-fn recreation(
-    observed: &Observed,
-    object: ObjectRef,
-    uid: Uid,
-    live: &Value,
-    facts: &Facts,
-) -> Option<Vec<Step>> {
-    let storage = |object: &Value| {
-        let claim =
-            object.pointer("/spec/volumeClaimTemplates/0/spec/resources/requests/storage")?;
-        claim.as_str().map(ToString::to_string)
-    };
-    let changes = asked_changes(live, &observed.desired);
-    let template = |change: &Change| {
-        change.path.starts_with("spec.volumeClaimTemplates")
-            && change.path.ends_with("resources.requests.storage")
-    };
-    let allowed = |change: &Change| {
-        template(change)
-            || [
-                "spec.template",
-                "spec.replicas",
-                "spec.updateStrategy",
-                "metadata",
-            ]
-            .iter()
-            .any(|path| change.path.starts_with(path))
-    };
-    let wanted = storage(&observed.desired)?;
-    let grows = bytes(&wanted)? > bytes(&storage(live)?)?;
-    if !grows || !changes.iter().any(template) || !changes.iter().all(allowed) {
-        return None;
-    }
-    let mut steps: Vec<Step> = facts
-        .claims
+/// Only what the inventory lists and nothing renders. An object that is rendered in another API version
+/// than the one it is listed in is the same object: its place or its UID says so.
+fn prune(target: &Target, facts: &Facts) -> Pruning {
+    let listed: BTreeSet<&ObjectRef> = facts.inventory.iter().collect();
+    let rendered: BTreeSet<_> = facts
+        .objects
         .iter()
-        .filter_map(|claim| growth(claim, &wanted))
+        .filter_map(|observed| ObjectRef::of(&observed.desired))
+        .map(|object| (object.kind, object.namespace, object.name))
         .collect();
-    steps.push(Step {
-        act: Effect::Delete {
-            object,
-            uid: uid.clone(),
-            propagation: Propagation::Orphan,
-        },
-        guard: Guard::Unchanged {
-            uid: uid.clone(),
-            intent: Digest::of(live),
-        },
-        until: Wait::Gone { uid },
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-    });
-    steps.push(creation(observed, Checked::Locally, changes));
-    Some(steps)
-}
-
-fn growth(claim: &Value, wanted: &str) -> Option<Step> {
-    let object = ObjectRef::of(claim)?;
-    let desired = serde_json::json!({
-        "apiVersion": object.api_version,
-        "kind": object.kind,
-        "metadata": {"name": object.name, "namespace": object.namespace},
-        "spec": {"resources": {"requests": {"storage": wanted}}},
-    });
-    let changes = asked_changes(claim, &desired);
-    let uid = uid(claim)?;
-    (!changes.is_empty()).then(|| Step {
-        act: Effect::Update {
-            object: desired,
-            force: true,
-        },
-        guard: Guard::Is { uid },
-        until: Wait::None,
-        undo: None,
-        changes,
-        checked: Checked::Locally,
-    })
-}
-
-/// A quantity of storage in bytes (Kubernetes: resource.Quantity, the binary and decimal suffixes).
-fn bytes(quantity: &str) -> Option<u128> {
-    let digits = quantity.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let factor: u128 = match &quantity[digits.len()..] {
-        "" => 1,
-        "k" => 1000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "T" => 1_000_000_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        _ => return None,
-    };
-    digits.parse::<u128>().ok()?.checked_mul(factor)
-}
-
-/// The changes of the fields that are asked for: without the server's dry run nothing is known of
-/// defaults, and they would show up as removals.
-fn asked_changes(live: &Value, desired: &Value) -> Vec<Change> {
-    changes(live, desired)
-        .into_iter()
-        .filter(|change| change.after.is_some())
-        .collect()
-}
-
-/// Whether the write ends pods that run.
-fn restarts(decision: &Decision<'_>) -> bool {
-    decision.observed.live.is_some()
-        && decision
-            .writes
-            .iter()
-            .flat_map(|step| &step.changes)
-            .any(|change| change.path.starts_with("spec.template"))
-}
-
-fn disruption(decision: &Decision<'_>) -> Option<Loss> {
-    let observed = decision.observed;
-    let what = match observed.kind() {
-        "Deployment" | "StatefulSet" if restarts(decision) => format!(
-            "the pods of {} {} restart",
-            observed.kind(),
-            observed.name()
-        ),
-        "Job" if decision.writes.len() > 1 => format!("Job {} is replaced", observed.name()),
-        _ => return None,
-    };
-    Some(Loss::Disruption { what })
-}
-
-/// The end of a deployment: a test that began after it has verified.
-fn first_success(observed: &Observed, changed: bool) -> Option<Step> {
-    if observed.kind() != "CronJob" {
-        return None;
+    let alive: BTreeSet<Uid> = facts
+        .objects
+        .iter()
+        .filter_map(|observed| uid(observed.live.as_ref()?))
+        .collect();
+    let mut pruning = Pruning::default();
+    for live in &facts.surplus {
+        let (Some(object), Some(uid)) = (ObjectRef::of(live), uid(live)) else {
+            continue;
+        };
+        let place = (
+            object.kind.clone(),
+            object.namespace.clone(),
+            object.name.clone(),
+        );
+        if !listed.contains(&object) || rendered.contains(&place) || alive.contains(&uid) {
+            continue;
+        }
+        match prune::judge(target, object.clone(), uid, live) {
+            Ok((step, loss)) => {
+                pruning.deletions.push(step);
+                pruning.loses.push(loss);
+            }
+            Err(note) => {
+                pruning.kept.push(object);
+                pruning.notes.push(note);
+            }
+        }
     }
-    let before = observed
-        .live
-        .as_ref()
-        .and_then(|live| live.pointer("/status/lastSuccessfulTime"));
-    (changed || before.is_none()).then_some(())?;
-    Some(upgrade::watch(
-        ObjectRef::of(&observed.desired)?,
-        Wait::FirstSuccess,
-    ))
+    pruning
 }

@@ -107,7 +107,10 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
                 object.kind, object.name
             )
         }
-        Refusal::Invalid(message) => write!(f, "{object} is invalid: {message}"),
+        Refusal::Invalid(message) => write!(
+            f,
+            "{object} is invalid: {message}; correct its template or the environment's file"
+        ),
         Refusal::Forbidden { verb, message } => {
             let group = object.group();
             write!(
@@ -116,6 +119,13 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
                 object.kind
             )
         }
-        Refusal::Other(message) => write!(f, "{object} is refused: {message}"),
+        Refusal::Other(message) if message.contains("exceeded quota") => write!(
+            f,
+            "{object} is refused: {message}; raise that quota, or ask for less in the environment's file"
+        ),
+        Refusal::Other(message) => write!(
+            f,
+            "{object} is refused: {message}; when that is settled, deploy again"
+        ),
     }
 }

@@ -3,16 +3,16 @@
 use alloc::{
     format,
     string::{String, ToString},
-    vec::Vec,
 };
 
 use serde_json::Value;
 
-use super::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL, inventory::label};
+use super::{
+    ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL, inventory::label, recreate::deletion,
+};
 use crate::{
-    object::{Digest, ObjectRef, intent, uid},
-    plan::{Checked, Effect, Guard, Loss, Propagation, Step, Target},
-    wait::Wait,
+    object::{ObjectRef, Uid, intent},
+    plan::{Loss, Propagation, Step, Target},
 };
 
 /// Kinds whose deletion loses data or other people's objects: never a side effect of a deployment.
@@ -27,31 +27,24 @@ const KEPT_KINDS: [&str; 7] = [
 ];
 
 /// Deletion of one surplus object, or why it is left alone.
-pub(super) fn judge(target: &Target, live: &Value) -> Result<(Step, Loss), String> {
-    let (Some(object), Some(uid)) = (ObjectRef::of(live), uid(live)) else {
-        return Err("an object without name or UID is left alone".to_string());
-    };
+pub(super) fn judge(
+    target: &Target,
+    object: ObjectRef,
+    uid: Uid,
+    live: &Value,
+) -> Result<(Step, Loss), String> {
     if let Some(reason) = why_kept(target, &object, live) {
         return Err(format!(
             "{object} is rendered no more and left alone: {reason}"
         ));
     }
     let what = format!("{object} is deleted");
-    let step = Step {
-        act: Effect::Delete {
-            object,
-            uid: uid.clone(),
-            propagation: Propagation::Background,
-        },
-        guard: Guard::Unchanged {
-            uid: uid.clone(),
-            intent: Digest::of(&intent(live)),
-        },
-        until: Wait::Gone { uid },
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
+    // The Jobs of a CronJob are evidence: they outlive it.
+    let propagation = match object.kind.as_str() {
+        "CronJob" => Propagation::Orphan,
+        _ => Propagation::Background,
     };
+    let step = deletion(object, uid, &intent(live), propagation);
     Ok((step, Loss::Disruption { what }))
 }
 
@@ -68,6 +61,10 @@ fn why_kept(target: &Target, object: &ObjectRef, live: &Value) -> Option<String>
         .and_then(Value::as_array);
     if KEPT_KINDS.contains(&object.kind.as_str()) {
         Some(format!("a {} is only deleted on purpose", object.kind))
+    } else if object.namespace.as_deref() != Some(target.environment.as_str()) {
+        Some(format!("it is not in the namespace {}", target.environment))
+    } else if takes_claims_along(live) {
+        Some("its claims would be deleted with it".to_string())
     } else if owners.is_some_and(|owners| !owners.is_empty()) {
         Some("it has an owner".to_string())
     } else if label(live, RENDERED_LABEL).is_none() {
@@ -84,4 +81,11 @@ fn why_kept(target: &Target, object: &ObjectRef, live: &Value) -> Option<String>
     } else {
         None
     }
+}
+
+/// Whether a StatefulSet's claims, and the data in them, are deleted with it.
+fn takes_claims_along(live: &Value) -> bool {
+    live.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
+        .and_then(Value::as_str)
+        == Some("Delete")
 }

@@ -4,15 +4,17 @@
 use alloc::{
     format,
     string::{String, ToString},
-    vec,
     vec::Vec,
 };
 
 use serde_json::{Value, json};
 
-use super::{ENVIRONMENT_LABEL, Facts, OPERATIONS_MANAGER, Observed, Options, problem::Problem};
+use super::{
+    ENVIRONMENT_LABEL, Facts, OPERATIONS_MANAGER, Observed, Options, problem::Problem,
+    recreate::claims_of,
+};
 use crate::{
-    object::{ObjectRef, uid},
+    object::{ObjectRef, Uid, uid},
     plan::{Checked, Effect, Guard, Step, Target},
     wait::Wait,
 };
@@ -34,37 +36,45 @@ pub(super) fn snapshots(
     facts: &Facts,
     options: &Options,
 ) -> Result<Vec<Step>, Problem> {
-    let changed = facts
-        .objects
-        .iter()
-        .filter(|observed| observed.kind() == "StatefulSet")
-        .find_map(|observed| {
-            let (from, to) = (
-                node_version(observed.live.as_ref()?)?,
-                node_version(&observed.desired)?,
-            );
-            (from != to).then_some((from, to))
-        });
-    let Some((from, to)) = changed else {
-        return Ok(Vec::new());
-    };
-    if let (Some(old), Some(new)) = (parse(&from), parse(&to)) {
-        let refused = if new < old && (new.0, new.1) != (old.0, old.1) {
-            Some(NO_DOWNGRADE)
-        } else if new.0 != old.0 || new.1 > old.1 + 1 {
-            Some(ONE_MINOR)
-        } else {
-            None
+    let mut steps = Vec::new();
+    let sets = facts.objects.iter();
+    for observed in sets.filter(|observed| observed.kind() == "StatefulSet") {
+        let Some(live) = &observed.live else { continue };
+        let (Some(from), Some(to)) = (node_image(live), node_image(&observed.desired)) else {
+            continue;
         };
-        if let Some(rule) = refused {
+        let (old, new) = (version(from), version(to));
+        // Images are keyed by content: the same version may have been built again.
+        if from == to || (old.is_some() && old == new) {
+            continue;
+        }
+        if let (Some(from), Some(to)) = (old, new)
+            && let Some(rule) = forbidden(from, to)
+        {
+            let (from, to) = (from.to_string(), to.to_string());
             return Err(Problem::Version { from, to, rule });
         }
+        let claims = claims_of(facts, live).into_iter().filter(has_data);
+        steps.extend(claims.filter_map(|claim| snapshot(target, options, claim)));
     }
-    Ok(facts
-        .claims
-        .iter()
-        .filter_map(|claim| snapshot(target, options, claim))
-        .collect())
+    Ok(steps)
+}
+
+/// Restate's rule against this change of version. Versions that cannot be read are not judged.
+fn forbidden(from: &str, to: &str) -> Option<&'static str> {
+    let ((old_major, old_minor), (major, minor)) = (parse(from)?, parse(to)?);
+    if (major, minor) < (old_major, old_minor) {
+        Some(NO_DOWNGRADE)
+    } else if major != old_major || minor > old_minor + 1 {
+        Some(ONE_MINOR)
+    } else {
+        None
+    }
+}
+
+/// A claim that was never bound holds nothing, and a snapshot of it would never be ready.
+fn has_data(claim: &&Value) -> bool {
+    claim.pointer("/status/phase").and_then(Value::as_str) != Some("Pending")
 }
 
 fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
@@ -97,12 +107,13 @@ fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
     })
 }
 
-/// Before the service rolls: no new tests, and none running. Nothing when no tests have ever run.
-pub(super) fn drain(facts: &Facts) -> Vec<Step> {
+/// Before the service rolls: no new tests, and none running. Nothing when no tests have ever run. Tests
+/// that are suspended already are not suspended again: that would make the suspension ours.
+pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
     let Some((object, uid)) = tests(facts) else {
         return Vec::new();
     };
-    let suspend = Step {
+    let suspend = suspends.then(|| Step {
         act: Effect::Suspend {
             object: object.clone(),
             suspend: true,
@@ -115,8 +126,11 @@ pub(super) fn drain(facts: &Facts) -> Vec<Step> {
         }),
         changes: Vec::new(),
         checked: Checked::Nothing,
-    };
-    vec![suspend, watch(object, Wait::Drained)]
+    });
+    suspend
+        .into_iter()
+        .chain([watch(object, Wait::Drained)])
+        .collect()
 }
 
 /// After the service has been registered again.
@@ -141,14 +155,19 @@ pub(super) fn suspended_by(facts: &Facts) -> Option<String> {
     if live.pointer("/spec/suspend").and_then(Value::as_bool) != Some(true) {
         return None;
     }
-    let owner = live
+    let mut owners = live
         .pointer("/metadata/managedFields")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .find(|entry| entry.pointer("/fieldsV1/f:spec/f:suspend").is_some())
-        .and_then(|entry| entry.get("manager")?.as_str());
-    Some(owner.unwrap_or("somebody").to_string())
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:suspend").is_some())
+        .filter_map(|entry| entry.get("manager")?.as_str());
+    // Where a person owns the field as well, it is the person's word that counts.
+    let first = owners.next().unwrap_or("somebody");
+    let person = core::iter::once(first)
+        .chain(owners)
+        .find(|owner| *owner != OPERATIONS_MANAGER);
+    Some(person.unwrap_or(first).to_string())
 }
 
 /// Whether an operation of ours suspended the tests and did not come to resume them.
@@ -175,44 +194,50 @@ pub(super) fn watch(object: ObjectRef, until: Wait) -> Step {
     }
 }
 
-fn test_job(facts: &Facts) -> Option<&Observed> {
-    facts
-        .objects
-        .iter()
-        .find(|observed| observed.kind() == "CronJob" && observed.name() == TEST)
+/// The end of a deployment: a test that began after it has verified. Also when none ever has.
+pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
+    let observed = test_job(facts)?;
+    let live = observed.live.as_ref();
+    let before = live.and_then(|live| live.pointer("/status/lastSuccessfulTime"));
+    (changed || before.is_none()).then_some(())?;
+    let object = ObjectRef::of(&observed.desired)?;
+    Some(watch(object, Wait::FirstSuccess))
 }
 
-fn tests(facts: &Facts) -> Option<(ObjectRef, crate::object::Uid)> {
+/// Whether this is the CronJob that runs the tests.
+pub(super) fn is_test(observed: &Observed) -> bool {
+    observed.kind() == "CronJob" && observed.name() == TEST
+}
+
+fn test_job(facts: &Facts) -> Option<&Observed> {
+    facts.objects.iter().find(|observed| is_test(observed))
+}
+
+fn tests(facts: &Facts) -> Option<(ObjectRef, Uid)> {
     let live = test_job(facts)?.live.as_ref()?;
     Some((ObjectRef::of(live)?, uid(live)?))
 }
 
-fn node_version(stateful_set: &Value) -> Option<String> {
-    let containers = stateful_set
-        .pointer("/spec/template/spec/containers")?
-        .as_array()?;
+fn node_image(stateful_set: &Value) -> Option<&str> {
+    let containers = stateful_set.pointer("/spec/template/spec/containers")?;
     let node = containers
+        .as_array()?
         .iter()
         .find(|container| container.get("name").and_then(Value::as_str) == Some(NODE))?;
-    let image = node.get("image")?.as_str()?;
-    let tagged = image.split_once('@').map_or(image, |(tagged, _)| tagged);
-    let (_, tag) = tagged.rsplit_once(':')?;
-    // Images are keyed by content: `1.7.12-0123abcd`.
-    Some(
-        tag.split_once('-')
-            .map_or(tag, |(version, _)| version)
-            .to_string(),
-    )
+    node.get("image")?.as_str()
 }
 
-fn parse(version: &str) -> Option<(u64, u64, u64)> {
-    let mut parts = version
-        .trim_start_matches('v')
-        .splitn(3, '.')
-        .map(str::parse);
-    Some((
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-        parts.next()?.ok()?,
-    ))
+/// The version in an image's tag, `1.7.12-0123abcd` without the key of its content. `None` without tag.
+fn version(image: &str) -> Option<&str> {
+    let tagged = image.split_once('@').map_or(image, |(tagged, _)| tagged);
+    let (_, tag) = tagged.rsplit_once(':')?;
+    // `registry:5000/restate` has a port and no tag.
+    let version = tag.split_once('-').map_or(tag, |(version, _)| version);
+    (!tag.contains('/')).then_some(version)
+}
+
+/// Major and minor.
+fn parse(version: &str) -> Option<(u64, u64)> {
+    let mut parts = version.trim_start_matches('v').split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

@@ -1,0 +1,212 @@
+//! Objects that cannot be changed in place: another incarnation takes their place, and nothing that
+//! belongs to them is lost.
+
+use alloc::{vec, vec::Vec};
+
+use serde_json::{Value, json};
+
+use super::{Facts, Observed, decision::creation};
+use crate::{
+    change::{Change, asked},
+    object::{Digest, ObjectRef, Uid, uid},
+    plan::{Checked, Effect, Guard, Propagation, Step},
+    wait::Wait,
+};
+
+/// A Job's template cannot be changed, and a failed Job does not run again: a new one takes its place.
+pub(super) fn replacement(
+    observed: &Observed,
+    object: ObjectRef,
+    uid: Uid,
+    live: &Value,
+) -> Vec<Step> {
+    let changes = asked(live, &observed.desired);
+    vec![
+        deletion(object, uid, live, Propagation::Background),
+        creation(observed, Checked::Locally, changes),
+    ]
+}
+
+/// A StatefulSet whose claim templates grew: the claims grow first, then the set is made anew around
+/// its pods. `None` when more than that changed, or a claim would shrink.
+pub(super) fn recreation(
+    observed: &Observed,
+    object: ObjectRef,
+    uid: Uid,
+    live: &Value,
+    facts: &Facts,
+) -> Option<Vec<Step>> {
+    let changes = asked(live, &observed.desired);
+    if !changes.iter().any(is_claim_size) || !changes.iter().all(is_allowed) {
+        return None;
+    }
+    let (old, new) = (templates(live), templates(&observed.desired));
+    let mut steps = Vec::new();
+    for ((_, size), (template, wanted)) in old.iter().zip(&new) {
+        if bytes(wanted)? < bytes(size)? {
+            return None;
+        }
+        let claims = claims(facts, template, &object.name);
+        steps.extend(claims.filter_map(|claim| growth(claim, wanted)));
+    }
+    steps.push(deletion(object, uid, live, Propagation::Orphan));
+    steps.push(creation(observed, Checked::Locally, changes));
+    Some(steps)
+}
+
+fn is_claim_size(change: &Change) -> bool {
+    change.path.starts_with("spec.volumeClaimTemplates")
+        && change.path.ends_with("resources.requests.storage")
+}
+
+/// What may change together with the size: what a StatefulSet takes in place.
+fn is_allowed(change: &Change) -> bool {
+    let in_place = [
+        "spec.template",
+        "spec.replicas",
+        "spec.updateStrategy",
+        "spec.minReadySeconds",
+        "metadata",
+    ];
+    is_claim_size(change) || in_place.iter().any(|path| change.path.starts_with(path))
+}
+
+/// Name and size of each claim template.
+fn templates(stateful_set: &Value) -> Vec<(&str, &str)> {
+    stateful_set
+        .pointer("/spec/volumeClaimTemplates")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|template| {
+            Some((
+                template.pointer("/metadata/name")?.as_str()?,
+                template
+                    .pointer("/spec/resources/requests/storage")?
+                    .as_str()?,
+            ))
+        })
+        .collect()
+}
+
+/// The claims that a StatefulSet made from a template: `<template>-<set>-<ordinal>`.
+fn claims<'a>(
+    facts: &'a Facts,
+    template: &'a str,
+    set: &'a str,
+) -> impl Iterator<Item = &'a Value> {
+    facts.claims.iter().filter(move |claim| {
+        let name = claim.pointer("/metadata/name").and_then(Value::as_str);
+        name.and_then(|name| {
+            let ordinal = name
+                .strip_prefix(template)?
+                .strip_prefix('-')?
+                .strip_prefix(set)?
+                .strip_prefix('-')?;
+            ordinal.parse::<u32>().ok()
+        })
+        .is_some()
+    })
+}
+
+/// All claims of a StatefulSet.
+pub(super) fn claims_of<'a>(facts: &'a Facts, stateful_set: &'a Value) -> Vec<&'a Value> {
+    let set = stateful_set
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    templates(stateful_set)
+        .into_iter()
+        .flat_map(|(template, _)| claims(facts, template, set))
+        .collect()
+}
+
+/// A claim can grow and never shrink: one that is larger already, by hand, is left alone. The size is
+/// owned by the StatefulSet's controller, which never changes it: it has to be taken over.
+fn growth(claim: &Value, wanted: &str) -> Option<Step> {
+    let size = claim
+        .pointer("/spec/resources/requests/storage")
+        .and_then(Value::as_str)
+        .and_then(bytes);
+    if size >= bytes(wanted) {
+        return None;
+    }
+    let object = ObjectRef::of(claim)?;
+    let desired = json!({
+        "apiVersion": object.api_version,
+        "kind": object.kind,
+        "metadata": {"name": object.name, "namespace": object.namespace},
+        "spec": {"resources": {"requests": {"storage": wanted}}},
+    });
+    Some(Step {
+        changes: asked(claim, &desired),
+        act: Effect::Update {
+            object: desired,
+            force: true,
+        },
+        guard: Guard::Is { uid: uid(claim)? },
+        until: Wait::None,
+        undo: None,
+        checked: Checked::Locally,
+    })
+}
+
+/// Deletion of this incarnation as it was seen.
+pub(super) fn deletion(
+    object: ObjectRef,
+    uid: Uid,
+    live: &Value,
+    propagation: Propagation,
+) -> Step {
+    Step {
+        act: Effect::Delete {
+            object,
+            uid: uid.clone(),
+            propagation,
+        },
+        guard: Guard::Unchanged {
+            uid: uid.clone(),
+            intent: Digest::of(live),
+        },
+        until: Wait::Gone { uid },
+        undo: None,
+        changes: Vec::new(),
+        checked: Checked::Nothing,
+    }
+}
+
+/// A quantity of storage in bytes (Kubernetes: resource.Quantity, the binary and decimal suffixes).
+fn bytes(quantity: &str) -> Option<u128> {
+    let digits = quantity.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor: u128 = match &quantity[digits.len()..] {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u128.pow(2),
+        "G" => 1000_u128.pow(3),
+        "T" => 1000_u128.pow(4),
+        "P" => 1000_u128.pow(5),
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
+        _ => return None,
+    };
+    digits.parse::<u128>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_compared_as_bytes() {
+        assert_eq!(bytes("10Gi"), Some(10 << 30));
+        assert_eq!(bytes("10240Mi"), bytes("10Gi"));
+        assert_eq!(bytes("10G"), Some(10_000_000_000));
+        assert_eq!(bytes("1024"), bytes("1Ki"));
+        assert_eq!(bytes("1.5Gi"), None);
+        assert_eq!(bytes("10Foo"), None);
+        assert_eq!(bytes(""), None);
+    }
+}
