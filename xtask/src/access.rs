@@ -1,0 +1,84 @@
+//! From the kind of a cluster to a checked client of it, starting the embedded one where it does not
+//! run.
+
+use std::path::PathBuf;
+
+use longrun_core::{
+    inputs::{Access, Cluster},
+    object::Uid,
+};
+use longrun_embedded::{Cluster as Embedded, Error as EmbeddedError, Places, Up};
+use longrun_kubernetes::{Client, connect};
+
+use crate::{
+    failure::Failure,
+    terminal::{Answers, Terminal},
+};
+
+/// The embedded cluster of a name, running or not.
+pub(crate) fn embedded(name: &str) -> Result<Embedded, Failure> {
+    Embedded::open(name, &places()?).map_err(embedded_failure)
+}
+
+/// Where this user's embedded clusters and caches are.
+pub(crate) fn places() -> Result<Places, Failure> {
+    Places::of_user().map_err(embedded_failure)
+}
+
+/// Installs what the machine lacks for the embedded cluster, after saying so.
+pub(crate) fn prepare_machine(name: &str, answers: &Answers, terminal: &Terminal) -> Result<Embedded, Failure> {
+    let cluster = embedded(name)?;
+    let missing = longrun_embedded::missing_packages();
+    if !missing.is_empty() {
+        let question = format!("The embedded cluster needs these Debian packages: {}", missing.join(", "));
+        terminal.consent(&question, "Install them?", answers)?;
+        let work = terminal.work("installing packages");
+        longrun_embedded::install(&missing, &|news| work.report(news)).map_err(embedded_failure)?;
+        work.done("packages are installed");
+    }
+    Ok(cluster)
+}
+
+/// Starts the embedded cluster, unless it runs.
+pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure> {
+    let work = terminal.work("embedded cluster");
+    let up = cluster.up(&|news| work.report(news)).map_err(embedded_failure)?;
+    if up.started {
+        work.done("the embedded cluster runs");
+    } else {
+        work.quiet();
+    }
+    Ok(up)
+}
+
+/// A client of the cluster that the file means, and of no other.
+pub(crate) async fn client(cluster: &Cluster) -> Result<Client, Failure> {
+    let (way, uid) = way(cluster)?;
+    connect(&way, uid.as_ref()).await.map_err(|error| Failure::refused(Failure::chain(&error)))
+}
+
+/// How a cluster is reached, and the identity that is expected there.
+pub(crate) fn way(cluster: &Cluster) -> Result<(longrun_kubernetes::Access, Option<Uid>), Failure> {
+    let recorded = cluster.kube_system_uid.as_ref().map(|uid| Uid(uid.as_str().to_owned()));
+    match &cluster.access {
+        Access::Embedded => {
+            let (kubeconfig, uid) = running(cluster.name.as_str())?;
+            Ok((longrun_kubernetes::Access::File(kubeconfig), Some(uid)))
+        }
+        Access::Eks { name, region } => Ok((longrun_kubernetes::Access::Eks { name: name.to_string(), region: region.to_string() }, recorded)),
+        Access::Kubeconfig { context } => Ok((longrun_kubernetes::Access::Context(context.clone()), recorded)),
+    }
+}
+
+fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
+    let status = embedded(name)?.status().map_err(embedded_failure)?;
+    match status.running {
+        Some(running) => Ok((status.kubeconfig, Uid(running.kube_system_uid))),
+        None => Err(Failure::refused(format!("the embedded cluster {name} does not run"))
+            .hint(format!("start it: cargo xtask local up --name {name}"))),
+    }
+}
+
+pub(crate) fn embedded_failure(error: EmbeddedError) -> Failure {
+    Failure::refused(Failure::chain(&error))
+}

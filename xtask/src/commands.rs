@@ -1,0 +1,11 @@
+//! One file a command: its arguments, whose comments are the manual, and one function that reads in the
+//! order of the way through.
+
+pub(crate) mod cluster;
+pub(crate) mod deploy;
+pub(crate) mod diff;
+pub(crate) mod images;
+pub(crate) mod local;
+pub(crate) mod render;
+pub(crate) mod status;
+pub(crate) mod test;

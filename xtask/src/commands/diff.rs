@@ -1,0 +1,25 @@
+//! `cargo xtask diff`
+
+use crate::{
+    commands::deploy::Which,
+    deployment::Deployment,
+    failure::{End, Failure},
+    project::Project,
+    show,
+    terminal::{Answers, Terminal},
+};
+
+/// Show what `deploy` would change. Exits 0 when nothing differs, 1 when something does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let deployment = Deployment::open(&args.which, &Answers::default(), &[], project, terminal).await?;
+    let plan = deployment.plan().await?;
+    let end = if plan.changes() { End::Differences } else { End::Done };
+    terminal.data(&plan, || show::plan(&plan))?;
+    Ok(end)
+}

@@ -1,0 +1,79 @@
+//! `cargo xtask images`
+
+use longrun_core::inputs::{ImageName, Images};
+use serde::Serialize;
+
+use crate::{
+    access,
+    failure::{End, Failure},
+    images::Workshop,
+    project::{self, Project},
+    terminal::Terminal,
+};
+
+/// Build the images that environments run, from `images/`. An image that exists is not built again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// For which cluster: its file names the registry.
+    #[arg(long, default_value = "dev")]
+    cluster: String,
+    /// Push them to the cluster's registry, and record the digests beside the cluster's file.
+    #[arg(long)]
+    push: bool,
+}
+
+/// One image, as a document.
+#[derive(Serialize)]
+struct Built {
+    name: String,
+    reference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<String>,
+}
+
+pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let inputs = project.inputs()?;
+    let cluster = inputs.cluster(&args.cluster).map_err(project::unknown)?;
+    if args.push && cluster.access.is_embedded() {
+        return Err(Failure::refused(format!("{} is embedded and has no registry", cluster.name))
+            .hint("`cargo xtask deploy` imports what it needs"));
+    }
+    let mut names: Vec<&ImageName> = inputs.environments().flat_map(|environment| environment.images()).collect();
+    names.sort_unstable();
+    names.dedup();
+
+    let work = terminal.work("images");
+    let report = |news: &str| work.report(news);
+    let failed = |error| Failure::half_way(Failure::chain(&error));
+    let workshop = Workshop::new(project.root(), access::places()?.cache);
+    let images = workshop.references(names, &cluster.registry, &report).await.map_err(failed)?;
+    let mut recorded = Images::default();
+    let mut built = Vec::new();
+    for image in &images {
+        let (reference, archive) = if args.push {
+            (workshop.push(image, &report).await.map_err(failed)?, None)
+        } else {
+            let archive = workshop.archive(image, &report).await.map_err(failed)?;
+            (image.reference.clone(), Some(archive.display().to_string()))
+        };
+        recorded.insert(image.name.clone(), reference.clone());
+        built.push(Built { name: image.name.to_string(), reference: reference.to_string(), archive });
+    }
+    work.done(if args.push { "the images are pushed" } else { "the images are built" });
+    if args.push {
+        let text = recorded.to_yaml();
+        let path = project.write_images(cluster.name.as_str(), &text)?;
+        terminal.say(&format!("recorded in {}: render, review and commit", path.display()));
+    }
+    terminal.data(&built, || {
+        let lines: Vec<String> = built
+            .iter()
+            .map(|image| match &image.archive {
+                Some(archive) => format!("{}\n  {archive}", image.reference),
+                None => image.reference.clone(),
+            })
+            .collect();
+        lines.join("\n")
+    })?;
+    Ok(End::Done)
+}

@@ -1,0 +1,175 @@
+//! `cargo xtask status`
+
+use longrun_core::inputs::Cluster;
+use longrun_kubernetes::{Attempted, Client, Reading, Running, Status, TestJob, Workload, status};
+use serde::Serialize;
+
+use crate::{
+    access,
+    failure::{End, Failure},
+    project::{self, Project},
+    terminal::Terminal,
+};
+
+/// What runs where: the node, the service, the tests of late, and who is at work.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// One environment only.
+    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
+    environment: Option<String>,
+    /// Another cluster than the environments' usual one.
+    #[arg(long)]
+    cluster: Option<String>,
+}
+
+/// One environment, as a document.
+#[derive(Serialize)]
+struct Shown {
+    cluster: String,
+    #[serde(flatten)]
+    status: Status,
+}
+
+/// How many tests are listed before those that failed.
+const LATEST: usize = 5;
+
+pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let inputs = project.inputs()?;
+    let names: Vec<String> = match &args.environment {
+        Some(name) => vec![name.clone()],
+        None => inputs.environments().map(|environment| environment.name.to_string()).collect(),
+    };
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut connected: Vec<(&Cluster, Client)> = Vec::new();
+    for name in &names {
+        let chosen = project::choose(&inputs, name, args.cluster.as_deref())?;
+        let client = match connected.iter().find(|(cluster, _)| cluster.name == chosen.cluster.name) {
+            Some((_, client)) => client.clone(),
+            None => {
+                let client = access::client(chosen.cluster).await?;
+                connected.push((chosen.cluster, client.clone()));
+                client
+            }
+        };
+        shown.push(look(&client, chosen.cluster.name.as_str(), name).await?);
+    }
+    print(&shown, terminal)
+}
+
+/// The closing screen of a deployment.
+pub(crate) async fn show(
+    client: &Client,
+    cluster: &str,
+    environment: &str,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    print(&[look(client, cluster, environment).await?], terminal)
+}
+
+async fn look(client: &Client, cluster: &str, environment: &str) -> Result<Shown, Failure> {
+    let status =
+        status(client, environment).await.map_err(|error| Failure::refused(Failure::chain(&error)))?;
+    Ok(Shown { cluster: cluster.to_owned(), status })
+}
+
+fn print(shown: &[Shown], terminal: &Terminal) -> Result<End, Failure> {
+    terminal.data(&shown, || shown.iter().map(screen).collect::<Vec<_>>().join("\n\n"))?;
+    Ok(End::Done)
+}
+
+fn screen(shown: &Shown) -> String {
+    let title = format!("{}/{}", shown.cluster, shown.status.environment);
+    let Some(running) = &shown.status.running else {
+        return format!("{title}  is not deployed: cargo xtask deploy -n {}", shown.status.environment);
+    };
+    let mut lines = vec![if running.terminating { format!("{title}  IS BEING DELETED") } else { title }];
+    lines.push(format!("  restate        {}", node(running)));
+    lines.push(format!("  verification   {}", running.service.as_ref().map_or("not deployed".to_owned(), ready)));
+    lines.push(format!("  invocations    {}", invocations(running)));
+    lines.push(format!("  operation      {}", operation(running)));
+    lines.push(format!("  snapshots      {}", reading(&running.snapshots, ToString::to_string)));
+    lines.push(format!("  tests          {}", schedule(running)));
+    lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
+    lines.join("\n")
+}
+
+fn node(running: &Running) -> String {
+    let Some(node) = &running.node else {
+        return "not deployed".to_owned();
+    };
+    let phase = node.phase.as_deref().unwrap_or("no pod");
+    let image = node.image.as_deref().unwrap_or("unknown image");
+    let containers = format!("{}/{} containers ready", node.ready_containers, node.containers);
+    format!("{}, {phase}, {containers}, {} restarts, {image}", ready(&node.pods), node.restarts)
+}
+
+fn ready(workload: &Workload) -> String {
+    format!("{}/{} ready", workload.ready, workload.wanted)
+}
+
+/// The observer's own words: counts by status, what is open, what is oldest.
+fn invocations(running: &Running) -> String {
+    reading(&running.invocations, |numbers| {
+        let counts = numbers.0.get("by_status").or_else(|| numbers.0.get("byStatus"));
+        let parts: Vec<String> = counts
+            .and_then(|counts| counts.as_object())
+            .into_iter()
+            .flatten()
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect();
+        if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    })
+}
+
+fn operation(running: &Running) -> String {
+    reading(&running.holder, |holder| match holder {
+        None => "none".to_owned(),
+        Some(holding) => format!("{} by {} since {}", holding.operation, holding.who, holding.since),
+    })
+}
+
+fn schedule(running: &Running) -> String {
+    let count = |result: fn(&Attempted) -> bool| running.tests.iter().filter(|test| result(&test.result)).count();
+    let state = match running.suspended {
+        None => "not deployed",
+        Some(true) => "SUSPENDED",
+        Some(false) => "every minute",
+    };
+    format!(
+        "{state}; kept: {} succeeded, {} running, {} failed",
+        count(|result| *result == Attempted::Succeeded),
+        count(|result| *result == Attempted::Running),
+        count(|result| matches!(result, Attempted::Failed(_)))
+    )
+}
+
+/// The latest ones, and every one that failed.
+fn tests(tests: &[TestJob]) -> impl Iterator<Item = &TestJob> {
+    tests
+        .iter()
+        .enumerate()
+        .filter(|(index, test)| *index < LATEST || matches!(test.result, Attempted::Failed(_)))
+        .map(|(_, test)| test)
+}
+
+fn line(test: &TestJob) -> String {
+    let result = match &test.result {
+        Attempted::Running => "running".to_owned(),
+        Attempted::Succeeded => "verified".to_owned(),
+        Attempted::Failed(why) => format!("FAILED: {why}"),
+    };
+    let attempts = match test.attempts {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
+    let took = test.seconds.map_or_else(String::new, |seconds| format!(", {seconds} s"));
+    format!("{}  {result}, {attempts}{took}", test.name)
+}
+
+/// What is not known is said so, with the reason.
+fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
+    match reading {
+        Reading::Known(value) => known(value),
+        Reading::Unknown(why) => format!("unknown: {why}"),
+    }
+}

@@ -1,0 +1,172 @@
+//! What `deploy`, `diff` and `status` have in common: from a name on the command line to a checked client
+//! and a plan.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use longrun_core::{
+    inputs::Images,
+    operations::deploy::{self, Facts, Options},
+    plan::{Plan, Target},
+    render::{self, Difference, Extra, Rendered, Templates},
+};
+use longrun_kubernetes::{Client, Holder, observe};
+use serde_json::Value;
+
+use crate::{
+    access,
+    commands::deploy::Which,
+    failure::Failure,
+    images::Workshop,
+    project::{self, Chosen, Project, render_failure},
+    terminal::{Answers, Terminal},
+};
+
+/// An environment that can be planned for: rendered, and its cluster recognised.
+pub(crate) struct Deployment {
+    pub(crate) client: Client,
+    pub(crate) target: Target,
+    objects: Vec<Value>,
+    options: Options,
+}
+
+impl Deployment {
+    /// Gets everything ready that a plan needs. On the embedded cluster that includes starting it and
+    /// building and importing images.
+    pub(crate) async fn open(
+        which: &Which,
+        answers: &Answers,
+        take_over: &[String],
+        project: &Project,
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
+        let inputs = project.inputs()?;
+        let templates = project.templates()?;
+        let mut chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
+        let mut extras = Vec::new();
+        if chosen.cluster.access.is_embedded() {
+            (chosen.images, extras) = prepare_embedded(&chosen, project, answers, terminal).await?;
+        }
+        let rendered = render_all(&templates, &chosen, &extras)?;
+        if !chosen.cluster.access.is_embedded() {
+            refuse_unreviewed(project, &chosen, &rendered)?;
+        }
+        let client = access::client(chosen.cluster).await?;
+        let target = Target {
+            cluster: chosen.cluster.name.to_string(),
+            kube_system: client.kube_system().clone(),
+            environment: chosen.environment.name.to_string(),
+        };
+        let options = Options {
+            take_over: take_over.iter().cloned().collect(),
+            retain_class: chosen.cluster.storage.snapshot_classes.retain.to_string(),
+            now: now(),
+        };
+        let objects = rendered.into_iter().flat_map(|(_, files)| files).flat_map(|file| file.objects).collect();
+        Ok(Self { client, target, objects, options })
+    }
+
+    /// What the cluster says of what is rendered.
+    pub(crate) async fn facts(&self) -> Result<Facts, Failure> {
+        let take_over: &BTreeSet<String> = &self.options.take_over;
+        observe(&self.client, &self.target.environment, self.objects.clone(), take_over)
+            .await
+            .map_err(|error| Failure::refused(Failure::chain(&error)))
+    }
+
+    /// The plan as of now.
+    pub(crate) async fn plan(&self) -> Result<Plan, Failure> {
+        let facts = self.facts().await?;
+        Ok(deploy::plan(self.target.clone(), &facts, &self.options)?)
+    }
+}
+
+/// The embedded cluster with the environment's images in it, and the definitions its controllers need.
+async fn prepare_embedded(
+    chosen: &Chosen<'_>,
+    project: &Project,
+    answers: &Answers,
+    terminal: &Terminal,
+) -> Result<(Images, Vec<Extra>), Failure> {
+    let cluster = access::prepare_machine(chosen.cluster.name.as_str(), answers, terminal)?;
+    access::up(&cluster, terminal)?;
+
+    let work = terminal.work("images");
+    let report = |news: &str| work.report(news);
+    let workshop = Workshop::new(project.root(), access::places()?.cache);
+    let built = workshop
+        .references(chosen.environment.images(), &chosen.cluster.registry, &report)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
+    let mut imported = 0;
+    for image in &built {
+        if !cluster.has_image(image.reference.as_str()).map_err(access::embedded_failure)? {
+            let archive =
+                workshop.archive(image, &report).await.map_err(|error| Failure::refused(Failure::chain(&error)))?;
+            report(&format!("importing {}", image.name));
+            cluster.import_image(&archive).map_err(access::embedded_failure)?;
+            imported += 1;
+        }
+    }
+    if imported > 0 {
+        work.done("the images are built and in the cluster");
+    } else {
+        work.quiet();
+    }
+    let definitions = cluster.snapshot_crds(&|_| {}).map_err(access::embedded_failure)?;
+    let extras = definitions
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| Extra { path: format!("crds/{index}.yaml"), text })
+        .collect();
+    Ok((built.into_iter().map(|image| (image.name, image.reference)).collect(), extras))
+}
+
+/// Everything that is rendered for an environment: folder → files, the cluster's own first.
+pub(crate) fn render_all(
+    templates: &Templates,
+    chosen: &Chosen<'_>,
+    extras: &[Extra],
+) -> Result<Vec<(String, Vec<Rendered>)>, Failure> {
+    let shared = render::render_shared(templates, chosen.cluster, extras).map_err(render_failure)?;
+    let own = render::render(templates, chosen.environment, chosen.cluster, &chosen.images).map_err(render_failure)?;
+    Ok(vec![
+        (render::shared_folder(chosen.cluster), shared),
+        (render::folder(chosen.cluster, chosen.environment), own),
+    ])
+}
+
+/// Reviewed is what is applied.
+fn refuse_unreviewed(
+    project: &Project,
+    chosen: &Chosen<'_>,
+    rendered: &[(String, Vec<Rendered>)],
+) -> Result<(), Failure> {
+    let committed = project.manifests()?;
+    let differences: Vec<Difference> =
+        rendered.iter().flat_map(|(folder, files)| render::check(folder, files, &committed)).collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = differences.iter().map(|difference| format!("  {}", difference.path())).collect();
+    let name = &chosen.environment.name;
+    Err(Failure::refused(format!(
+        "what would be applied is not what was reviewed, and nothing was changed; these files differ:\n{}",
+        list.join("\n")
+    ))
+    .hint(format!("see how: cargo xtask render {name} --check"))
+    .hint(format!("write them, have them reviewed and commit them: cargo xtask render {name}")))
+}
+
+/// Who works here, as others see it who find the Lease taken.
+pub(crate) fn holder(operation: &str) -> Holder {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "unknown host" } else { host.trim() };
+    Holder { who: format!("{user}@{host}"), operation: operation.to_owned(), run: std::process::id().to_string() }
+}
+
+/// The edge where the clock is read.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,162 @@
+//! The program that goes into an image: built from these sources, or the server as it is released.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use super::{Error, Report, key::hexadecimal, run::run};
+
+/// What an image runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// `restate-server` of a version, from npm. A published version never changes, so its number is its
+    /// content, and it is not downloaded to know the image's name.
+    Released { version: String },
+    /// `verification`, built from these sources.
+    Built { path: PathBuf, digest: String },
+}
+
+impl Program {
+    /// What the Containerfile calls it.
+    pub(super) fn file_name(&self) -> &'static str {
+        match self {
+            Self::Released { .. } => "restate-server",
+            Self::Built { .. } => "verification",
+        }
+    }
+
+    /// What tells its content from any other.
+    pub(super) fn identity(&self) -> String {
+        match self {
+            Self::Released { version } => format!("@restatedev/restate-server {version}"),
+            Self::Built { digest, .. } => digest.clone(),
+        }
+    }
+
+    /// Puts it into the directory that an image is built from.
+    pub(super) async fn stage(&self, cache: &Path, context: &Path, report: Report<'_>) -> Result<(), Error> {
+        let staged = context.join(self.file_name());
+        match self {
+            Self::Released { version } => copy(&install(version, cache, report).await?, &staged),
+            Self::Built { path, digest } => {
+                copy(path, &staged)?;
+                // Somebody may have built again meanwhile, and the image's name would be wrong.
+                if digest_of(&staged)? == *digest { Ok(()) } else { Err(Error::Changed(path.clone())) }
+            }
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    std::fs::copy(from, to).map(drop).map_err(Error::file("copy", from))
+}
+
+fn digest_of(path: &Path) -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path).map_err(Error::file("read", path))?;
+    io::copy(&mut file, &mut hash).map_err(Error::file("read", path))?;
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// Builds `verification` as it is released.
+pub(super) async fn build(root: &Path, report: Report<'_>) -> Result<Program, Error> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--package", "longrun-verification", "--bin", "verification"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(root);
+    // `cargo xtask` sets these for its own package. Build scripts that look at them would run again at
+    // every change between here and a build by hand.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if of_package.iter().any(|start| name.starts_with(start)) {
+            cargo.env_remove(&variable);
+        }
+    }
+    let is_message = |line: &str| line.starts_with('{');
+    let news = |line: &str| {
+        if !is_message(line) {
+            report(&format!("cargo build: {line}"));
+        }
+    };
+    let ran = run(&mut cargo, &news).await.map_err(Error::start("cargo"))?;
+    let failed = || {
+        let end = ran.end_without(is_message);
+        if end.is_empty() { Error::Cargo("cargo named no executable".into()) } else { Error::Cargo(end) }
+    };
+    if !ran.success {
+        return Err(failed());
+    }
+    let path = ran.stdout.lines().find_map(executable).ok_or_else(failed)?;
+    let digest = digest_of(&path)?;
+    Ok(Program::Built { path, digest })
+}
+
+/// The path in a message of cargo, if the message is about the executable that was asked for.
+fn executable(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let wanted = message["reason"] == "compiler-artifact" && message["target"]["name"] == "verification";
+    message["executable"].as_str().filter(|_| wanted).map(PathBuf::from)
+}
+
+/// Installs a released server where it is missing.
+async fn install(version: &str, cache: &Path, report: Report<'_>) -> Result<PathBuf, Error> {
+    // It appends the project's own folder, which `cache` is already.
+    let caches = cache.parent().unwrap_or(cache).to_path_buf();
+    let wanted = version.to_owned();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<String>();
+    let installing = tokio::task::spawn_blocking(move || {
+        longrun_restate::process::install(&wanted, &caches, &|news| {
+            // Nobody listens any more when the command was interrupted.
+            let _ = tell.send(news.to_owned());
+        })
+    });
+    while let Some(news) = told.recv().await {
+        report(&news);
+    }
+    let installed = installing.await.map_err(io::Error::other).map_err(Error::start("npm"))?;
+    installed.map_err(|error| not_installed(version, error))
+}
+
+/// Of the ways in which npm fails, those that a person can do something particular about.
+fn not_installed(version: &str, error: longrun_restate::Error) -> Error {
+    let said = error.to_string();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|directory| directory.join("npm").is_file()) {
+        return Error::Npm { version: version.to_owned() };
+    }
+    // npm's own codes: no version that matches, nothing at that address, not a version at all.
+    if ["ETARGET", "E404", "EINVALIDTAGNAME"].iter().any(|code| said.contains(code)) {
+        return Error::NoSuchRestate { version: version.to_owned() };
+    }
+    if said.contains("ENOSPC") {
+        return Error::DiskFull { doing: format!("installing restate-server {version}"), output: said };
+    }
+    Error::Restate(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_names_the_executable() {
+        let message = r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":"/t/release/verification"}"#;
+        assert_eq!(executable(message), Some(PathBuf::from("/t/release/verification")));
+        for other in [
+            "   Compiling verification",
+            r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":null}"#,
+            r#"{"reason":"compiler-artifact","target":{"name":"faulty-service"},"executable":"/t/release/faulty-service"}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+        ] {
+            assert_eq!(executable(other), None, "{other}");
+        }
+    }
+}

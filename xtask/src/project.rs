@@ -1,0 +1,175 @@
+//! The project's files: the only place that reads inputs and templates and writes manifests.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use longrun_core::{
+    inputs::{CLUSTERS, Cluster, ENVIRONMENTS, Environment, Images, InputError, Inputs, Unknown},
+    render::{MANIFESTS, RenderError, TEMPLATES, Templates},
+};
+
+use crate::failure::Failure;
+
+/// Where the files are.
+#[derive(Debug)]
+pub(crate) struct Project {
+    root: PathBuf,
+    /// Where environments, clusters and manifests are: the root, or what `--inputs` says.
+    inputs: PathBuf,
+}
+
+impl Project {
+    /// The project that the command runs in.
+    pub(crate) fn find(inputs: Option<PathBuf>) -> Result<Self, Failure> {
+        let root = match std::env::var_os("CARGO_MANIFEST_DIR") {
+            Some(package) => PathBuf::from(package).parent().map(Path::to_path_buf),
+            None => std::env::current_dir()
+                .ok()
+                .and_then(|here| here.ancestors().find(|above| above.join(TEMPLATES).is_dir()).map(Path::to_path_buf)),
+        };
+        let root = root.ok_or_else(|| {
+            Failure::refused("this is not the project: there is no folder `templates` here or above")
+                .hint("change into the clone of the project and run the command there")
+        })?;
+        let inputs = match inputs {
+            Some(inputs) => std::path::absolute(&inputs)
+                .map_err(|error| Failure::refused(format!("--inputs {}: {error}", inputs.display())))?,
+            None => root.clone(),
+        };
+        Ok(Self { root, inputs })
+    }
+
+    /// The clone's top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Environments, clusters and recorded images.
+    pub(crate) fn inputs(&self) -> Result<Inputs, Failure> {
+        let mut files = BTreeMap::new();
+        for folder in [ENVIRONMENTS, CLUSTERS] {
+            read_all(&self.inputs, &self.inputs.join(folder), ".yaml", &mut files)?;
+        }
+        Inputs::parse(&files).map_err(|errors| unreadable(&errors, &files))
+    }
+
+    /// All templates: those of the inputs' directory if it has any, or the project's.
+    pub(crate) fn templates(&self) -> Result<Templates, Failure> {
+        let base = if self.inputs.join(TEMPLATES).is_dir() { &self.inputs } else { &self.root };
+        let mut files = BTreeMap::new();
+        read_all(base, &base.join(TEMPLATES), ".hbs", &mut files)?;
+        Templates::new(files).map_err(render_failure)
+    }
+
+    /// What is committed for all clusters: path → text.
+    pub(crate) fn manifests(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut files = BTreeMap::new();
+        read_all(&self.inputs, &self.inputs.join(MANIFESTS), ".yaml", &mut files)?;
+        Ok(files)
+    }
+
+    /// Writes a manifest.
+    pub(crate) fn write_manifest(&self, path: &str, text: &str) -> Result<(), Failure> {
+        write(&self.inputs.join(path), text)
+    }
+
+    /// Removes a manifest.
+    pub(crate) fn remove_manifest(&self, path: &str) -> Result<(), Failure> {
+        let path = self.inputs.join(path);
+        std::fs::remove_file(&path).map_err(|error| unusable(&path, &error))
+    }
+
+    /// The path of a cluster's file.
+    pub(crate) fn cluster_file(&self, cluster: &str) -> PathBuf {
+        self.inputs.join(CLUSTERS).join(format!("{cluster}.yaml"))
+    }
+
+    /// Records what was pushed for a cluster.
+    pub(crate) fn write_images(&self, cluster: &str, text: &str) -> Result<PathBuf, Failure> {
+        let path = self.inputs.join(CLUSTERS).join(format!("{cluster}.images.yaml"));
+        write(&path, text)?;
+        Ok(path)
+    }
+}
+
+/// An environment on a cluster, as a command line names them.
+pub(crate) struct Chosen<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) images: Images,
+}
+
+/// Finds an environment, on its usual cluster or another.
+pub(crate) fn choose<'a>(inputs: &'a Inputs, environment: &str, cluster: Option<&str>) -> Result<Chosen<'a>, Failure> {
+    let environment = inputs.environment(environment).map_err(unknown)?;
+    let cluster = inputs.cluster(cluster.unwrap_or(environment.cluster.as_str())).map_err(unknown)?;
+    Ok(Chosen { environment, cluster, images: inputs.images(cluster.name.as_str()) })
+}
+
+pub(crate) fn unknown(error: Unknown) -> Failure {
+    Failure::refused(&error).hint(error.hint)
+}
+
+/// What is wrong with a template, and where.
+pub(crate) fn render_failure(error: RenderError) -> Failure {
+    let failure = Failure::refused(&error);
+    match error.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Errors in input files, each with its line and a pointer to the place.
+fn unreadable(errors: &[InputError], files: &BTreeMap<String, String>) -> Failure {
+    let pictures: Vec<String> = errors
+        .iter()
+        .map(|error| {
+            let line = files.get(&error.file).and_then(|text| text.lines().nth(error.line.saturating_sub(1)));
+            let mut picture = format!("{}:{}:{}: {}", error.file, error.line, error.column, error.message);
+            if let Some(line) = line {
+                let number = error.line.to_string();
+                let margin = " ".repeat(number.len());
+                let before = " ".repeat(error.column.saturating_sub(1));
+                picture.push_str(&format!("\n {margin} |\n {number} | {line}\n {margin} | {before}^"));
+            }
+            if let Some(hint) = &error.hint {
+                picture.push_str(&format!("\n  → {hint}"));
+            }
+            picture
+        })
+        .collect();
+    Failure::refused(pictures.join("\n"))
+}
+
+/// Reads the files with an ending in and below a folder, by their path relative to `base`. A folder
+/// that is not there holds nothing.
+fn read_all(base: &Path, folder: &Path, ending: &str, files: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unusable(folder, &error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| unusable(folder, &error))?.path();
+        if path.is_dir() {
+            read_all(base, &path, ending, files)?;
+        } else if path.to_string_lossy().ends_with(ending) {
+            let text = std::fs::read_to_string(&path).map_err(|error| unusable(&path, &error))?;
+            let name = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
+            files.insert(name, text);
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+    std::fs::write(path, text).map_err(|error| unusable(path, &error))
+}
+
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::refused(format!("{}: {error}", path.display()))
+}

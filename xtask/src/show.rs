@@ -1,0 +1,113 @@
+//! Plans as people read them.
+
+use std::fmt::Write as _;
+
+use longrun_core::{
+    change::Change,
+    plan::{Checked, Effect, Loss, Plan, Step},
+};
+use longrun_kubernetes::Doing;
+use serde_json::Value;
+
+/// A change's values longer than this are cut: the whole is in `--output json`.
+const WIDEST: usize = 100;
+
+/// The plan, step by step, with the fields that change.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut text = format!("{} {}: {}\n", plan.operation, plan.target, summary(plan));
+    for step in &plan.steps {
+        if step.act.is_watch() {
+            continue;
+        }
+        text.push_str(&line(step));
+        for change in &step.changes {
+            let _ = writeln!(text, "      {}", shortened(change));
+        }
+    }
+    let waits: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| step.act.is_watch())
+        .filter_map(|step| Some(step.act.object()?.to_string()))
+        .collect();
+    if !waits.is_empty() {
+        let _ = writeln!(text, "  then wait for {}", waits.join(", "));
+    }
+    for loss in &plan.loses {
+        let _ = writeln!(text, "  ! {}", lost(loss));
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "  note: {note}");
+    }
+    text
+}
+
+fn line(step: &Step) -> String {
+    let sign = match &step.act {
+        Effect::Create { .. } | Effect::Snapshot { .. } => "+",
+        Effect::Delete { .. } => "-",
+        Effect::Update { .. } | Effect::Suspend { .. } | Effect::Watch { .. } => "~",
+    };
+    let checked = if step.checked == Checked::Locally { "  (checked locally)" } else { "" };
+    format!("  {sign} {}{checked}\n", step.act)
+}
+
+/// `18 to create, 2 to update`
+fn summary(plan: &Plan) -> String {
+    let count = |what: fn(&Effect) -> bool| plan.steps.iter().filter(|step| what(&step.act)).count();
+    let counts = [
+        (count(|act| matches!(act, Effect::Create { .. })), "to create"),
+        (count(|act| matches!(act, Effect::Update { .. })), "to update"),
+        (count(|act| matches!(act, Effect::Delete { .. })), "to delete"),
+        (count(|act| matches!(act, Effect::Snapshot { .. })), "to snapshot"),
+        (count(|act| matches!(act, Effect::Suspend { .. })), "to suspend or resume"),
+    ];
+    let parts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    match (parts.is_empty(), plan.is_empty()) {
+        (true, true) => "nothing to do".to_owned(),
+        (true, false) => "nothing to change, not everything runs yet".to_owned(),
+        (false, _) => parts.join(", "),
+    }
+}
+
+/// What goes on, in a line.
+pub(crate) fn doing(doing: &Doing<'_>) -> String {
+    match doing {
+        Doing::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
+        Doing::Waiting { index, of, step, cause, latest, .. } => {
+            let object = step.act.object().map_or_else(String::new, |object| object.to_string());
+            let latest = latest.map_or_else(String::new, |warning| format!("; {}: {}", warning.reason, warning.message));
+            format!("{}/{of} {object}: {cause}{latest}", index + 1)
+        }
+        Doing::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
+        Doing::Undoing { effect } => format!("taking back: {effect}"),
+        Doing::Note(note) => (*note).to_owned(),
+    }
+}
+
+/// What a loss means for the reader.
+fn lost(loss: &Loss) -> String {
+    match loss {
+        Loss::Disruption { what } => what.clone(),
+        Loss::Copy { name } => format!("the copy {name} is deleted"),
+        Loss::Evidence { job } => format!("what the failed Job {job} left is deleted, pods and logs"),
+        Loss::Snapshot { name } => format!("the snapshot {name} is deleted, with what it stores"),
+        Loss::Database { claim } => format!("THE DATABASE IS DELETED (claim UID {claim})"),
+    }
+}
+
+fn shortened(change: &Change) -> String {
+    let value = |value: &Option<Value>| match value {
+        None => "(none)".to_owned(),
+        Some(value) => cut(&value.to_string()),
+    };
+    format!("{}: {} → {}", change.path, value(&change.before), value(&change.after))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

@@ -1,0 +1,201 @@
+//! The only place that talks to a person. Data goes to stdout; progress, plans and questions go to
+//! stderr, so that a pipe gets nothing but data.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use longrun_core::approval::{Approved, Ask, Demand, Refused};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// The form of what goes to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One document a command, for programs.
+    Json,
+}
+
+/// Where a command reads answers and writes to.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    output: Output,
+    interactive: bool,
+    talks_to_terminal: bool,
+}
+
+/// What the command line says in place of an answer.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Answers {
+    /// Answer a plain question with yes. It never answers for the loss of data.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Approve exactly the plan with this digest, as its dry run printed it.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) approve: Option<String>,
+}
+
+impl Terminal {
+    pub(crate) fn new(output: Output) -> Self {
+        let talks_to_terminal = std::io::stderr().is_terminal();
+        Self {
+            output,
+            // A question needs both: an answer to read and a place where it is seen.
+            interactive: talks_to_terminal && std::io::stdin().is_terminal(),
+            talks_to_terminal,
+        }
+    }
+
+    /// Prints the command's result: `text` for people, `document` for programs.
+    pub(crate) fn data<T: Serialize>(&self, document: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        let text = match self.output {
+            Output::Text => text(),
+            Output::Json => serde_json::to_string_pretty(document)
+                .map_err(|error| Failure::refused(format!("the result cannot be written as JSON: {error}")))?,
+        };
+        let mut stdout = anstream::stdout().lock();
+        let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+        match written {
+            // `cargo xtask … | head` is no failure.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| Failure::refused(format!("cannot write the result: {error}"))),
+        }
+    }
+
+    /// Says something to the person who waits.
+    pub(crate) fn say(&self, text: &str) {
+        anstream::eprintln!("{text}");
+    }
+
+    /// Begins something that may take a while.
+    pub(crate) fn work(&self, what: &str) -> Work {
+        Work::begin(what, self.talks_to_terminal)
+    }
+
+    /// Asks about something that is no plan and loses nothing.
+    pub(crate) fn consent(&self, what: &str, question: &str, answers: &Answers) -> Result<(), Failure> {
+        self.say(what);
+        if answers.yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(Failure::refused("there is no terminal to ask at, and nothing was done").hint("answer with --yes"));
+        }
+        anstream::eprint!("{question} [y/N] ");
+        match self.line().as_str() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::refused("not confirmed, nothing was done")),
+        }
+    }
+
+    /// A typed line without its end. The end of the input is an empty one, which confirms nothing.
+    fn line(&self) -> String {
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
+            anstream::eprintln!();
+        }
+        line.trim_end_matches(['\n', '\r']).to_owned()
+    }
+
+    /// Gets the answer to a plan: from the flags, or typed.
+    pub(crate) fn answer(&self, ask: Ask, answers: &Answers) -> Result<Approved, Refused> {
+        if answers.yes || answers.approve.is_some() || !self.interactive {
+            return ask.piped(answers.yes, answers.approve.as_deref());
+        }
+        match ask.demand() {
+            Demand::Yes => anstream::eprint!("Do this on {}? [y/N] ", ask.plan().target),
+            Demand::Phrase(phrase) => anstream::eprint!("To do this, type {phrase}: "),
+        }
+        ask.typed(&self.line())
+    }
+}
+
+/// A long piece of work, shown while it goes on: on a terminal a line that is redrawn, in a pipe a
+/// line for each change and a sign of life in between.
+pub(crate) struct Work {
+    what: String,
+    began: Instant,
+    bar: Option<ProgressBar>,
+    said: Mutex<(String, Instant)>,
+}
+
+/// In a pipe, the same news is not repeated more often than this.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// In a pipe, news come no faster than this.
+const NEWS: Duration = Duration::from_secs(2);
+
+impl Work {
+    fn begin(what: &str, redraw: bool) -> Self {
+        let bar = redraw.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(what.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        let began = Instant::now();
+        Self { what: what.to_owned(), began, bar, said: Mutex::new((String::new(), began)) }
+    }
+
+    /// The latest news: what is waited for, or what just happened.
+    pub(crate) fn report(&self, news: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(news.to_owned());
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = said.1.elapsed();
+        if (said.0 != news && since >= NEWS) || since >= SIGN_OF_LIFE {
+            anstream::eprintln!("  {}: {news} ({})", self.what, seconds(self.began.elapsed()));
+            *said = (news.to_owned(), Instant::now());
+        }
+    }
+
+    /// The work is done; says so in a line that stays. What took no time is not worth one.
+    pub(crate) fn done(self, result: &str) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let took = self.began.elapsed();
+        if took < NEWS {
+            anstream::eprintln!("✓ {result}");
+        } else {
+            anstream::eprintln!("✓ {result} ({})", seconds(took));
+        }
+    }
+
+    /// Ends without a word.
+    pub(crate) fn quiet(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `7 s`, `2 min 05 s`
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        format!("{seconds} s")
+    } else {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    }
+}
