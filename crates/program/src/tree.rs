@@ -123,7 +123,7 @@ impl Program {
     #[must_use]
     pub fn nodes(&self) -> Vec<(Path, &Node)> {
         let mut found = Vec::new();
-        collect(&self.root, Path::root(), &mut found);
+        collect(&self.root, &Path::root(), &mut found);
         found
     }
 
@@ -158,11 +158,11 @@ fn separate_increments(node: &Node) -> u32 {
     }
 }
 
-fn collect<'a>(node: &'a Node, path: Path, found: &mut Vec<(Path, &'a Node)>) {
+fn collect<'a>(node: &'a Node, path: &Path, found: &mut Vec<(Path, &'a Node)>) {
     found.push((path.clone(), node));
     for (index, command) in (0..).zip(&node.commands) {
         if let Some(callee) = command.callee() {
-            collect(callee, path.child(index), found);
+            collect(callee, &path.child(index), found);
         }
     }
 }

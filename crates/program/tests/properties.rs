@@ -1,5 +1,7 @@
 //! What every program must be, over ten thousand seeds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use longrun_program::{Command, Lock, MAX_DELAY_MS, MAX_SLEEP_MS, Node, Program, ProgramId, Size};
 
 const SEEDS: u32 = 10_000;

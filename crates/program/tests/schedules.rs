@@ -3,6 +3,8 @@
 //! A model of the locks of virtual objects runs the programs without Restate. An adversary picks
 //! which invocation moves next, so that locks are taken in the worst orders it can find.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use longrun_program::random::Random;
 use longrun_program::{Command, Lock, Node, Program, ProgramId, Size, Target};
 use std::collections::{BTreeMap, VecDeque};

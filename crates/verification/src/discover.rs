@@ -2,6 +2,8 @@
 
 use longrun_restate::{Admin, Error, Origin, Registration};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -84,21 +86,69 @@ fn discovery(found: Found, registration: Registration) -> Discovery {
     }
 }
 
-/// The services without what registering alone changes, in an order of their own.
-fn definitions(registration: &Registration) -> Vec<String> {
-    let mut definitions: Vec<String> = registration
-        .services
-        .iter()
-        .map(|service| {
-            let mut service = service.clone();
-            if let Some(fields) = service.as_object_mut() {
-                for field in ["revision", "deployment_id", "created_at"] {
-                    fields.remove(field);
-                }
-            }
-            service.to_string()
-        })
-        .collect();
-    definitions.sort();
-    definitions
+/// The services without what registering alone changes. Restate lists services and handlers in any
+/// order, so they are put in one.
+fn definitions(registration: &Registration) -> Value {
+    let mut services = Value::Array(registration.services.clone());
+    for service in services.as_array_mut().into_iter().flatten() {
+        if let Some(fields) = service.as_object_mut() {
+            fields.retain(|field, _| {
+                !["revision", "deployment_id", "created_at"].contains(&&**field)
+            });
+        }
+    }
+    sorted(services)
+}
+
+/// The same document with its keys, and its lists of named things, in order of their names.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields
+                .into_iter()
+                .map(|(name, value)| (name, sorted(value)))
+                .collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.into_iter().map(sorted).collect();
+            let name = |item: &Value| item.get("name").map(Value::to_string);
+            items.sort_by_key(name);
+            Value::Array(items)
+        }
+        scalar => scalar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Registration, definitions};
+    use serde_json::{Value, json};
+
+    fn registration(services: Value) -> Registration {
+        serde_json::from_value(json!({ "id": "dp_1", "services": services })).unwrap()
+    }
+
+    #[test]
+    fn order_and_revision_are_no_change() {
+        let handlers = [
+            json!({ "name": "run", "ty": "Exclusive" }),
+            json!({ "name": "clear" }),
+        ];
+        let mut reversed = handlers.clone();
+        reversed.reverse();
+        let before = registration(json!([{ "name": "a", "revision": 1, "handlers": handlers }]));
+        let after = registration(json!([{ "revision": 2, "handlers": reversed, "name": "a" }]));
+        assert_eq!(definitions(&before), definitions(&after));
+    }
+
+    #[test]
+    fn an_option_of_a_handler_is_a_change() {
+        let with =
+            |ty| registration(json!([{ "name": "a", "handlers": [{ "name": "run", "ty": ty }] }]));
+        assert_ne!(
+            definitions(&with("Exclusive")),
+            definitions(&with("Shared"))
+        );
+    }
 }

@@ -4,9 +4,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
-/// Sends log lines to stderr. What is logged is set by `RUST_LOG`, `info` unless set.
+/// What is logged unless `RUST_LOG` says otherwise. The SDK warns of every suspension as if it were
+/// a failure, without a word about whose; failures are logged by the handlers themselves.
+const DEFAULT: &str = "info,restate_sdk=error";
+
+/// Sends log lines to stderr.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let lines = fmt::layer()
         .json()
         .with_current_span(true)

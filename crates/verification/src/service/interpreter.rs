@@ -1,6 +1,6 @@
 //! Runs the nodes of programs; each object has one counter.
 
-use super::{Conduct, INTERPRETER, refused, span_of};
+use super::{Conduct, INTERPRETER, logged, refused, span_of};
 use longrun_program::{Command, Lock, Node, Path, ProgramId, Target};
 use restate_sdk::context::Request;
 use restate_sdk::prelude::{
@@ -26,14 +26,14 @@ impl Interpreter {
     }
 }
 
-// A handler that waits leaves the service after a second and is replayed later: replay is what is
+// A handler that waits leaves the service after five seconds and is replayed later: replay is what is
 // tested here. Retries stay frequent and never give up, since no program fails by itself and a
 // service that is away for minutes is part of the chaos: an invocation paused after the server's
 // default of 70 attempts would be our failure, not Restate's. Journals are kept for an hour, which
 // is what a triage needs, and not for the default day, in which they would be half a million.
 #[restate_sdk::object(
     name = "interpreter",
-    inactivity_timeout = "1s",
+    inactivity_timeout = "5s",
     journal_retention = "1h",
     invocation_retry_policy(
         initial_interval = "100ms",
@@ -145,6 +145,10 @@ impl<'ctx> Context<'_, 'ctx> {
 /// The commands of one node, in order. Awaitables are held and awaited one at a time: joining SDK
 /// futures with anything but its own combinators loses wake-ups.
 async fn run_node(context: Context<'_, '_>, id: &ProgramId, path: &str) -> HandlerResult<()> {
+    logged(run_commands(context, id, path).await)
+}
+
+async fn run_commands(context: Context<'_, '_>, id: &ProgramId, path: &str) -> HandlerResult<()> {
     let path: Path = path.parse().map_err(refused)?;
     let program = id.generate();
     let node = program

@@ -17,7 +17,7 @@ pub const INTERPRETER: &str = "interpreter";
 pub const VERIFIER: &str = "verifier";
 
 use longrun_program::ProgramId;
-use restate_sdk::prelude::TerminalError;
+use restate_sdk::prelude::{HandlerResult, TerminalError};
 use tracing::Span;
 
 /// Every log line of a handler is inside this span: the log pipeline finds a test's lines by it,
@@ -29,6 +29,14 @@ fn span_of(invocation: &str, service: &str, key: &str, handler: &str, id: &Progr
         "restate.invocation.target" = format!("{service}/{key}/{handler}"),
         test_job = id.seed.as_str(),
     )
+}
+
+/// The result of a handler, and a log line in its span when it is an error.
+fn logged<T>(result: HandlerResult<T>) -> HandlerResult<T> {
+    result.inspect_err(|error| {
+        let error: &dyn std::error::Error = error.as_ref();
+        tracing::warn!(%error, "failed");
+    })
 }
 
 /// Nothing that a retry could cure: a key or input that no program of this build has.

@@ -1,7 +1,7 @@
 //! Starts programs, and compares what they did with what they should have done.
 
 use super::interpreter::InterpreterClient;
-use super::{VERIFIER, refused, span_of};
+use super::{VERIFIER, logged, refused, span_of};
 use longrun_program::{Path, Program, ProgramId, Target};
 use restate_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -101,10 +101,12 @@ impl Verifier {
         let span = span_of(ctx.invocation_id(), VERIFIER, ctx.key(), "verify", &id);
         async {
             let counters = read_counters(&ctx, &id.generate()).await?;
-            match counters.iter().find(|counter| !counter.is_correct()) {
-                None => Ok(()),
-                Some(wrong) => Err(TerminalError::new(wrong.complaint()).into()),
-            }
+            logged(
+                match counters.iter().find(|counter| !counter.is_correct()) {
+                    None => Ok(()),
+                    Some(wrong) => Err(TerminalError::new(wrong.complaint()).into()),
+                },
+            )
         }
         .instrument(span)
         .await
