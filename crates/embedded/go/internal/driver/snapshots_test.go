@@ -51,8 +51,11 @@ func length(t *testing.T, path string) uint64 {
 func TestASnapshotIsOneInstantUnderAWriter(t *testing.T) {
 	m := start(t)
 	volume, path := m.data(volumeRequest("pvc-1", 64*MiB))
-	first, second := openJournal(t, filepath.Join(path, "first")), openJournal(t, filepath.Join(path, "second"))
+	first := openJournal(t, filepath.Join(path, "first"))
 	defer first.Close()
+	// A snapshot that were a copy would be busy with this between the two.
+	ok(t, os.WriteFile(filepath.Join(path, "much"), make([]byte, 48*MiB), 0o600))
+	second := openJournal(t, filepath.Join(path, "second"))
 	defer second.Close()
 
 	var written atomic.Uint64
