@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The only crate that talks to Kubernetes: it connects to a cluster that it has recognised, observes what
+//! plans are made of, and drives plans that somebody approved. It decides nothing and prints nothing.
+//!
+//! ```text
+//! connect → observe → (core: plan, ask) → prepare → Lease::acquire → observe → (core: renew) → drive
+//! ```
+
+mod belongings;
+mod client;
+mod clock;
+mod connect;
+mod drive;
+mod failure;
+mod lease;
+mod observe;
+mod progress;
+mod refusal;
+mod report;
+mod resource;
+mod sight;
+mod status;
+
+pub use client::Client;
+pub use connect::{Access, ConnectError, connect, identity};
+pub use drive::{Stopped, drive, prepare};
+pub use failure::{Failure, Grant};
+pub use lease::{Holder, Lease, LeaseError};
+pub use observe::{ObserveError, observe};
+pub use progress::{Doing, Progress};
+pub use report::{PodReport, Report};
+pub use sight::sight;
+pub use status::{
+    Attempted, Holding, Node, Numbers, Reading, Running, Status, TestJob, Workload, status,
+};

@@ -1,0 +1,251 @@
+//! The way to a cluster: from a kubeconfig to a client that has seen whose cluster it is. Nothing else makes
+//! a client, and nothing uses "whatever context is current".
+
+use std::{path::PathBuf, time::Duration};
+
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+use longrun_core::object::Uid;
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    failure::{Failure, Grant, whole},
+};
+
+/// How long the first answer may take.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Where the way to a cluster is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A kubeconfig of its own, with one context.
+    File(PathBuf),
+    /// A context, by name, of the user's kubeconfig (`$KUBECONFIG`, or `~/.kube/config`).
+    Context(String),
+    /// The context that `aws eks update-kubeconfig` writes for this cluster, in the same place.
+    Eks {
+        /// The cluster's name in EKS.
+        name: String,
+        /// The region it is in.
+        region: String,
+    },
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// There is no kubeconfig to read.
+    #[error(
+        "there is no kubeconfig: {cause}; for the embedded cluster run `cargo xtask local up`, for another write its context into ~/.kube/config or point $KUBECONFIG at it"
+    )]
+    NoKubeconfig {
+        /// What was looked for.
+        cause: String,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("the kubeconfig cannot be used: {cause}")]
+    Kubeconfig {
+        /// Why.
+        cause: String,
+    },
+    /// The context is not in the kubeconfig.
+    #[error(
+        "the kubeconfig has no context {context:?}; it has {}; add it, or name one of these in the cluster's file",
+        listed(.there)
+    )]
+    NoContext {
+        /// Which one.
+        context: String,
+        /// Those that it has.
+        there: Vec<String>,
+    },
+    /// The credentials are expired or wrong, or their program failed.
+    #[error(
+        "{server} does not accept the credentials ({cause}): they have expired or are another cluster's; renew them (log in again) and run the same command again"
+    )]
+    Credentials {
+        /// The API server's address.
+        server: String,
+        /// In the API server's or the program's words.
+        cause: String,
+    },
+    /// Nothing answers at the API server's address.
+    #[error(
+        "the API server {server} cannot be reached: {cause}; is the cluster running (`cargo xtask local up` for the embedded one), and the network or VPN to it?"
+    )]
+    Unreachable {
+        /// The API server's address.
+        server: String,
+        /// Why.
+        cause: String,
+    },
+    /// The cluster's identity may not be read.
+    #[error(
+        "the cluster cannot be recognised, because reading Namespace kube-system is forbidden: {cause}; {grant}"
+    )]
+    Forbidden {
+        /// In the API server's words.
+        cause: String,
+        /// What to grant.
+        grant: Box<Grant>,
+    },
+    /// Another cluster answers.
+    #[error(
+        "this is another cluster, and nothing was done: {server} has the kube-system UID {found}, expected is {expected}; correct the context, or, when the cluster was made anew, run `cargo xtask cluster trust NAME`"
+    )]
+    AnotherCluster {
+        /// The API server's address.
+        server: String,
+        /// The UID that is expected.
+        expected: Uid,
+        /// The UID that answered.
+        found: Uid,
+    },
+    /// Nobody has recorded which cluster is meant.
+    #[error(
+        "nobody has confirmed yet that {server} is the cluster that is meant: its kube-system UID is {found}; compare and record it with `cargo xtask cluster trust NAME`"
+    )]
+    Untrusted {
+        /// The API server's address.
+        server: String,
+        /// The UID that answered.
+        found: Uid,
+    },
+    /// The API server answered something else.
+    #[error("the cluster cannot be recognised: {0}")]
+    Other(#[source] Failure),
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Connects to the cluster with the expected identity, and to no other.
+///
+/// # Errors
+/// When there is no way to it, it does not answer within seconds, or it is another one.
+pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, ConnectError> {
+    let (kube, server, found) = recognise(access).await?;
+    match expected {
+        None => Err(ConnectError::Untrusted { server, found }),
+        Some(expected) if *expected != found => Err(ConnectError::AnotherCluster {
+            server,
+            expected: expected.clone(),
+            found,
+        }),
+        Some(_) => Ok(Client::recognised(kube, server, found)),
+    }
+}
+
+/// The identity of the cluster behind an access and its API server's address: what `cluster trust` shows,
+/// asks about and records.
+///
+/// # Errors
+/// When there is no way to it, or it does not answer within seconds.
+pub async fn identity(access: &Access) -> Result<(Uid, String), ConnectError> {
+    let (_, server, found) = recognise(access).await?;
+    Ok((found, server))
+}
+
+async fn recognise(access: &Access) -> Result<(kube::Client, String, Uid), ConnectError> {
+    let config = configuration(access).await?;
+    let server = config.cluster_url.to_string();
+    let server = server.trim_end_matches('/').to_owned();
+    let refused = |failure| refusal(&server, failure);
+    let asked = "read Namespace kube-system";
+    let kube = kube::Client::try_from(config)
+        .map_err(|error| refused(Failure::of(asked, &server, error)))?;
+    let unreadable = |cause: String| Failure::Unreadable {
+        asked: asked.to_owned(),
+        cause,
+    };
+    let request = http::Request::get("/api/v1/namespaces/kube-system")
+        .body(Vec::new())
+        .map_err(|error| refused(unreadable(error.to_string())))?;
+    let namespace: Value = tokio::time::timeout(PATIENCE, kube.request(request))
+        .await
+        .map_err(|_| refused(Failure::late(asked, &server, PATIENCE.as_secs())))?
+        .map_err(|error| refused(Failure::of(asked, &server, error)))?;
+    let uid = longrun_core::object::uid(&namespace)
+        .ok_or_else(|| refused(unreadable("it has no UID".to_owned())))?;
+    Ok((kube, server, uid))
+}
+
+async fn configuration(access: &Access) -> Result<Config, ConnectError> {
+    let (kubeconfig, context) = match access {
+        Access::File(path) => (Kubeconfig::read_from(path), None),
+        Access::Context(name) => (Kubeconfig::read(), Some(name.clone())),
+    };
+    let kubeconfig = kubeconfig.map_err(unreadable)?;
+    if let Some(context) = &context
+        && !kubeconfig
+            .contexts
+            .iter()
+            .any(|there| there.name == *context)
+    {
+        return Err(ConnectError::NoContext {
+            context: context.clone(),
+            there: kubeconfig
+                .contexts
+                .into_iter()
+                .map(|there| there.name)
+                .collect(),
+        });
+    }
+    let options = KubeConfigOptions {
+        context,
+        ..KubeConfigOptions::default()
+    };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(unreadable)?;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    // Retries hide for minutes that the API server is gone; whoever can wait says so.
+    config.default_retry = false;
+    Ok(config)
+}
+
+fn unreadable(error: KubeconfigError) -> ConnectError {
+    match error {
+        KubeconfigError::ReadConfig(cause, path)
+            if cause.kind() == std::io::ErrorKind::NotFound =>
+        {
+            ConnectError::NoKubeconfig {
+                cause: format!("{} does not exist", path.display()),
+            }
+        }
+        KubeconfigError::FindPath => ConnectError::NoKubeconfig {
+            cause: "neither $KUBECONFIG nor a home directory is set".to_owned(),
+        },
+        error => ConnectError::Kubeconfig {
+            cause: whole(&error),
+        },
+    }
+}
+
+fn refusal(server: &str, failure: Failure) -> ConnectError {
+    let server = server.to_owned();
+    match failure {
+        Failure::NoAnswer { cause, .. } => ConnectError::Unreachable { server, cause },
+        Failure::Credentials { cause, .. } => ConnectError::Credentials { server, cause },
+        Failure::Refused { status, .. } if status.code == 401 => ConnectError::Credentials {
+            server,
+            cause: status.message.clone(),
+        },
+        Failure::Refused { status, asked } if status.code == 403 => match Grant::missing(&status) {
+            Some(grant) => ConnectError::Forbidden {
+                cause: status.message.clone(),
+                grant: Box::new(grant),
+            },
+            None => ConnectError::Other(Failure::Refused { asked, status }),
+        },
+        failure => ConnectError::Other(failure),
+    }
+}

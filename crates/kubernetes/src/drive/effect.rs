@@ -1,0 +1,200 @@
+//! One effect, done: the only place from which a cluster is changed on behalf of a plan.
+
+use longrun_core::{
+    journal::moved,
+    object::{ObjectRef, Uid, uid},
+    operations::deploy::{FIELD_MANAGER, OPERATIONS_MANAGER},
+    plan::{Effect, Guard},
+    wait::Sight,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Apply, Client},
+    failure::Failure,
+};
+
+/// How often a write is prepared anew because somebody wrote in between. Controllers write status often.
+const ATTEMPTS: u32 = 10;
+
+/// Why an effect is not done.
+pub(super) enum Trouble {
+    /// It will not be done; nothing was changed.
+    Refused(String),
+    /// It may be tried again. Whether it was done is not known.
+    Passing(Failure),
+}
+
+impl Trouble {
+    pub(super) fn into_words(self) -> String {
+        match self {
+            Self::Refused(cause) => cause,
+            Self::Passing(failure) => failure.words(),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        if failure.is_passing() {
+            Self::Passing(failure)
+        } else {
+            Self::Refused(failure.words())
+        }
+    }
+}
+
+/// What every rendered object is applied with.
+const RENDERED: Apply<'static> = Apply {
+    manager: FIELD_MANAGER,
+    force: false,
+    dry_run: false,
+};
+
+/// Does an effect. `seen` is what was seen of its object a moment ago.
+pub(super) async fn perform(
+    client: &Client,
+    effect: &Effect,
+    guard: &Guard,
+    seen: &Sight,
+) -> Result<Option<Uid>, Trouble> {
+    match effect {
+        Effect::Create { object } => create(client, object, seen).await,
+        Effect::Snapshot { object, claim } => {
+            is_claim(client, object, claim).await?;
+            create(client, object, seen).await
+        }
+        Effect::Update { object, force } => update(client, object, *force, guard, seen).await,
+        Effect::Delete {
+            object,
+            uid,
+            propagation,
+        } => match client.delete(object, uid, *propagation).await {
+            Ok(()) => Ok(Some(uid.clone())),
+            Err(failure) if failure.code() == 404 => Ok(Some(uid.clone())),
+            Err(failure) => Err(failure.into()),
+        },
+        Effect::Suspend { object, suspend } => self::suspend(client, object, *suspend).await,
+        Effect::Watch { .. } => Ok(None),
+    }
+}
+
+/// An apply that is meant as a creation would silently adopt an object that appeared meanwhile.
+async fn create(client: &Client, object: &Value, seen: &Sight) -> Result<Option<Uid>, Trouble> {
+    if seen.object.is_some() {
+        return Err(Trouble::Refused("it appeared meanwhile".to_owned()));
+    }
+    Ok(uid(&client.apply(object, RENDERED).await?))
+}
+
+/// Applies onto exactly the incarnation and version that was compared with the guard.
+async fn update(
+    client: &Client,
+    object: &Value,
+    force: bool,
+    guard: &Guard,
+    seen: &Sight,
+) -> Result<Option<Uid>, Trouble> {
+    let Some(reference) = ObjectRef::of(object) else {
+        return Err(Trouble::Refused("it has no name".to_owned()));
+    };
+    let mut live = seen.object.clone();
+    for _ in 0..ATTEMPTS {
+        let sight = Sight {
+            object: live,
+            ..Sight::default()
+        };
+        if let Some(moved) = moved(guard, &sight) {
+            return Err(Trouble::Refused(moved));
+        }
+        let Some(there) = &sight.object else {
+            return Err(Trouble::Refused("it was deleted meanwhile".to_owned()));
+        };
+        let mut object = object.clone();
+        for field in ["uid", "resourceVersion"] {
+            object["metadata"][field] = there["metadata"][field].clone();
+        }
+        let how = Apply { force, ..RENDERED };
+        match client.apply(&object, how).await {
+            Ok(applied) => return Ok(uid(&applied)),
+            Err(failure) if failure.code() != 409 => return Err(failure.into()),
+            Err(failure) if is_field_conflict(&failure) => {
+                return Err(Trouble::Refused(format!(
+                    "{}; to take the fields over: --take-over {}/{}",
+                    failure.words(),
+                    reference.kind,
+                    reference.name
+                )));
+            }
+            Err(_) => live = client.get(&reference).await?,
+        }
+    }
+    Err(Trouble::Refused(format!(
+        "somebody writes it all the time: {ATTEMPTS} attempts met another version each"
+    )))
+}
+
+fn is_field_conflict(failure: &Failure) -> bool {
+    let details = failure.status().and_then(|status| status.details.as_ref());
+    details.is_some_and(|details| {
+        let mut causes = details.causes.iter();
+        causes.any(|cause| cause.reason == "FieldManagerConflict")
+    })
+}
+
+/// Suspension is a field of which operations are the one writer: templates leave it out. It is taken while
+/// something is suspended, over whoever wrote it by hand, and given up on resuming, so that its default
+/// (Kubernetes 1.36: `CronJob.spec.suspend` is false) comes back.
+async fn suspend(
+    client: &Client,
+    reference: &ObjectRef,
+    suspend: bool,
+) -> Result<Option<Uid>, Trouble> {
+    let mut object = json!({
+        "apiVersion": reference.api_version,
+        "kind": reference.kind,
+        "metadata": {"name": reference.name, "namespace": reference.namespace},
+    });
+    if suspend {
+        object["spec"] = json!({"suspend": true});
+    }
+    let Some(there) = client.get(reference).await? else {
+        return Err(Trouble::Refused("it does not exist".to_owned()));
+    };
+    // Without it, an apply onto an object that was deleted meanwhile would try to create one.
+    object["metadata"]["uid"] = there["metadata"]["uid"].clone();
+    let how = Apply {
+        manager: OPERATIONS_MANAGER,
+        force: true,
+        dry_run: false,
+    };
+    let applied = client.apply(&object, how).await?;
+    let is_suspended = applied.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    if is_suspended != suspend {
+        return Err(Trouble::Refused(
+            "somebody else holds spec.suspend at true, and it stays suspended".to_owned(),
+        ));
+    }
+    Ok(uid(&applied))
+}
+
+/// A snapshot is of one incarnation of a claim; its manifest only says the claim's name.
+async fn is_claim(client: &Client, snapshot: &Value, expected: &Uid) -> Result<(), Trouble> {
+    let text = |pointer: &str| snapshot.pointer(pointer).and_then(Value::as_str);
+    let (Some(namespace), Some(name)) = (
+        text("/metadata/namespace"),
+        text("/spec/source/persistentVolumeClaimName"),
+    ) else {
+        return Err(Trouble::Refused("it names no claim".to_owned()));
+    };
+    let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", namespace, name);
+    match client.get(&claim).await?.as_ref().and_then(uid) {
+        Some(found) if found == *expected => Ok(()),
+        Some(found) => Err(Trouble::Refused(format!(
+            "the claim {name} was recreated meanwhile: the plan was for UID {expected}, it is {found}"
+        ))),
+        None => Err(Trouble::Refused(format!(
+            "the claim {name} does not exist any more"
+        ))),
+    }
+}

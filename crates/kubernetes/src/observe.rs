@@ -1,0 +1,228 @@
+//! Gathers what a deployment is planned on: every object as it is and as the API server would make it, and
+//! what earlier deployments left. All requests of a kind go side by side over a few connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use longrun_core::{
+    object::{ObjectRef, Uid, uid},
+    operations::deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
+    wait::Sight,
+};
+use serde_json::Value;
+
+use crate::{
+    belongings::{Belongings, WORKLOADS},
+    client::{Apply, Client},
+    failure::Failure,
+    refusal,
+    resource::Collection,
+};
+
+/// How many requests are under way at a time.
+const IN_FLIGHT: usize = 16;
+
+/// Why there are no facts. A deployment is never planned on half of them.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// A rendered object is not one.
+    #[error("an object without apiVersion, kind or name cannot be deployed: {0}")]
+    NotAnObject(String),
+    /// The API server did not say.
+    #[error("the cluster could not be observed, and nothing was changed: {0}")]
+    Failure(#[from] Failure),
+}
+
+/// The facts about these objects and the environment that they belong to.
+///
+/// # Errors
+/// When anything remains unknown.
+pub async fn observe(
+    client: &Client,
+    environment: &str,
+    desired: Vec<Value>,
+    take_over: &BTreeSet<String>,
+) -> Result<Facts, ObserveError> {
+    let desired = desired
+        .into_iter()
+        .map(|object| match ObjectRef::of(&object) {
+            Some(reference) => Ok((reference, object)),
+            None => Err(ObserveError::NotAnObject(object.to_string())),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let references: BTreeSet<ObjectRef> = desired
+        .iter()
+        .map(|(reference, _)| reference.clone())
+        .collect();
+
+    let (namespace, (inventory_object, inventory), claims, lists, mut objects) = tokio::try_join!(
+        namespace(client, environment),
+        inventory(client, environment),
+        claims(client, environment, &desired),
+        belongings(client, &references),
+        objects(client, &desired, take_over),
+    )?;
+    for observed in &mut objects {
+        observed.sight = sight(observed.live.as_ref(), &lists);
+    }
+    let surplus = surplus(client, &inventory, &references, &objects).await?;
+    Ok(Facts {
+        namespace,
+        objects,
+        inventory,
+        inventory_object,
+        surplus,
+        claims,
+    })
+}
+
+async fn namespace(client: &Client, name: &str) -> Result<Namespace, Failure> {
+    let reference = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    };
+    let phase = |object: &Value| object.pointer("/status/phase").cloned();
+    Ok(match client.get(&reference).await? {
+        None => Namespace::Absent,
+        Some(object) if phase(&object) == Some("Terminating".into()) => Namespace::Terminating,
+        Some(_) => Namespace::Active,
+    })
+}
+
+async fn inventory(
+    client: &Client,
+    environment: &str,
+) -> Result<(Option<Value>, Vec<ObjectRef>), Failure> {
+    let reference = ObjectRef::namespaced("v1", "ConfigMap", environment, INVENTORY);
+    let object = client.get(&reference).await?;
+    let inventory = object.as_ref().map(listed).unwrap_or_default();
+    Ok((object, inventory))
+}
+
+/// The claims that the environment's StatefulSets make from their templates (`<template>-<set>-<ordinal>`).
+async fn claims(
+    client: &Client,
+    environment: &str,
+    desired: &[(ObjectRef, Value)],
+) -> Result<Vec<Value>, Failure> {
+    let prefixes: Vec<String> = desired
+        .iter()
+        .filter(|(reference, _)| reference.kind == "StatefulSet")
+        .flat_map(|(reference, object)| {
+            let templates = object.pointer("/spec/volumeClaimTemplates");
+            let templates = templates.and_then(Value::as_array).into_iter().flatten();
+            templates.filter_map(|template| {
+                let template = template.pointer("/metadata/name")?.as_str()?;
+                Some(format!("{template}-{}-", reference.name))
+            })
+        })
+        .collect();
+    if prefixes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let collection = Collection::in_namespace("v1", "PersistentVolumeClaim", environment);
+    let mut claims = client.list(&collection, "").await?;
+    claims.retain(|claim| {
+        let name = claim.pointer("/metadata/name").and_then(Value::as_str);
+        prefixes.iter().any(|prefix| {
+            let ordinal = name.and_then(|name| name.strip_prefix(prefix));
+            ordinal.is_some_and(|ordinal| ordinal.parse::<u32>().is_ok())
+        })
+    });
+    Ok(claims)
+}
+
+/// The lists of every namespace in which a workload is wanted.
+async fn belongings(
+    client: &Client,
+    references: &BTreeSet<ObjectRef>,
+) -> Result<BTreeMap<String, Belongings>, Failure> {
+    let namespaces: BTreeSet<&String> = references
+        .iter()
+        .filter(|reference| WORKLOADS.contains(&reference.kind.as_str()))
+        .filter_map(|reference| reference.namespace.as_ref())
+        .collect();
+    stream::iter(namespaces)
+        .map(|namespace| async move {
+            Ok((
+                namespace.clone(),
+                Belongings::read(client, namespace).await?,
+            ))
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+/// Each object as it is, and as the API server would make it.
+async fn objects(
+    client: &Client,
+    desired: &[(ObjectRef, Value)],
+    take_over: &BTreeSet<String>,
+) -> Result<Vec<Observed>, Failure> {
+    stream::iter(desired)
+        .map(|(reference, object)| async move {
+            let how = Apply {
+                manager: FIELD_MANAGER,
+                force: take_over.contains(&format!("{}/{}", reference.kind, reference.name)),
+                dry_run: true,
+            };
+            let dry_run = async { refusal::dry_run(client.apply(object, how).await) };
+            let (live, dry_run): (Option<Value>, DryRun) =
+                tokio::try_join!(client.get(reference), dry_run)?;
+            Ok(Observed {
+                desired: object.clone(),
+                live,
+                dry_run,
+                sight: Sight::default(),
+            })
+        })
+        .buffered(IN_FLIGHT / 2)
+        .try_collect()
+        .await
+}
+
+fn sight(live: Option<&Value>, lists: &BTreeMap<String, Belongings>) -> Sight {
+    let belongings = live
+        .filter(|object| {
+            let kind = object.get("kind").and_then(Value::as_str);
+            kind.is_some_and(|kind| WORKLOADS.contains(&kind))
+        })
+        .and_then(|object| lists.get(object.pointer("/metadata/namespace")?.as_str()?));
+    match belongings {
+        Some(belongings) => belongings.sight(live.cloned()),
+        None => Sight {
+            object: live.cloned(),
+            ..Sight::default()
+        },
+    }
+}
+
+/// The live state of what the inventory lists and nothing renders any more.
+async fn surplus(
+    client: &Client,
+    inventory: &[ObjectRef],
+    desired: &BTreeSet<ObjectRef>,
+    objects: &[Observed],
+) -> Result<Vec<Value>, Failure> {
+    // An object that is rendered in another version of its API is the same object.
+    let kept: BTreeSet<Uid> = objects
+        .iter()
+        .filter_map(|observed| uid(observed.live.as_ref()?))
+        .collect();
+    let gone = inventory
+        .iter()
+        .filter(|reference| !desired.contains(*reference));
+    let live: Vec<Option<Value>> = stream::iter(gone)
+        .map(|reference| client.get(reference))
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
+    Ok(live
+        .into_iter()
+        .flatten()
+        .filter(|object| uid(object).is_none_or(|uid| !kept.contains(&uid)))
+        .collect())
+}

@@ -1,0 +1,65 @@
+//! Looks at what one step needs: its object, and what belongs to it as far as its wait reads it.
+
+use std::time::Duration;
+
+use longrun_core::{
+    plan::Step,
+    wait::{Sight, Wait},
+};
+use serde_json::Value;
+
+use crate::{belongings::Belongings, client::Client, failure::Failure};
+
+/// Where the observer, the sidecar of the node, says what the node does.
+const OBSERVER: &str = "pods/restate-0:9091/proxy";
+
+/// How long the observer may take: it answers from memory.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a step's guard and its wait need to see.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
+    let Some(reference) = step.act.object() else {
+        return Ok(Sight::default());
+    };
+    let namespace = reference.namespace.as_deref();
+    match (&step.until, namespace) {
+        (Wait::RolledOut | Wait::Complete | Wait::FirstSuccess, Some(namespace)) => {
+            // The object last: the lists may know of more than it does, and never of less.
+            let lists = Belongings::read(client, namespace).await?;
+            Ok(lists.sight(client.get(&reference).await?))
+        }
+        (Wait::Drained, Some(namespace)) => {
+            let lists = Belongings::read(client, namespace).await?;
+            let mut sight = lists.sight(client.get(&reference).await?);
+            sight.open_invocations = open_invocations(client, namespace).await;
+            Ok(sight)
+        }
+        _ => Ok(Sight {
+            object: client.get(&reference).await?,
+            ..Sight::default()
+        }),
+    }
+}
+
+/// How many invocations are not completed, or `None` when nobody says.
+async fn open_invocations(client: &Client, namespace: &str) -> Option<u64> {
+    invocations(client, namespace)
+        .await
+        .ok()?
+        .get("open")?
+        .as_u64()
+}
+
+/// What the observer says of the node's invocations.
+pub(crate) async fn invocations(client: &Client, namespace: &str) -> Result<Value, Failure> {
+    let asked = format!("ask the observer of {namespace}");
+    let uri = format!("/api/v1/namespaces/{namespace}/{OBSERVER}/invocations");
+    let text = client.read(&asked, &uri, PATIENCE).await?;
+    serde_json::from_str(&text).map_err(|error| Failure::Unreadable {
+        asked,
+        cause: error.to_string(),
+    })
+}

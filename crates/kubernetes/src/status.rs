@@ -1,0 +1,248 @@
+//! One environment at a glance: what runs, how the tests of the last hour went, what is in progress. Absence
+//! of data is unknown, never zero and never green.
+
+use jiff::{SignedDuration, Timestamp};
+use longrun_core::object::ObjectRef;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    client::Client, clock::now, failure::Failure, lease, resource::Collection, sight::invocations,
+};
+
+mod tests_of;
+
+pub use tests_of::{Attempted, TestJob};
+
+/// Names that the templates and this reading agree on.
+const NODE: &str = "restate";
+const NODE_POD: &str = "restate-0";
+const SERVICE: &str = "verification";
+const TEST: &str = "test";
+
+/// What is read, or why it is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reading<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be read, for this reason.
+    Unknown(String),
+}
+
+/// One environment as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The namespace.
+    pub environment: String,
+    /// When it was read.
+    pub at: Timestamp,
+    /// `None` when the namespace does not exist.
+    pub running: Option<Running>,
+}
+
+/// What runs in a namespace that exists.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Running {
+    /// It is being deleted.
+    pub terminating: bool,
+    /// The Restate node; `None` when its StatefulSet does not exist.
+    pub node: Option<Node>,
+    /// The verification service; `None` when its Deployment does not exist.
+    pub service: Option<Workload>,
+    /// What the node's SQL says, through the observer.
+    pub invocations: Reading<Numbers>,
+    /// Whether the schedule of the tests is suspended; `None` when there is no schedule.
+    pub suspended: Option<bool>,
+    /// The test Jobs that Kubernetes still keeps, newest first.
+    pub tests: Vec<TestJob>,
+    /// The operation in progress, if there is one.
+    pub holder: Reading<Option<Holding>>,
+    /// How many VolumeSnapshots the namespace has.
+    pub snapshots: Reading<usize>,
+}
+
+/// The Restate node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    /// Pods that are ready, of those that are wanted.
+    pub pods: Workload,
+    /// `Running`, `Pending`, …; `None` without a pod.
+    pub phase: Option<String>,
+    /// Containers that are ready.
+    pub ready_containers: usize,
+    /// Containers that there are.
+    pub containers: usize,
+    /// Restarts of its containers since the pod was made.
+    pub restarts: u64,
+    /// Image of the node's container.
+    pub image: Option<String>,
+    /// When the pod was made.
+    pub since: Option<Timestamp>,
+}
+
+/// Ready pods of those wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Ready.
+    pub ready: u64,
+    /// Wanted.
+    pub wanted: u64,
+}
+
+/// What the observer says of the node's invocations, by its own names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Numbers(pub Value);
+
+/// The operation that holds the lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holding {
+    /// Who.
+    pub who: String,
+    /// What they do.
+    pub operation: String,
+    /// Since when, by their clock.
+    pub since: String,
+}
+
+/// Reads one environment.
+///
+/// # Errors
+/// When the API server does not say what is there. What only adds to the picture is unknown instead.
+pub async fn status(client: &Client, environment: &str) -> Result<Status, Failure> {
+    let namespace = ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: environment.to_owned(),
+    };
+    let running = match client.get(&namespace).await? {
+        None => None,
+        Some(object) => Some(running(client, environment, &object).await?),
+    };
+    Ok(Status {
+        environment: environment.to_owned(),
+        at: now(),
+        running,
+    })
+}
+
+async fn running(
+    client: &Client,
+    environment: &str,
+    namespace: &Value,
+) -> Result<Running, Failure> {
+    let named = |version: &str, kind: &str, name: &str| {
+        ObjectRef::namespaced(version, kind, environment, name)
+    };
+    let (set, pod, deployment, cron_job) = (
+        named("apps/v1", "StatefulSet", NODE),
+        named("v1", "Pod", NODE_POD),
+        named("apps/v1", "Deployment", SERVICE),
+        named("batch/v1", "CronJob", TEST),
+    );
+    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
+    let (set, pod, deployment, cron_job, jobs) = tokio::try_join!(
+        client.get(&set),
+        client.get(&pod),
+        client.get(&deployment),
+        client.get(&cron_job),
+        client.list(&jobs, ""),
+    )?;
+    let (invocations, holder, snapshots) = tokio::join!(
+        invocations(client, environment),
+        lease::holder(client, environment),
+        snapshots(client, environment),
+    );
+    Ok(Running {
+        terminating: text(namespace, "/status/phase") == Some("Terminating"),
+        node: set.as_ref().map(|set| node(set, pod.as_ref())),
+        service: deployment.as_ref().map(workload),
+        invocations: reading(invocations.map(Numbers)),
+        suspended: cron_job.as_ref().map(|cron_job| {
+            cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
+        }),
+        tests: tests_of::recent(cron_job.as_ref(), &jobs, now()),
+        holder: reading(holder.map(|record| {
+            record.map(|record| Holding {
+                who: record.who,
+                operation: record.operation,
+                since: record.acquired,
+            })
+        })),
+        snapshots,
+    })
+}
+
+async fn snapshots(client: &Client, environment: &str) -> Reading<usize> {
+    let collection =
+        Collection::in_namespace("snapshot.storage.k8s.io/v1", "VolumeSnapshot", environment);
+    match client.list_served(&collection, "").await {
+        Ok(Some(snapshots)) => Reading::Known(snapshots.len()),
+        Ok(None) => Reading::Unknown("the cluster serves no VolumeSnapshots".to_owned()),
+        Err(failure) => Reading::Unknown(failure.words()),
+    }
+}
+
+fn reading<T>(answer: Result<T, Failure>) -> Reading<T> {
+    match answer {
+        Ok(value) => Reading::Known(value),
+        Err(failure) => Reading::Unknown(failure.words()),
+    }
+}
+
+fn node(set: &Value, pod: Option<&Value>) -> Node {
+    let statuses = || {
+        let statuses = pod.and_then(|pod| pod.pointer("/status/containerStatuses")?.as_array());
+        statuses.into_iter().flatten()
+    };
+    let containers = pod
+        .and_then(|pod| pod.pointer("/spec/containers")?.as_array())
+        .map_or(&[][..], Vec::as_slice);
+    let named = |container: &&Value| text(container, "/name") == Some(NODE);
+    Node {
+        pods: workload(set),
+        phase: pod
+            .and_then(|pod| text(pod, "/status/phase"))
+            .map(str::to_owned),
+        ready_containers: statuses()
+            .filter(|status| status.get("ready").and_then(Value::as_bool) == Some(true))
+            .count(),
+        containers: containers.len(),
+        restarts: statuses()
+            .filter_map(|status| status.get("restartCount")?.as_u64())
+            .sum(),
+        image: containers
+            .iter()
+            .find(named)
+            .and_then(|container| text(container, "/image"))
+            .map(str::to_owned),
+        since: pod.and_then(|pod| time(pod, "/metadata/creationTimestamp")),
+    }
+}
+
+fn workload(object: &Value) -> Workload {
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    Workload {
+        ready: number("/status/readyReplicas").unwrap_or(0),
+        wanted: number("/spec/replicas").unwrap_or(1),
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer)?.as_str()
+}
+
+fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
+    text(object, pointer)?.parse().ok()
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> SignedDuration {
+    to.duration_since(from)
+}
