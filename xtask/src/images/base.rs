@@ -21,8 +21,9 @@ const SUITE: &str = "bookworm";
 const PULL: Duration = Duration::from_secs(60);
 
 /// What Debian leaves out of its slim images, and what would tell one machine's image from another's.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 13] = [
     "--variant=minbase",
+    "--dpkgopt=force-unsafe-io",
     "--format=tar",
     "--aptopt=Acquire::Languages \"none\"",
     "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -35,6 +36,10 @@ const OPTIONS: [&str; 12] = [
     "--customize-hook=rm -f \"$1\"/etc/hostname \"$1\"/etc/resolv.conf",
     "--customize-hook=rm -rf \"$1\"/var/cache/debconf/*-old \"$1\"/var/log/*",
 ];
+
+/// Begins with the one /usr that Debian's images have. Otherwise a package is brought in that would merge
+/// an old one, and with it the whole of Perl, half as large as the rest.
+const MERGED_USR: &str = "/usr/share/mmdebstrap/hooks/merged-usr";
 
 /// What the builder has the base as, after pulling or making it where it is missing.
 pub(super) async fn provide(builder: Builder, folder: &Path, report: Report<'_>) -> Result<String, Error> {
@@ -73,12 +78,20 @@ async fn make(tree: &Path, report: Report<'_>) -> Result<(), Error> {
     let partial = tree.with_extension("partial");
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap.args(OPTIONS);
+    if Path::new(MERGED_USR).is_dir() {
+        mmdebstrap.arg(format!("--hook-dir={MERGED_USR}"));
+    }
     for option in apt_options().await {
         mmdebstrap.arg(format!("--aptopt={option}"));
     }
     // With no source at all, mmdebstrap takes Debian's own.
     mmdebstrap.arg(SUITE).arg(&partial).args(apt_sources().await);
-    let news = |line: &str| report(&format!("making {NAME}: {}", line.trim_start_matches("I: ")));
+    let news = |line: &str| {
+        // Its own lines, without those of the programs that it runs.
+        if let Some(line) = line.strip_prefix("I: ") {
+            report(&format!("making {NAME}: {line}"));
+        }
+    };
     let ran = run(&mut mmdebstrap, &news).await.map_err(Error::start("mmdebstrap"))?;
     ran.succeeded("making the base from Debian packages")?;
     std::fs::rename(&partial, tree).map_err(Error::file("create", tree))

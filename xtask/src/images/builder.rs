@@ -61,11 +61,11 @@ impl Builder {
 
     /// Whether its store has an image.
     pub(super) async fn has(self, reference: impl Display) -> Result<bool, Error> {
-        let reference = reference.to_string();
         let mut command = self.command(match self {
-            Self::Docker | Self::Podman => &["image", "inspect", &reference],
-            Self::Buildah => &["inspect", "--type", "image", &reference],
+            Self::Docker | Self::Podman => &["image", "inspect"],
+            Self::Buildah => &["inspect", "--type", "image"],
         });
+        command.arg(reference.to_string());
         Ok(self.run(&mut command, &|_| ()).await?.success)
     }
 

@@ -1,7 +1,6 @@
 //! The program that goes into an image: built from these sources, or the server as it is released.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -58,10 +57,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 fn digest_of(path: &Path) -> Result<String, Error> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path).map_err(Error::file("read", path))?;
-    io::copy(&mut file, &mut hash).map_err(Error::file("read", path))?;
-    Ok(hexadecimal(&hash.finalize()))
+    let content = std::fs::read(path).map_err(Error::file("read", path))?;
+    Ok(hexadecimal(&Sha256::digest(content)))
 }
 
 /// Builds `verification` as it is released.

@@ -51,7 +51,8 @@ pub(super) async fn run(command: &mut Command, news: Report<'_>) -> io::Result<R
     let said = RefCell::new(String::new());
     let hear = |line: &str| {
         said.borrow_mut().push_str(line);
-        let line = line.trim();
+        // Of a line that was written over, the last state.
+        let line = line.trim().rsplit('\r').next().unwrap_or_default();
         if !line.is_empty() {
             news(line);
         }
