@@ -97,11 +97,14 @@ impl Cluster {
             )?;
         }
         match self.await_ready(report) {
-            Ok(kube_system_uid) => Ok(Up {
-                started,
-                kubeconfig: self.directories.kubeconfig(),
-                kube_system_uid,
-            }),
+            Ok(kube_system_uid) => {
+                files::write(&self.directories.identity(), &kube_system_uid)?;
+                Ok(Up {
+                    started,
+                    kubeconfig: self.directories.kubeconfig(),
+                    kube_system_uid,
+                })
+            }
             Err(error) => {
                 if started {
                     report("stopping what was started");
@@ -124,8 +127,10 @@ impl Cluster {
             }
             _ => None,
         };
+        let identity = files::read(&self.directories.identity())?;
         Ok(Status {
             running,
+            kube_system_uid: identity.map(|uid| String::from_utf8_lossy(&uid).into_owned()),
             state: self.directories.state.clone(),
             disk: files::disk_use(&self.directories.state),
             kubeconfig: self.directories.kubeconfig(),
@@ -143,7 +148,7 @@ impl Cluster {
             return Ok(false);
         }
         preflight::root()?;
-        let lock = self.lock(report)?;
+        let _lock = self.lock(report)?;
         let ran = self.record()?.is_some();
         if ran {
             report("stopping pods and components");
@@ -151,7 +156,6 @@ impl Cluster {
         self.stop()?;
         if delete_data {
             report("deleting the data");
-            drop(lock);
             files::remove(&self.directories.state)?;
             files::remove(&self.directories.cache)?;
         }
@@ -257,19 +261,23 @@ impl Cluster {
         if let Some(error) = failing(&self.directories, entries) {
             return Err(error);
         }
-        let unsettled: Vec<&str> = entries
+        let mut unsettled: Vec<&str> = entries
             .components
             .iter()
             .filter(|entry| !is_settled(entry, entries))
             .map(|entry| entry.name.as_str())
             .collect();
+        if unsettled.len() > 3 {
+            let others = unsettled.len() - 2;
+            unsettled.truncate(2);
+            return Ok(Err(format!("{} and {others} others", unsettled.join(", "))));
+        }
         if !unsettled.is_empty() {
             return Ok(Err(unsettled.join(", ")));
         }
         let address = SocketAddr::from((record.subnet.node(), API_PORT));
         let api = Api::new(address, &self.directories.keys())?;
-        Ok(node_ready(&api, &self.name, entries.since)
-            .map_or(Err("the node".into()), |uid| Ok(uid)))
+        Ok(node_ready(&api, &self.name, entries.since).ok_or_else(|| "the node".into()))
     }
 
     fn stuck(&self, what: String, entries: Option<&Entries>) -> Error {

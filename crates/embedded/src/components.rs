@@ -374,3 +374,46 @@ fn storage(name: &str) -> Vec<Component> {
         .after(&["roles", "snapshot-definitions"]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Subnet;
+
+    fn settings() -> Settings {
+        Settings {
+            name: "mine".into(),
+            subnet: Subnet::first(),
+            programs: "/cache/embedded/0".into(),
+            runc: "/usr/sbin/runc".into(),
+        }
+    }
+
+    #[test]
+    fn every_row_comes_after_what_it_needs() {
+        let mut before = Vec::new();
+        for row in table(&settings()) {
+            for needed in row.after.iter().chain(&row.follows) {
+                assert!(before.contains(needed), "{} needs {needed}", row.name);
+            }
+            before.push(row.name);
+        }
+    }
+
+    #[test]
+    fn the_command_lines() {
+        let lines: Vec<String> = table(&settings())
+            .iter()
+            .filter(|row| row.kind != Kind::Condition)
+            .map(|row| {
+                format!(
+                    "{}: {} {}",
+                    row.name,
+                    row.program,
+                    row.arguments.join("\n    ")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

@@ -248,3 +248,29 @@ fn user_kubeconfig(directories: &Directories, settings: &Settings) -> Result<Val
         }),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Subnet;
+
+    #[test]
+    fn the_texts() {
+        let settings = Settings {
+            name: "mine".into(),
+            subnet: Subnet::first(),
+            programs: "/cache/embedded/0".into(),
+            runc: "/usr/sbin/runc".into(),
+        };
+        let json = |value: &Value| serde_json::to_string_pretty(value).unwrap();
+        let texts = [
+            containerd(&settings.runc),
+            corefile(&settings),
+            json(&cni()),
+            json(&kubelet(&settings)),
+            json(&kube_proxy(&settings)),
+            json(&inner_kubeconfig("kubelet")),
+        ];
+        insta::assert_snapshot!(texts.join("\n\n"));
+    }
+}

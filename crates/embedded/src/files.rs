@@ -65,13 +65,6 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn open_lock(path: &Path) -> Result<File, Error> {
-    if let Some(directory) = path.parent() {
-        make_directory(directory)?;
-    }
-    File::create(path).map_err(Error::file("open", path))
-}
-
 /// Takes the lock, or returns nothing when somebody holds it. It ends with the
 /// file that is returned, or with its process.
 pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
@@ -85,13 +78,34 @@ pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
 
 /// Takes the lock; calls `waiting` once when somebody else has it.
 pub(crate) fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, Error> {
-    if let Some(file) = try_lock(path)? {
-        return Ok(file);
+    let mut waiting = Some(waiting);
+    loop {
+        let file = match try_lock(path)? {
+            Some(file) => file,
+            None => {
+                if let Some(waiting) = waiting.take() {
+                    waiting();
+                }
+                let file = open_lock(path)?;
+                file.lock().map_err(Error::file("lock", path))?;
+                file
+            }
+        };
+        // Whoever had it may have deleted it with all data, and then this lock
+        // is on a file that nobody else will find.
+        let is_there = fs::metadata(path)
+            .is_ok_and(|there| file.metadata().is_ok_and(|ours| ours.ino() == there.ino()));
+        if is_there {
+            return Ok(file);
+        }
     }
-    waiting();
-    let file = open_lock(path)?;
-    file.lock().map_err(Error::file("lock", path))?;
-    Ok(file)
+}
+
+fn open_lock(path: &Path) -> Result<File, Error> {
+    if let Some(directory) = path.parent() {
+        make_directory(directory)?;
+    }
+    File::create(path).map_err(Error::file("open", path))
 }
 
 /// The last `lines` lines of a log, each indented; empty when there is none.

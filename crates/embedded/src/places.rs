@@ -86,6 +86,11 @@ impl Directories {
         self.state.join("components.json")
     }
 
+    /// The UID of kube-system, written when the cluster was first up.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.state.join("kube-system-uid")
+    }
+
     pub(crate) fn keys(&self) -> PathBuf {
         self.state.join("pki")
     }

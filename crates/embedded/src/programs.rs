@@ -1,7 +1,7 @@
 //! The cluster's programs: built from the Go module beside this crate, once for
 //! each content of it, and kept in the cache.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,6 +29,11 @@ const SNAPSHOT_DEFINITIONS: [&str; 3] = [
     "volumesnapshotcontents",
     "volumesnapshots",
 ];
+/// In the name of a directory that a build writes into.
+const PARTIAL: &str = ".partial-";
+const IN_USE: &str = "in-use.lock";
+/// Programs not used for so long are removed when others are built.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Progress is told no more often than this.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -47,13 +52,40 @@ pub(crate) fn ensure(cache: &Path, report: Report<'_>) -> Result<PathBuf, Error>
         return Ok(directory);
     }
     preflight::space(cache, "building the cluster's programs", BUILD_SPACE)?;
-    let partial = files::beside(&directory, ".partial");
-    files::remove(&partial)?;
+    remove_stale(cache)?;
+    // A build whose caller was killed may still be writing into its own.
+    let partial = files::beside(&directory, &format!("{PARTIAL}{}", std::process::id()));
     files::make_directory(&partial)?;
     build(&partial, report)?;
     copy_definitions(&partial)?;
     fs::rename(&partial, &directory).map_err(Error::file("rename", &partial))?;
     Ok(directory)
+}
+
+/// Held, shared, by each supervisor that starts programs of this directory.
+pub(crate) fn hold(directory: &Path) -> Result<File, Error> {
+    let path = directory.join(IN_USE);
+    // Written to, so that its age tells when it was last used.
+    let held = File::create(&path).and_then(|file| file.lock_shared().map(|()| file));
+    held.map_err(Error::file("lock", path))
+}
+
+/// Removes unfinished builds, and programs that nothing has used for long.
+fn remove_stale(cache: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let directory = entry.path();
+        let is_partial = directory.to_string_lossy().contains(PARTIAL);
+        if is_partial || is_forgotten(&directory.join(IN_USE)) {
+            files::remove(&directory)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_forgotten(in_use: &Path) -> bool {
+    let age = fs::metadata(in_use).and_then(|found| found.modified());
+    let is_old = age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > FORGOTTEN));
+    is_old && File::open(in_use).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 /// The texts of the custom resource definitions for snapshots.
@@ -175,7 +207,7 @@ fn build(into: &Path, report: Report<'_>) -> Result<(), Error> {
         .flat_map(BufRead::lines)
     {
         let Ok(line) = line else { break };
-        progress.line(line);
+        progress.line(&line);
     }
     let status = child.wait().map_err(|error| not_started(&build, &error))?;
     if status.success() {
@@ -206,11 +238,11 @@ impl<'report> Progress<'report> {
         }
     }
 
-    fn line(&mut self, line: String) {
+    fn line(&mut self, line: &str) {
         if line.starts_with("go: downloading ") {
             self.fetched += 1;
         } else if line.contains(' ') {
-            self.unexpected.push_str(&line);
+            self.unexpected.push_str(line);
             self.unexpected.push('\n');
         } else {
             self.compiled += 1;

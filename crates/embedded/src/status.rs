@@ -5,16 +5,22 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use crate::places::Directories;
 use crate::processes::memory;
 use crate::record::{Entries, Entry, Kind, Record, State};
 use crate::{Error, files};
 
 /// A cluster at this moment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Status {
     /// What runs, or nothing when the cluster is down.
     pub running: Option<Running>,
+    /// The UID of the namespace `kube-system`, by which a cluster is known; nothing
+    /// before it was first up.
+    pub kube_system_uid: Option<String>,
     /// Where its data is, also when it is down.
     pub state: PathBuf,
     /// Bytes of disk that the data takes.
@@ -24,7 +30,8 @@ pub struct Status {
 }
 
 /// A running cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Running {
     /// When it was started.
     pub since: SystemTime,
@@ -38,7 +45,8 @@ pub struct Running {
 }
 
 /// One component of a running cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
     /// Its name, also that of its log.
     pub name: String,
@@ -98,11 +106,16 @@ pub(crate) fn is_settled(entry: &Entry, entries: &Entries) -> bool {
             entries
                 .components
                 .iter()
-                .any(|other| other.name == *name && other.kind == Kind::Condition)
+                .any(|other| other.name == *name && is_unmet(other))
         }),
-        State::Starting => entry.kind == Kind::Condition,
+        State::Starting => is_unmet(entry),
         State::Restarting | State::Failing => false,
     }
+}
+
+/// A condition that was looked at and not found.
+fn is_unmet(entry: &Entry) -> bool {
+    entry.kind == Kind::Condition && entry.state == State::Starting && entry.waits_for.is_some()
 }
 
 fn phrase(entry: &Entry) -> String {

@@ -7,7 +7,6 @@
 mod processes;
 mod unit;
 
-use std::ffi::OsString;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
-use self::processes::{PAGE_LIMIT_OF_LOGS, reap, stop_others};
+use self::processes::{LONG_LOG, reap, stop_others};
 use self::unit::Unit;
 use crate::api::Api;
 use crate::components::{API_PORT, table};
@@ -25,7 +24,7 @@ use crate::configuration::SETTINGS;
 use crate::inside::STATE;
 use crate::places::Directories;
 use crate::record::{self, Entries, Entry, Kind, Settings, State, unix_now};
-use crate::{Error, files, inside};
+use crate::{Error, files, inside, programs};
 
 /// The hidden first argument with which `up` starts the supervisor.
 pub(crate) const SUBCOMMAND: &str = "supervise-embedded-cluster";
@@ -49,6 +48,8 @@ enum Event {
     Stop,
     /// The check of a unit passed, in the life that it was started for.
     Passed { unit: usize, life: u64 },
+    /// The first look at a condition found that it is not met.
+    NotMet { unit: usize },
 }
 
 /// Must be called first in the `main` of a program that calls [`crate::Cluster::up`]
@@ -57,7 +58,7 @@ enum Event {
 #[must_use]
 pub fn supervise_main() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next()? != OsString::from(SUBCOMMAND) {
+    if arguments.next()? != SUBCOMMAND {
         return None;
     }
     let state = PathBuf::from(arguments.next()?);
@@ -82,9 +83,8 @@ fn supervise(state: &Path) -> Result<(), Error> {
         .collect();
     let blocked = signals.thread_block();
     let directories = Directories::of_state(state);
-    let Some(_lock) = files::try_lock(&directories.supervisor_lock())? else {
-        return Ok(());
-    };
+    // Held for a moment by whoever looks if a supervisor is there.
+    let _lock = files::lock(&directories.supervisor_lock(), || {})?;
     if blocked.is_err() || !told_to_go() {
         // Whoever started this is gone, and without its network it is nothing.
         return Ok(());
@@ -93,6 +93,7 @@ fn supervise(state: &Path) -> Result<(), Error> {
     let Some(settings) = record::load::<Settings>(&file)? else {
         return Ok(());
     };
+    let _in_use = programs::hold(&settings.programs)?;
     inside::mount_all(&directories, &settings)?;
     inside::configure_network(settings.subnet)?;
     let directories = Directories::of_state(Path::new(STATE));
@@ -150,6 +151,7 @@ impl Supervisor {
             match events.recv_timeout(self.until_next_start()) {
                 Ok(Event::Child) => self.reap(),
                 Ok(Event::Passed { unit, life }) => self.units[unit].passed(life),
+                Ok(Event::NotMet { unit }) => self.units[unit].not_met(),
                 Ok(Event::Stop) => {
                     self.stop(events);
                     return Ok(());
@@ -237,8 +239,7 @@ impl Supervisor {
     fn shorten_logs(&self) {
         for unit in &self.units {
             let log = self.directories.log(unit.row.name);
-            let is_long =
-                std::fs::metadata(&log).is_ok_and(|found| found.len() > PAGE_LIMIT_OF_LOGS);
+            let is_long = std::fs::metadata(&log).is_ok_and(|found| found.len() > LONG_LOG);
             // Its writer has it open and appends, so it is emptied in place.
             if is_long && std::fs::copy(&log, files::beside(&log, ".old")).is_ok() {
                 let _ = std::fs::File::options()

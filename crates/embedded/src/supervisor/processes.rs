@@ -13,7 +13,7 @@ use crate::wait;
 /// The outcome of a process that ended well.
 pub(super) const SUCCESS: &str = "exit status 0";
 /// Bytes after which a log is put aside.
-pub(super) const PAGE_LIMIT_OF_LOGS: u64 = 16 * 1024 * 1024;
+pub(super) const LONG_LOG: u64 = 16 * 1024 * 1024;
 
 /// All children that have ended, components or not, and how.
 pub(super) fn reap() -> Vec<(Pid, String)> {

@@ -129,22 +129,32 @@ impl Unit {
         };
         let (api, sender, lives) = (Arc::clone(api), sender.clone(), Arc::clone(&self.life));
         let life = lives.load(Ordering::Relaxed);
+        let mut is_first = self.row.kind == Kind::Condition;
         std::thread::spawn(move || {
             while lives.load(Ordering::Relaxed) == life {
+                // The receiver is gone only when everything ends.
                 if passes(&check, &api) {
-                    // The receiver is gone only when everything ends.
                     let _ = sender.send(Event::Passed { unit, life });
                     return;
+                }
+                if std::mem::take(&mut is_first) {
+                    let _ = sender.send(Event::NotMet { unit });
                 }
                 std::thread::sleep(every);
             }
         });
     }
 
+    /// From now on `up` does not wait for it.
+    pub(super) fn not_met(&mut self) {
+        self.waits_for = Some("its installation".into());
+    }
+
     pub(super) fn passed(&mut self, life: u64) {
         let is_alive = self.pid.is_some() || self.row.kind == Kind::Condition;
         if is_alive && self.life.load(Ordering::Relaxed) == life {
             self.running_since = Some(Instant::now());
+            self.waits_for = None;
             self.state = if self.row.kind == Kind::Condition {
                 State::Done
             } else {

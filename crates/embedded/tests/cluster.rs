@@ -1,0 +1,156 @@
+//! Real clusters, on this machine: what `up` and `down` promise.
+
+mod machine;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use longrun_embedded::{Cluster, Error, Running};
+use machine::{Place, Trace};
+
+fn silent(_: &str) {}
+
+fn running(cluster: &Cluster) -> Running {
+    cluster.status().unwrap().running.expect("the cluster runs")
+}
+
+/// Looks every 50 ms until `done`.
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "not within 30 s: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn two_clusters_live_side_by_side_and_leave_nothing() {
+    let place = Place::new("life");
+    let before = Trace::of_machine();
+    let (first, second) = (place.cluster("one"), place.cluster("two"));
+
+    let up = first.up(&silent).unwrap();
+    assert!(up.started);
+    assert_eq!(machine::mode(&up.kubeconfig), 0o600);
+
+    let start = Instant::now();
+    let again = first.up(&silent).unwrap();
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(!again.started);
+    assert_eq!(again.kube_system_uid, up.kube_system_uid);
+
+    let other = second.up(&silent).unwrap();
+    assert_ne!(other.kube_system_uid, up.kube_system_uid);
+    assert_ne!(running(&first).address, running(&second).address);
+
+    place.kubectl(
+        &up,
+        &["create", "configmap", "kept", "--from-literal=what=data"],
+    );
+    place.kubectl_fails(&other, &["get", "configmap", "kept"]);
+
+    assert!(first.down(false, &silent).unwrap());
+    assert!(!first.down(false, &silent).unwrap());
+    assert!(first.status().unwrap().running.is_none());
+    assert!(!second.up(&silent).unwrap().started);
+
+    let back = first.up(&silent).unwrap();
+    assert_eq!(back.kube_system_uid, up.kube_system_uid);
+    place.kubectl(&back, &["get", "configmap", "kept"]);
+
+    first.down(true, &silent).unwrap();
+    second.down(true, &silent).unwrap();
+    assert!(!first.status().unwrap().state.exists());
+    assert!(!up.kubeconfig.exists());
+    before.assert_same(&Trace::of_machine(), &place);
+}
+
+#[test]
+fn what_crashes_is_started_again_and_shown() {
+    let place = Place::new("crash");
+    let before = Trace::of_machine();
+    let cluster = place.cluster("one");
+    let up = cluster.up(&silent).unwrap();
+    let component = |name: &str| {
+        let all = running(&cluster).components;
+        all.into_iter()
+            .find(|component| component.name == name)
+            .unwrap()
+    };
+
+    for name in ["kube-scheduler", "csi-driver"] {
+        let pid = component(name).pid.unwrap();
+        machine::kill(pid);
+        eventually("restarted", || {
+            let now = component(name);
+            now.restarts == 1 && now.healthy && now.pid.is_some_and(|new| new != pid)
+        });
+        assert_eq!(component(name).last_exit.as_deref(), Some("SIGKILL"));
+    }
+    // They cannot go on without the driver that they were connected to.
+    eventually("followed", || component("csi-provisioner").restarts == 1);
+    assert!(!cluster.up(&silent).unwrap().started);
+
+    // The whole cluster at once, as the kernel does when memory is short.
+    machine::kill(machine::outermost(&place.state("one")));
+    eventually("gone", || cluster.status().unwrap().running.is_none());
+    place.kubectl_fails(&up, &["get", "nodes"]);
+    assert!(cluster.up(&silent).unwrap().started);
+
+    cluster.down(true, &silent).unwrap();
+    before.assert_same(&Trace::of_machine(), &place);
+}
+
+#[test]
+fn an_interrupted_start_goes_on() {
+    let place = Place::new("interrupted");
+    let before = Trace::of_machine();
+    let cluster = place.cluster("one");
+    for line in ["starting the cluster", "waiting for"] {
+        let mut up = Command::new(env!("CARGO_BIN_EXE_longrun-embedded"))
+            .args(["up", &place.name("one")])
+            .envs(place.variables())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        machine::await_line(up.stderr.take().unwrap(), line);
+        up.kill().unwrap();
+        up.wait().unwrap();
+    }
+    cluster.up(&silent).unwrap();
+    cluster.down(true, &silent).unwrap();
+    before.assert_same(&Trace::of_machine(), &place);
+}
+
+#[test]
+fn a_component_that_keeps_failing_is_named_and_nothing_stays() {
+    let place = Place::new("failing");
+    let before = Trace::of_machine();
+    place.replace_program("coredns", "#!/bin/sh\necho no zone today\nexit 3\n");
+
+    let error = place.cluster("one").up(&silent).unwrap_err();
+    let Error::Component {
+        component,
+        outcome,
+        tail,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(
+        (component.as_str(), outcome.as_str()),
+        ("coredns", "exit status 3")
+    );
+    assert!(tail.contains("no zone today"), "{tail}");
+
+    before.assert_same(&Trace::of_machine(), &place);
+    place.cluster("one").down(true, &silent).unwrap();
+}
