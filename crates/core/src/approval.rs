@@ -228,3 +228,6 @@ impl Approved {
         (self.plan, self.by)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,12 +300,15 @@ impl Journal {
             .map_or(Next::Stop(reason), Next::Undo)
     }
 
-    /// What is done, could have been taken back, and was not: in what state the cluster is left.
+    /// What is done, could have been taken back, and was not, when the plan stopped: in what state the
+    /// cluster is left.
     #[must_use]
     pub fn left(&self) -> Vec<&Effect> {
+        let stopped = self.stopped.is_some();
         self.entries
             .iter()
             .enumerate()
+            .filter(|_| stopped)
             .filter(|(index, entry)| !entry.undone && self.undo_of(*index).is_some())
             .filter_map(|(_, entry)| Some(&self.plan.steps.get(entry.step)?.act))
             .collect()
@@ -329,10 +332,16 @@ impl Journal {
         None
     }
 
+    /// What takes a step back, unless a later one has done just that.
     fn undo_of(&self, index: usize) -> Option<Effect> {
         let entry = self.entries.get(index)?;
         entry.acted?;
-        self.plan.steps.get(entry.step)?.undo.clone()
+        let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
+        let later = self.entries.get(index + 1..)?.iter();
+        let done = later
+            .filter(|entry| entry.acted.is_some())
+            .any(|entry| self.plan.steps.get(entry.step).map(|step| &step.act) == Some(undo));
+        (!done).then(|| undo.clone())
     }
 }
 
@@ -446,3 +455,6 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
         (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,6 @@ pub(crate) fn condition(object: &Value, kind: &str) -> Option<Condition> {
 fn count(object: &Value, pointer: &str) -> u64 {
     object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,396 @@
+//! A journal as a story: what it asked for, line by line.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use insta::assert_snapshot;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    approval::Ask,
+    object::ObjectRef,
+    plan::{Checked, Target},
+    wait::Wait,
+};
+
+fn place(name: &str) -> ObjectRef {
+    ObjectRef::namespaced("batch/v1", "CronJob", "restate", name)
+}
+
+fn object(name: &str, uid: &str, suspend: bool) -> Value {
+    json!({"apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": name, "namespace": "restate", "uid": uid},
+        "spec": {"suspend": suspend}, "status": {}})
+}
+
+fn step(act: Effect, guard: Guard, until: Wait) -> Step {
+    let undo = match &act {
+        Effect::Suspend { object, suspend } => Some(Effect::Suspend {
+            object: object.clone(),
+            suspend: !suspend,
+        }),
+        _ => None,
+    };
+    Step {
+        act,
+        guard,
+        until,
+        undo,
+        changes: vec![],
+        checked: Checked::Nothing,
+    }
+}
+
+fn suspend(name: &str) -> Step {
+    let (object, suspend) = (place(name), true);
+    let uid = Uid("1".into());
+    step(
+        Effect::Suspend { object, suspend },
+        Guard::Is { uid },
+        Wait::None,
+    )
+}
+
+fn update(name: &str) -> Step {
+    let live = object(name, "1", false);
+    let mut object = live.clone();
+    object["spec"] = json!({"schedule": "* * * * *"});
+    let act = Effect::Update {
+        object,
+        force: false,
+    };
+    let (uid, intent) = (Uid("1".into()), Digest::of(&intent(&live)));
+    step(act, Guard::Unchanged { uid, intent }, Wait::None)
+}
+
+fn delete(name: &str) -> Step {
+    let uid = Uid("1".into());
+    let act = Effect::Delete {
+        object: place(name),
+        uid: uid.clone(),
+        propagation: crate::plan::Propagation::Background,
+    };
+    let live = intent(&object(name, "1", false));
+    let intent = Digest::of(&live);
+    let guard = Guard::Unchanged {
+        uid: uid.clone(),
+        intent,
+    };
+    step(act, guard, Wait::Gone { uid })
+}
+
+fn watch(until: Wait) -> Step {
+    step(
+        Effect::Watch {
+            object: place("watched"),
+        },
+        Guard::None,
+        until,
+    )
+}
+
+fn journal(steps: Vec<Step>) -> Journal {
+    let plan = Plan {
+        operation: "deploy".into(),
+        target: Target {
+            cluster: "dev".into(),
+            kube_system: Uid("k".into()),
+            environment: "restate".into(),
+        },
+        steps,
+        loses: vec![],
+        notes: vec![],
+    };
+    Journal::open(Ask::new(plan).piped(true, None).unwrap())
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+}
+
+fn sight(object: Option<Value>) -> Sight {
+    Sight {
+        object,
+        ..Sight::default()
+    }
+}
+
+/// Every object is there as planned, every effect is done, except the one that is refused.
+fn story(mut journal: Journal, refused: &str) -> String {
+    let mut story = Vec::new();
+    for second in 0..2000 {
+        let step = journal.current().and_then(|step| step.act.object());
+        let sight = sight(step.map(|place| object(&place.name, "1", false)));
+        let next = journal.next(&sight, at(second));
+        let line = match &next {
+            Next::Do(effect) => format!("do {effect}"),
+            Next::Undo(effect) => format!("undo: {effect}"),
+            Next::Stop(reason) => format!("stop: {reason}"),
+            Next::Done => "done".to_string(),
+            Next::Look => "look".to_string(),
+            Next::Wait { cause, .. } => format!("wait: {cause}"),
+        };
+        if story.last() != Some(&line) {
+            story.push(line.clone());
+        }
+        match next {
+            _ if !refused.is_empty() && line.ends_with(refused) => {
+                journal.refused("forbidden".into());
+            }
+            Next::Do(_) => journal.acted(None, at(second)),
+            Next::Undo(_) => journal.undone(),
+            Next::Stop(_) | Next::Done => break,
+            Next::Look | Next::Wait { .. } => {}
+        }
+    }
+    let left = journal.left();
+    story.extend(left.iter().map(|effect| format!("left: {effect}")));
+    story.join("\n")
+}
+
+#[test]
+fn steps_are_done_in_order() {
+    assert_snapshot!(story(journal(vec![suspend("a"), update("b"), suspend("c")]), ""), @r#"
+    do suspend CronJob a
+    look
+    do update CronJob b
+    look
+    do suspend CronJob c
+    look
+    done
+    "#);
+}
+
+#[test]
+fn what_can_be_taken_back_is_in_reverse_order() {
+    assert_snapshot!(story(journal(vec![suspend("a"), suspend("b"), update("c")]), "update CronJob c"), @r#"
+    do suspend CronJob a
+    look
+    do suspend CronJob b
+    look
+    do update CronJob c
+    undo: resume CronJob b
+    undo: resume CronJob a
+    stop: update CronJob c: refused: forbidden
+    "#);
+}
+
+#[test]
+fn nothing_from_before_a_change_that_stays_is_taken_back() {
+    let steps = vec![suspend("a"), update("b"), suspend("c"), update("d")];
+    assert_snapshot!(story(journal(steps), "update CronJob d"), @r#"
+    do suspend CronJob a
+    look
+    do update CronJob b
+    look
+    do suspend CronJob c
+    look
+    do update CronJob d
+    undo: resume CronJob c
+    stop: update CronJob d: refused: forbidden
+    left: suspend CronJob a
+    "#);
+}
+
+#[test]
+fn what_a_later_step_took_back_is_not_taken_back_again() {
+    let mut resume = suspend("a");
+    resume.act = resume.undo.take().unwrap();
+    assert_snapshot!(story(journal(vec![suspend("a"), resume, update("b")]), "update CronJob b"), @r#"
+    do suspend CronJob a
+    look
+    do resume CronJob a
+    look
+    do update CronJob b
+    stop: update CronJob b: refused: forbidden
+    "#);
+}
+
+#[test]
+fn a_snapshot_may_take_its_time() {
+    let last = story(journal(vec![watch(Wait::SnapshotReady)]), "");
+    assert_eq!(last, "wait: the storage has not finished it");
+}
+
+#[test]
+fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
+    let mut journal = journal(vec![suspend("a"), suspend("b"), watch(Wait::Complete)]);
+    for (second, name) in [(0, "a"), (1, "a"), (2, "b"), (3, "b")] {
+        let seen = sight(Some(object(name, "1", false)));
+        if let Next::Do(_) = journal.next(&seen, at(second)) {
+            journal.acted(None, at(second));
+        }
+    }
+    journal.interrupt("Ctrl-C".into());
+    let seen = sight(None);
+    let mut undone = Vec::new();
+    while let Next::Undo(effect) = journal.next(&seen, at(9)) {
+        undone.push(effect.to_string());
+        journal.refused("forbidden".into());
+    }
+    assert_eq!(undone, ["resume CronJob b", "resume CronJob a"]);
+}
+
+#[test]
+fn a_wait_that_stands_still_ends_with_its_cause() {
+    assert_snapshot!(story(journal(vec![suspend("a"), watch(Wait::Complete)]), ""), @r#"
+    do suspend CronJob a
+    look
+    wait: no pod has started
+    undo: resume CronJob a
+    stop: wait for CronJob watched: gave up waiting: nothing has changed for 240 s: no pod has started
+    "#);
+}
+
+#[test]
+fn a_guard_that_does_not_hold_stops_before_anything_is_done() {
+    let changed = |twist: fn(&mut Value)| {
+        let mut live = object("a", "1", false);
+        twist(&mut live);
+        match journal(vec![update("a")]).next(&sight(Some(live)), at(0)) {
+            Next::Stop(reason) => format!("{reason}\n"),
+            other => format!(
+                "{}\n",
+                if matches!(other, Next::Do(_)) {
+                    "done"
+                } else {
+                    "?"
+                }
+            ),
+        }
+    };
+    let table = [
+        changed(|live| live["status"] = json!({"lastScheduleTime": "now"})),
+        changed(|live| live["spec"]["suspend"] = json!(true)),
+        changed(|live| live["metadata"]["uid"] = json!("2")),
+    ];
+    assert_snapshot!(table.concat(), @r#"
+    done
+    update CronJob a: not done, because somebody changed it meanwhile
+    update CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    "#);
+    let next = journal(vec![update("a")]).next(&sight(None), at(0));
+    assert!(matches!(next, Next::Stop(Reason::Moved { .. })));
+}
+
+/// The driver wrote that it began, and died. What was met when another one looked again?
+fn resumed(step: Step, met: Option<Value>) -> String {
+    let before = sight(Some(object("a", "1", false)));
+    let mut begun = journal(vec![step]);
+    assert!(matches!(begun.next(&before, at(0)), Next::Do(_)));
+    let written = serde_json::to_string(&begun).unwrap();
+    let mut read: Journal = serde_json::from_str(&written).unwrap();
+    match read.next(&sight(met), at(60)) {
+        Next::Do(_) => "again".into(),
+        Next::Look => "was done".into(),
+        Next::Wait { .. } => "was done, waits".into(),
+        Next::Stop(reason) => reason.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_driver_that_takes_over_looks_before_it_acts() {
+    let live = object("a", "1", false);
+    let mut updated = live.clone();
+    updated["spec"]["schedule"] = json!("* * * * *");
+    let mut edited = live.clone();
+    edited["spec"]["schedule"] = json!("0 * * * *");
+    let mut going = live.clone();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-05T10:00:00Z");
+    let other = Some(object("a", "2", false));
+    let story = [
+        ("update, not done", resumed(update("a"), Some(live.clone()))),
+        ("update, answer lost", resumed(update("a"), Some(updated))),
+        ("update, edited since", resumed(update("a"), Some(edited))),
+        (
+            "update, recreated since",
+            resumed(update("a"), other.clone()),
+        ),
+        ("delete, not done", resumed(delete("a"), Some(live))),
+        ("delete, answer lost", resumed(delete("a"), None)),
+        ("delete, still going", resumed(delete("a"), Some(going))),
+        ("delete, recreated since", resumed(delete("a"), other)),
+    ];
+    let lines: Vec<String> = story
+        .iter()
+        .map(|(case, end)| format!("{case}: {end}"))
+        .collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    update, not done: again
+    update, answer lost: was done
+    update, edited since: update CronJob a: not done, because somebody changed it meanwhile
+    update, recreated since: update CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    delete, not done: again
+    delete, answer lost: was done
+    delete, still going: was done, waits
+    delete, recreated since: was done
+    "#);
+}
+
+#[test]
+fn a_bad_state_counts_when_it_has_held() {
+    let looks = |bad: fn(i64) -> bool| {
+        let mut journal = journal(vec![watch(Wait::Complete)]);
+        (0..200).find(|second| {
+            let reason = if bad(*second) {
+                "ImagePullBackOff"
+            } else {
+                "ContainerCreating"
+            };
+            let pods = vec![
+                json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+                {"name": "c", "state": {"waiting": {"reason": reason}}}]}}),
+            ];
+            let seen = Sight {
+                object: Some(json!({})),
+                pods,
+                ..Sight::default()
+            };
+            matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+        })
+    };
+    assert_eq!(looks(|_| true), Some(30));
+    assert_eq!(looks(|second| second > 50), Some(81));
+    assert_eq!(looks(|second| second % 20 != 0), None);
+}
+
+#[test]
+fn going_back_and_forth_is_no_progress() {
+    let mut journal = journal(vec![watch(Wait::Drained)]);
+    let given_up = (0..2000).find(|second| {
+        let seen = Sight {
+            open_invocations: Some(1 + (*second as u64 / 60) % 2),
+            ..Sight::default()
+        };
+        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+    });
+    assert_eq!(given_up, Some(660));
+}
+
+#[test]
+fn a_drain_is_bounded_however_much_moves() {
+    let mut journal = journal(vec![watch(Wait::Drained)]);
+    let given_up = (0..2000).find(|second| {
+        let seen = Sight {
+            open_invocations: Some(*second as u64 + 1),
+            ..Sight::default()
+        };
+        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+    });
+    assert_eq!(given_up, Some(900));
+}
+
+#[test]
+fn a_journal_of_another_format_is_not_read() {
+    let mut written = serde_json::to_value(journal(vec![])).unwrap();
+    written["format"] = json!(2);
+    let error = serde_json::from_value::<Journal>(written).unwrap_err();
+    assert_snapshot!(error, @r#"this journal has format 2, and this program knows 1: use the version that wrote it"#);
+}

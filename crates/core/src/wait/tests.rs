@@ -1,0 +1,285 @@
+//! Each wait ends with a cause: one line a sight.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::*;
+
+const BEGAN: &str = "2026-01-05T10:00:00Z";
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn check(until: &Wait, sights: Vec<Sight>) -> String {
+    sights
+        .iter()
+        .map(|sight| match until.assess(sight, time(BEGAN)) {
+            Standing::Holds => "holds\n".into(),
+            Standing::NotYet { cause } => format!("not yet: {cause}\n"),
+            Standing::Bad { cause } => format!("bad: {cause}\n"),
+            Standing::Never { cause } => format!("never: {cause}\n"),
+        })
+        .collect()
+}
+
+fn of(object: Value) -> Sight {
+    Sight {
+        object: Some(object),
+        ..Sight::default()
+    }
+}
+
+fn with(object: &Value, pods: Vec<Value>, warnings: Vec<Warning>) -> Sight {
+    Sight {
+        object: Some(object.clone()),
+        pods,
+        warnings,
+        ..Sight::default()
+    }
+}
+
+fn deployment(observed: u64, updated: u64, all: u64, available: u64) -> Value {
+    json!({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 3},
+        "status": {"observedGeneration": observed, "updatedReplicas": updated, "replicas": all,
+            "availableReplicas": available}})
+}
+
+fn pod(name: &str, hash: &str, made: &str, container: &Value) -> Value {
+    let mut container = container.clone();
+    container["name"] = json!("main");
+    json!({"metadata": {"name": name, "creationTimestamp": made,
+            "labels": {"pod-template-hash": hash, "controller-revision-hash": hash}},
+        "status": {"containerStatuses": [container]}})
+}
+
+fn waiting(reason: &str) -> Value {
+    json!({"state": {"waiting": {"reason": reason, "message": "back-off"}}})
+}
+
+fn warning(last: &str, about: &str, reason: &str) -> Warning {
+    Warning {
+        last: time(last),
+        about: about.into(),
+        reason: reason.into(),
+        message: "exceeded quota".into(),
+    }
+}
+
+fn condition(kind: &str, status: &str, made: &str, uid: &str) -> Value {
+    json!({"metadata": {"name": format!("test-{uid}"), "uid": uid, "creationTimestamp": made},
+        "status": {"conditions": [{"type": kind, "status": status, "reason": "BackoffLimitExceeded"}]}})
+}
+
+#[test]
+fn a_deployment_runs_what_its_template_says_and_only_that() {
+    let mut stuck = deployment(2, 1, 4, 3);
+    stuck["status"]["conditions"] =
+        json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
+    let mut denied = deployment(2, 1, 4, 3);
+    denied["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]);
+    let sights = vec![
+        Sight::default(),
+        of(deployment(1, 3, 3, 3)),
+        of(deployment(2, 1, 4, 3)),
+        of(deployment(2, 3, 4, 3)),
+        of(deployment(2, 3, 3, 2)),
+        of(deployment(2, 3, 3, 3)),
+        of(stuck),
+        of(denied),
+    ];
+    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    not yet: it does not exist
+    not yet: its controller has not seen generation 2
+    not yet: 1 of 3 pods run the present template
+    not yet: 1 surplus pods are still there
+    not yet: 2 of 3 pods are ready
+    holds
+    never: ProgressDeadlineExceeded
+    bad: FailedCreate: exceeded quota
+    "#);
+}
+
+#[test]
+fn only_the_pods_of_the_present_template_count() {
+    let rolling = deployment(2, 1, 4, 3);
+    let bad = waiting("ImagePullBackOff");
+    let old = pod("old", "1", "2026-01-05T09:00:00Z", &bad);
+    let fine = json!({"state": {"running": {}}, "ready": false});
+    let new = |container| pod("new", "2", "2026-01-05T10:00:01Z", container);
+    let set = json!({"kind": "StatefulSet", "metadata": {"generation": 1}, "spec": {"replicas": 1},
+        "status": {"observedGeneration": 1, "updateRevision": "2", "replicas": 1}});
+    let sights = vec![
+        with(&rolling, vec![old.clone(), new(&fine)], vec![]),
+        with(&rolling, vec![old.clone(), new(&bad)], vec![]),
+        with(&set, vec![old], vec![]),
+        with(&set, vec![new(&waiting("CrashLoopBackOff"))], vec![]),
+    ];
+    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    not yet: 1 of 3 pods run the present template (new main runs and is not ready)
+    bad: new: container main: ImagePullBackOff: back-off
+    not yet: 0 of 1 pods run the present template
+    bad: new: container main: CrashLoopBackOff: back-off
+    "#);
+}
+
+#[test]
+fn a_container_that_keeps_exiting_is_bad_even_while_it_runs() {
+    let object = deployment(2, 1, 3, 0);
+    let crashing = |restarts: u64, ready: bool| {
+        let container = json!({"state": {"running": {}}, "ready": ready, "restartCount": restarts,
+            "lastState": {"terminated": {"exitCode": 137}}});
+        with(&object, vec![pod("p", "2", BEGAN, &container)], vec![])
+    };
+    let mut pending = pod("p", "2", BEGAN, &json!({}));
+    pending["status"] = json!({"conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu"}]});
+    let sights = vec![
+        crashing(1, false),
+        crashing(2, false),
+        crashing(2, true),
+        with(&object, vec![pending], vec![]),
+    ];
+    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
+    bad: p: container main keeps exiting: 2 restarts, last exit code 137
+    not yet: 1 of 3 pods run the present template
+    bad: p cannot be scheduled: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu
+    "#);
+}
+
+#[test]
+fn a_warning_counts_until_it_is_outdated() {
+    let object = deployment(2, 1, 3, 0);
+    let running = json!({"state": {"running": {}}});
+    let at = |made| vec![pod("p", "2", made, &running)];
+    let quota = |last| vec![warning(last, "ReplicaSet r", "FailedCreate")];
+    let mount = |about| vec![warning("2026-01-05T10:00:05Z", about, "FailedMount")];
+    let sights = vec![
+        with(&object, vec![], quota("2026-01-05T10:00:05Z")),
+        with(&object, vec![], quota("2026-01-05T09:59:00Z")),
+        with(
+            &object,
+            at("2026-01-05T10:00:03Z"),
+            quota("2026-01-05T10:00:05Z"),
+        ),
+        with(
+            &object,
+            at("2026-01-05T10:00:06Z"),
+            quota("2026-01-05T10:00:05Z"),
+        ),
+        with(&object, at(BEGAN), mount("Pod p")),
+        with(&object, at(BEGAN), mount("Pod other-p")),
+    ];
+    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    bad: ReplicaSet r: FailedCreate: exceeded quota
+    not yet: 1 of 3 pods run the present template
+    bad: ReplicaSet r: FailedCreate: exceeded quota
+    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
+    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
+    bad: Pod other-p: FailedMount: exceeded quota
+    "#);
+}
+
+#[test]
+fn only_tests_that_began_after_the_step_prove_something() {
+    let cron_job = json!({"kind": "CronJob", "spec": {}});
+    let jobs = |jobs: Vec<Value>| Sight {
+        jobs,
+        ..of(cron_job.clone())
+    };
+    let old = condition("Complete", "True", "2026-01-05T09:59:00Z", "1");
+    let stuck = condition("Complete", "False", "2026-01-05T10:01:00Z", "2");
+    let next = condition("Complete", "False", "2026-01-05T10:02:00Z", "3");
+    let mut failing = jobs(vec![old.clone()]);
+    let mut of_old = pod("p", "", BEGAN, &waiting("ImagePullBackOff"));
+    of_old["metadata"]["ownerReferences"] = json!([{"uid": "1"}]);
+    failing.pods = vec![of_old.clone()];
+    let mut fresh = jobs(vec![stuck.clone()]);
+    of_old["metadata"]["ownerReferences"] = json!([{"uid": "2"}]);
+    fresh.pods = vec![of_old];
+    let sights = vec![
+        jobs(vec![]),
+        jobs(vec![old.clone()]),
+        jobs(vec![next, stuck, old]),
+        jobs(vec![condition(
+            "Failed",
+            "True",
+            "2026-01-05T10:01:00Z",
+            "2",
+        )]),
+        jobs(vec![condition(
+            "Complete",
+            "True",
+            "2026-01-05T10:01:00Z",
+            "2",
+        )]),
+        failing,
+        fresh,
+        of(json!({"spec": {"suspend": true}})),
+    ];
+    assert_snapshot!(check(&Wait::FirstSuccess, sights), @r#"
+    not yet: the next minute has not begun
+    not yet: the next minute has not begun
+    not yet: test-2: no pod has started
+    never: test-2 failed: BackoffLimitExceeded
+    holds
+    not yet: the next minute has not begun
+    bad: p: container main: ImagePullBackOff: back-off
+    never: the CronJob is suspended
+    "#);
+}
+
+#[test]
+fn the_other_waits() {
+    let uid = Uid("1".into());
+    let held = json!({"metadata": {"uid": "1", "finalizers": ["kubernetes.io/pvc-protection"]}});
+    let another = json!({"metadata": {"uid": "2"}});
+    let gone = vec![of(held), of(another), Sight::default()];
+    assert_snapshot!(check(&Wait::Gone { uid }, gone), @r#"
+    not yet: its finalizers are not done: kubernetes.io/pvc-protection
+    holds
+    holds
+    "#);
+
+    let phase = |phase| of(json!({"status": {"phase": phase}}));
+    let active = vec![phase("Active"), phase("Terminating"), of(json!({}))];
+    assert_snapshot!(check(&Wait::Active, active), @r#"
+    holds
+    never: the namespace is being deleted
+    not yet: the namespace has no phase
+    "#);
+
+    let ready = |status| of(json!({"status": status}));
+    let snapshot = vec![
+        of(json!({})),
+        ready(json!({"readyToUse": false, "error": {"message": "timeout"}})),
+        ready(json!({"readyToUse": true})),
+    ];
+    assert_snapshot!(check(&Wait::SnapshotReady, snapshot), @r#"
+    not yet: the storage has not finished it
+    not yet: the snapshot controller retries after: timeout
+    holds
+    "#);
+
+    let drain = |jobs, open_invocations| Sight {
+        jobs,
+        open_invocations,
+        ..Sight::default()
+    };
+    let running = vec![json!({"status": {"active": 1}})];
+    let drained = vec![
+        drain(running, Some(0)),
+        drain(vec![], Some(4)),
+        drain(vec![], None),
+        drain(vec![], Some(0)),
+    ];
+    assert_snapshot!(check(&Wait::Drained, drained), @r#"
+    not yet: 1 tests are running
+    not yet: 4 invocations are open
+    not yet: the observer does not say how many invocations are open
+    holds
+    "#);
+}
