@@ -34,7 +34,22 @@ pub fn install(version: &str, cache: &Path, report: &dyn Fn(&str)) -> Result<Pat
     ));
     // Installed beside and renamed, so that an interrupted or concurrent run leaves no half of it.
     let partial = directory.with_file_name(format!("{version}.partial-{}", std::process::id()));
-    std::fs::create_dir_all(&partial).map_err(|error| failed(error.to_string()))?;
+    let installed = install_into(version, &partial).and_then(|()| {
+        std::fs::rename(&partial, &directory).or_else(|error| {
+            // Somebody else may have been faster.
+            if binary.is_file() {
+                Ok(())
+            } else {
+                Err(error.to_string())
+            }
+        })
+    });
+    let _ = std::fs::remove_dir_all(&partial);
+    installed.map(|()| binary).map_err(failed)
+}
+
+fn install_into(version: &str, directory: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
     let output = Command::new("npm")
         .args([
             "install",
@@ -43,28 +58,20 @@ pub fn install(version: &str, cache: &Path, report: &dyn Fn(&str)) -> Result<Pat
             "--ignore-scripts",
             "--prefix",
         ])
-        .arg(&partial)
+        .arg(directory)
         .arg(format!("{PACKAGE}@{version}"))
         .output()
-        .map_err(|error| failed(format!("npm cannot be run: {error}")))?;
+        .map_err(|error| format!("npm cannot be run: {error}"))?;
     if !output.status.success() {
-        return Err(failed(format!(
+        return Err(format!(
             "npm: {}",
             String::from_utf8_lossy(&output.stderr).trim()
-        )));
+        ));
     }
-    if !partial.join(BINARY).is_file() {
-        return Err(failed(format!(
+    if !directory.join(BINARY).is_file() {
+        return Err(format!(
             "the package has no {BINARY}; only x86-64 Linux is supported"
-        )));
+        ));
     }
-    match std::fs::rename(&partial, &directory) {
-        Ok(()) => Ok(binary),
-        // Somebody else was faster.
-        Err(_) if binary.is_file() => {
-            let _ = std::fs::remove_dir_all(&partial);
-            Ok(binary)
-        }
-        Err(error) => Err(failed(error.to_string())),
-    }
+    Ok(())
 }

@@ -1,0 +1,95 @@
+//! The real server as a process: what this crate claims about Restate 1.7.12, asked of it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use longrun_restate::process::{self, Options, Ports, Server};
+use longrun_restate::{Error, Origin};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const START: Duration = Duration::from_secs(60);
+
+fn options(directory: &Path) -> Options {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
+        PathBuf::from,
+    );
+    let binary = process::install(process::VERSION, &cache, &|line| eprintln!("{line}")).unwrap();
+    Options {
+        binary,
+        base: directory.join("restate"),
+        node: "db".into(),
+        log: directory.join("log"),
+        ports: Ports::free().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_server_starts_answers_refuses_a_second_one_and_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(options(directory.path())).unwrap();
+    server.ready(START).await.unwrap();
+
+    assert!(server.node().leaders().await.unwrap().complete());
+    assert_eq!(server.admin().deployments().await.unwrap().len(), 0);
+    assert_eq!(server.admin().count_open("any").await.unwrap(), 0);
+    assert_eq!(server.admin().open_counts().await.unwrap().len(), 0);
+
+    let wrong = server
+        .admin()
+        .query::<()>("select nothing from nowhere")
+        .await
+        .unwrap_err();
+    assert!(wrong.to_string().contains("nowhere"), "{wrong}");
+
+    let nobody = Origin::local(Ports::free().unwrap().admin);
+    let unreachable = server
+        .admin()
+        .register(&nobody, false, false)
+        .await
+        .unwrap_err();
+    assert!(
+        unreachable.is_transient(),
+        "a service that is not up yet: {unreachable:?}"
+    );
+
+    let mut second = options(directory.path());
+    second.log = directory.path().join("second.log");
+    let refused = Server::start(second)
+        .unwrap()
+        .ready(START)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, Error::Process { .. }), "{refused:?}");
+    assert!(
+        refused.to_string().contains("ended while starting"),
+        "{refused}"
+    );
+
+    server.stop(Duration::from_secs(60)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_server_opens_its_data_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(options(directory.path())).unwrap();
+    server.ready(START).await.unwrap();
+    let options = server.kill().await.unwrap();
+    let mut server = Server::start(options).unwrap();
+    server.ready(START).await.unwrap();
+}
+
+#[test]
+fn a_version_that_does_not_exist_is_refused_with_what_npm_says() {
+    let cache = tempfile::tempdir().unwrap();
+    let error = process::install("0.0.0-none", cache.path(), &|_| {}).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("cannot install restate-server 0.0.0-none"),
+        "{text}"
+    );
+    assert!(text.contains("npm"), "{text}");
+    let left = std::fs::read_dir(cache.path().join("longrun/restate"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0, "nothing half-installed is left");
+}
