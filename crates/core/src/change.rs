@@ -196,6 +196,38 @@ mod tests {
         "#);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn only_equal_documents_have_no_changes(
+            one in crate::object::tests::document(),
+            other in crate::object::tests::document(),
+        ) {
+            proptest::prop_assert_eq!(changes(&one, &other).is_empty(), one == other);
+            proptest::prop_assert!(changes(&one, &one).is_empty());
+        }
+    }
+
+    #[test]
+    fn defaults_and_fields_of_others_are_not_asked_for() {
+        let live = json!({"spec": {"a": 1, "default": true}, "data": {"b": 1}});
+        let desired = json!({"spec": {"a": 2}});
+        let paths: Vec<String> = asked(&live, &desired)
+            .into_iter()
+            .map(|change| change.path)
+            .collect();
+        assert_eq!(paths, ["spec.a"]);
+    }
+
+    #[test]
+    fn copies_of_a_secret_in_annotations_stay_secret() {
+        let object = |value: &str| {
+            json!({"kind": "Secret", "metadata": {"annotations": {
+            "kubectl.kubernetes.io/last-applied-configuration": value}}})
+        };
+        let text = check(&object("hunter2"), &object("hunter3"));
+        assert!(!text.contains("hunter"), "{text}");
+    }
+
     #[test]
     fn an_order_is_a_difference() {
         let before = json!({"env": [{"name": "a"}, {"name": "b"}]});

@@ -196,3 +196,80 @@ pub fn intent(object: &Value) -> Value {
     }
     object
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use alloc::{string::String, vec::Vec};
+
+    use proptest::{collection::vec, prelude::*};
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    /// Small documents that meet each other often.
+    pub(crate) fn document() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3_i64).prop_map(Value::from),
+            "[a-c]{0,2}".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(3, 24, 4, |inner| {
+            let field = ("name|spec|status|[a-c]", inner.clone());
+            prop_oneof![
+                vec(inner, 0..4).prop_map(Value::from),
+                vec(field, 0..4).prop_map(|fields: Vec<(String, Value)>| {
+                    Value::Object(fields.into_iter().collect())
+                }),
+            ]
+        })
+    }
+
+    fn reversed(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields = map.iter().rev();
+                let fields = fields.map(|(key, value)| (key.clone(), reversed(value)));
+                Value::Object(fields.collect::<Map<_, _>>())
+            }
+            Value::Array(items) => items.iter().map(reversed).collect(),
+            scalar => scalar.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_digest_does_not_depend_on_the_order_of_keys(value in document()) {
+            prop_assert_eq!(Digest::of(&value), Digest::of(&reversed(&value)));
+        }
+
+        #[test]
+        fn a_digest_tells_documents_apart(one in document(), other in document()) {
+            prop_assert_eq!(Digest::of(&one) == Digest::of(&other), one == other);
+        }
+
+        #[test]
+        fn a_status_is_no_intent(spec in document(), status in document(), version in 0..9_u8) {
+            let object = |status, version| json!({
+                "metadata": {"name": "a", "resourceVersion": version, "generation": version},
+                "spec": spec, "status": status});
+            prop_assert_eq!(intent(&object(status, version)), intent(&object(Value::Null, 0)));
+        }
+    }
+
+    #[test]
+    fn what_the_server_writes_is_no_intent_and_what_people_write_is() {
+        let live = json!({"metadata": {"name": "a", "uid": "1", "managedFields": [],
+            "deletionTimestamp": "now", "labels": {"a": "b"},
+            "annotations": {"deployment.kubernetes.io/revision": "3"}}, "spec": {"suspend": true}});
+        let expected = json!({"metadata": {"name": "a", "deletionTimestamp": "now",
+            "labels": {"a": "b"}}, "spec": {"suspend": true}});
+        assert_eq!(intent(&live), expected);
+    }
+
+    #[test]
+    fn a_digest_that_was_shortened_by_hand_is_still_shown() {
+        let digest: Digest = serde_json::from_value(json!("abc")).unwrap();
+        assert_eq!(digest.short(), "abc");
+    }
+}

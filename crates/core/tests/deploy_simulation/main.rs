@@ -71,9 +71,7 @@ impl Wish {
             }
             object
         };
-        let pod = |name: &str, image: &str| {
-            json!({"spec": {"containers": [{"name": name, "image": image}]}})
-        };
+        let pod = |name: &str, image: &str| json!({"spec": {"containers": [{"name": name, "image": image}]}});
         let cron = |name: &str| {
             let job = json!({"spec": {"template": pod("test", &self.service)}});
             object("CronJob", name, json!({"spec": {"jobTemplate": job}}))
@@ -288,7 +286,8 @@ impl Schedule {
             let ours = inventory.is_some_and(|inventory| listed(inventory).contains(&place))
                 && label(RENDERED_LABEL).is_some()
                 && label(ENVIRONMENT_LABEL) == Some(NAMESPACE)
-                && live?.pointer("/metadata/managedFields/0/manager") == Some(&json!(FIELD_MANAGER));
+                && live?.pointer("/metadata/managedFields/0/manager")
+                    == Some(&json!(FIELD_MANAGER));
             if !ours {
                 return Some("it is not ours");
             }
@@ -405,7 +404,11 @@ fn play(seed: u64) -> Result<(), String> {
         for _ in 0..schedule.random.below(4) {
             wish.change(&mut schedule.random);
         }
-        wish.node = if deployed { wish.node.min(node + 1) } else { node };
+        wish.node = if deployed {
+            wish.node.min(node + 1)
+        } else {
+            node
+        };
     }
 
     // The world stands still, and a good version is asked for.
@@ -433,11 +436,15 @@ fn settle(schedule: &mut Schedule, wish: &Wish) {
         let place = ObjectRef::of(object).expect("a reference");
         let live = schedule.world.objects.get(&place);
         if live.is_none_or(|live| !asked(live, object).is_empty()) {
-            schedule.world.violate(format!("{place} is not as asked for"));
+            schedule
+                .world
+                .violate(format!("{place} is not as asked for"));
         }
     }
     let leftover = schedule.world.objects.values().find(|live| {
-        let rendered = desired.iter().any(|object| ObjectRef::of(object) == ObjectRef::of(live));
+        let rendered = desired
+            .iter()
+            .any(|object| ObjectRef::of(object) == ObjectRef::of(live));
         let ours = live.pointer("/metadata/managedFields/0/manager") == Some(&json!(FIELD_MANAGER));
         !rendered && ours && live["metadata"]["labels"].get(RENDERED_LABEL).is_some()
     });
@@ -450,7 +457,9 @@ fn settle(schedule: &mut Schedule, wish: &Wish) {
             && test.pointer("/metadata/managedFields/1/manager") != Some(&json!("kubectl-patch"))
     });
     if ours {
-        schedule.world.violate("the tests stay suspended by us".into());
+        schedule
+            .world
+            .violate("the tests stay suspended by us".into());
     }
 }
 

@@ -177,14 +177,18 @@ impl World {
     }
 
     pub(crate) fn has_namespace(&self) -> bool {
-        self.objects.contains_key(&reference("Namespace", NAMESPACE))
+        self.objects
+            .contains_key(&reference("Namespace", NAMESPACE))
     }
 
     /// The facts as a gatherer would find them.
     pub(crate) fn observe(&self, desired: &[Value], force: bool) -> Facts {
         let place = |object: &Value| ObjectRef::of(object).expect("a reference");
         let rendered: BTreeSet<ObjectRef> = desired.iter().map(place).collect();
-        let inventory_object = self.objects.get(&reference("ConfigMap", INVENTORY)).cloned();
+        let inventory_object = self
+            .objects
+            .get(&reference("ConfigMap", INVENTORY))
+            .cloned();
         let inventory = inventory_object.as_ref().map(listed).unwrap_or_default();
         let surplus = inventory.iter().filter(|object| !rendered.contains(object));
         let kind = |kind| move |object: &&Value| text(object, "/kind") == kind;
@@ -236,11 +240,16 @@ impl World {
             _ => Vec::new(),
         };
         let jobs: Vec<Value> = owned.iter().map(|job| self.objects[job].clone()).collect();
-        let open = jobs.iter().filter(|job| job.get("status").is_none()).count();
+        let open = jobs
+            .iter()
+            .filter(|job| job.get("status").is_none())
+            .count();
         let mut pods = Vec::new();
         if image(live).ends_with("bad") && object.kind != "CronJob" {
-            pods.push(json!({"metadata": {"name": "pod"}, "status": {"containerStatuses": [
-                {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}));
+            pods.push(
+                json!({"metadata": {"name": "pod"}, "status": {"containerStatuses": [
+                {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}),
+            );
         }
         Sight {
             object: Some(live.clone()),
@@ -252,7 +261,11 @@ impl World {
     }
 
     /// Does an effect of ours, on what was seen just before.
-    pub(crate) fn perform(&mut self, effect: &Effect, seen: Option<&Value>) -> Result<Option<Uid>, String> {
+    pub(crate) fn perform(
+        &mut self,
+        effect: &Effect,
+        seen: Option<&Value>,
+    ) -> Result<Option<Uid>, String> {
         let place = effect.object().ok_or("no reference")?;
         let live = self.objects.get(&place).cloned();
         // A write carries the resourceVersion of the look before it.
@@ -340,9 +353,10 @@ impl World {
         }
         for owned in self.owned_by(&object) {
             if propagation == Propagation::Orphan {
-                let orphan = self.objects.get_mut(&owned).and_then(|object| {
-                    object.pointer_mut("/metadata")?.as_object_mut()
-                });
+                let orphan = self
+                    .objects
+                    .get_mut(&owned)
+                    .and_then(|object| object.pointer_mut("/metadata")?.as_object_mut());
                 orphan.map(|metadata| metadata.remove("ownerReferences"));
             } else {
                 self.delete(&owned, propagation);
