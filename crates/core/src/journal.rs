@@ -431,7 +431,6 @@ fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
 pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
     let met = sight.object.as_ref().and_then(uid);
     match (guard, &sight.object) {
-        (Guard::None, _) | (Guard::Absent, None) => None,
         (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
         (Guard::Is { .. } | Guard::Unchanged { .. }, None) => {
             Some("it was deleted meanwhile".to_string())
@@ -452,7 +451,9 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
         ) if Digest::of(&intent(object)) != *planned => {
             Some("somebody changed it meanwhile".to_string())
         }
-        (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
+        (Guard::None, _)
+        | (Guard::Absent, None)
+        | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
     }
 }
 
