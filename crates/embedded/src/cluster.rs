@@ -89,12 +89,7 @@ impl Cluster {
             let programs = programs::ensure(&self.directories.programs, report)?;
             report("starting the cluster");
             self.remove_leftovers()?;
-            start::start(
-                &self.name,
-                &self.directories,
-                self.supervisor.as_deref(),
-                programs,
-            )?;
+            self.start(programs).inspect_err(|_| self.undo(report))?;
         }
         match self.await_ready(report) {
             Ok(kube_system_uid) => {
@@ -107,9 +102,7 @@ impl Cluster {
             }
             Err(error) => {
                 if started {
-                    report("stopping what was started");
-                    // The first error is the one that says why.
-                    let _ = self.stop();
+                    self.undo(report);
                 }
                 Err(error)
             }
@@ -190,6 +183,18 @@ impl Cluster {
     pub fn snapshot_crds(&self, report: Report<'_>) -> Result<Vec<String>, Error> {
         let programs = programs::ensure(&self.directories.programs, report)?;
         programs::snapshot_definitions(&programs)
+    }
+
+    fn start(&self, programs: PathBuf) -> Result<(), Error> {
+        let supervisor = self.supervisor.as_deref();
+        start::start(&self.name, &self.directories, supervisor, programs)
+    }
+
+    /// Stops what a start that failed has begun.
+    fn undo(&self, report: Report<'_>) {
+        report("stopping what was started");
+        // The first error is the one that says why.
+        let _ = self.stop();
     }
 
     fn lock(&self, report: Report<'_>) -> Result<std::fs::File, Error> {
@@ -346,7 +351,8 @@ impl Cluster {
             return Some(format!("the network device {}", record.subnet.device()));
         }
         let image = self.directories.volumes();
-        if let Some(device) = storage::loop_devices(&image).ok()?.into_iter().next() {
+        if let Some(device) = storage::loop_devices(&image).unwrap_or_default().pop() {
+            storage::detach(&device);
             return Some(format!("the loop device {device}"));
         }
         cgroups::remove(&self.name).map(|path| format!("the cgroup {}", path.display()))

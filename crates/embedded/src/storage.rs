@@ -43,3 +43,10 @@ pub(crate) fn loop_devices(image: &Path) -> Result<Vec<String>, Error> {
     )?;
     Ok(list.lines().map(|line| line.trim().to_owned()).collect())
 }
+
+/// Detaches a loop device; one that is still mounted is detached when it no
+/// longer is.
+pub(crate) fn detach(device: &str) {
+    // It may have gone since it was listed.
+    let _ = run("losetup", &["--detach", device]);
+}

@@ -38,7 +38,7 @@ const TICK: Duration = Duration::from_secs(60);
 /// How long a component may take to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long containers may take: a database wants to end cleanly.
-const CONTAINER_PATIENCE: Duration = Duration::from_secs(15);
+const CONTAINER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something the supervisor reacts to.
 enum Event {

@@ -1,5 +1,11 @@
 //! Real clusters, on this machine: what `up` and `down` promise.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod machine;
 
 use std::process::{Command, Stdio};

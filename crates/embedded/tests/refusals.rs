@@ -1,6 +1,11 @@
 //! What the machine or the user cannot give is refused with what to do, and
 //! nothing is begun.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

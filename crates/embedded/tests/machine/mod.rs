@@ -16,14 +16,14 @@ static MACHINE: Mutex<()> = Mutex::new(());
 
 /// Directories of a test's own, which keep its clusters away from the user's.
 /// Built programs are shared with the user's, as building them takes minutes.
-pub struct Place {
+pub(crate) struct Place {
     name: String,
     root: PathBuf,
     _machine: MutexGuard<'static, ()>,
 }
 
 impl Place {
-    pub fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("{test}-{}", std::process::id());
         let root = std::env::temp_dir().join(format!("longrun-test-{name}"));
@@ -39,11 +39,11 @@ impl Place {
     }
 
     /// The cluster's name, told from those of other tests.
-    pub fn name(&self, cluster: &str) -> String {
+    pub(crate) fn name(&self, cluster: &str) -> String {
         format!("{}-{cluster}", self.name)
     }
 
-    pub fn cluster(&self, name: &str) -> Cluster {
+    pub(crate) fn cluster(&self, name: &str) -> Cluster {
         let places = Places {
             state: self.root.join("state/longrun"),
             cache: self.root.join("cache/longrun"),
@@ -53,14 +53,14 @@ impl Place {
             .with_supervisor(env!("CARGO_BIN_EXE_longrun-embedded"))
     }
 
-    pub fn state(&self, cluster: &str) -> PathBuf {
+    pub(crate) fn state(&self, cluster: &str) -> PathBuf {
         self.root
             .join("state/longrun/clusters")
             .join(self.name(cluster))
     }
 
     /// The same places for another process.
-    pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, PathBuf); 2] {
         [
             ("XDG_STATE_HOME", self.root.join("state")),
             ("XDG_CACHE_HOME", self.root.join("cache")),
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// Puts `script` in place of a program, in this test's place only.
-    pub fn replace_program(&self, program: &str, script: &str) {
+    pub(crate) fn replace_program(&self, program: &str, script: &str) {
         // Any cluster's programs are built by then, or are built now.
         self.cluster("one").snapshot_crds(&|_| {}).unwrap();
         let link = self.root.join("cache/longrun/embedded");
@@ -109,7 +109,7 @@ impl Place {
             .unwrap()
     }
 
-    pub fn kubectl(&self, up: &Up, arguments: &[&str]) {
+    pub(crate) fn kubectl(&self, up: &Up, arguments: &[&str]) {
         let output = self.run_kubectl(up, arguments);
         assert!(
             output.status.success(),
@@ -118,7 +118,7 @@ impl Place {
         );
     }
 
-    pub fn kubectl_fails(&self, up: &Up, arguments: &[&str]) {
+    pub(crate) fn kubectl_fails(&self, up: &Up, arguments: &[&str]) {
         assert!(!self.run_kubectl(up, arguments).status.success());
     }
 }
@@ -148,7 +148,7 @@ impl Drop for Place {
 /// What a cluster could leave on a machine. Others may use the machine at the
 /// same time, with clusters of their own, so each list names its owners.
 #[derive(Debug)]
-pub struct Trace {
+pub(crate) struct Trace {
     mounts: BTreeSet<String>,
     devices: BTreeSet<String>,
     loops: BTreeSet<String>,
@@ -157,7 +157,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub fn of_machine() -> Self {
+    pub(crate) fn of_machine() -> Self {
         let lines = |text: String| text.lines().map(String::from).collect();
         Self {
             mounts: lines(fs::read_to_string("/proc/self/mounts").unwrap()),
@@ -180,7 +180,7 @@ impl Trace {
 
     /// Fails when `after` has anything more, except for what other clusters
     /// and image builds, known by their own names, have begun meanwhile.
-    pub fn assert_same(&self, after: &Self, place: &Place) {
+    pub(crate) fn assert_same(&self, after: &Self, place: &Place) {
         let new =
             |before: &BTreeSet<String>, after: &BTreeSet<String>, others: &str| -> Vec<String> {
                 after
@@ -208,7 +208,7 @@ impl Trace {
         assert_eq!(self.rules, after.rules);
         assert_eq!(self.tunables, after.tunables);
         assert_eq!(processes_of(&place.root), [0_u32; 0]);
-        assert_eq!(cgroups_of(&place.name), [PathBuf::new(); 0]);
+        assert_eq!(cgroups_of(&place.name), Vec::<PathBuf>::new());
     }
 }
 
@@ -241,20 +241,20 @@ fn cgroups_of(name: &str) -> Vec<PathBuf> {
         .lines()
         .filter(|line| line.starts_with("cgroup"))
         .filter_map(|line| fs::read_dir(Path::new(line.split(' ').nth(1)?).join("longrun")).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .map(|entry| entry.path())
         .filter(|path| path.to_string_lossy().contains(name))
         .collect()
 }
 
 /// The outermost process of the cluster with this state directory.
-pub fn outermost(state: &Path) -> u32 {
+pub(crate) fn outermost(state: &Path) -> u32 {
     let record = fs::read(state.join("record.json")).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
     u32::try_from(record["outer"]["pid"].as_u64().unwrap()).unwrap()
 }
 
-pub fn kill(pid: u32) {
+pub(crate) fn kill(pid: u32) {
     let status = Command::new("kill")
         .args(["-KILL", &pid.to_string()])
         .status()
@@ -262,12 +262,12 @@ pub fn kill(pid: u32) {
     assert!(status.success());
 }
 
-pub fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 /// Reads until a line begins with `start`.
-pub fn await_line(from: impl Read, start: &str) {
+pub(crate) fn await_line(from: impl Read, start: &str) {
     let mut seen = Vec::new();
     for line in BufReader::new(from).lines() {
         let line = line.unwrap();
