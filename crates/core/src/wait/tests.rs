@@ -13,7 +13,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn check(until: &Wait, sights: Vec<Sight>) -> String {
+fn check(until: &Wait, sights: &[Sight]) -> String {
     sights
         .iter()
         .map(|sight| match until.assess(sight, time(BEGAN)) {
@@ -90,7 +90,7 @@ fn a_deployment_runs_what_its_template_says_and_only_that() {
         of(stuck),
         of(denied),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
     not yet: it does not exist
     not yet: its controller has not seen generation 2
     not yet: 1 of 3 pods run the present template
@@ -117,7 +117,7 @@ fn only_the_pods_of_the_present_template_count() {
         with(&set, vec![old], vec![]),
         with(&set, vec![new(&waiting("CrashLoopBackOff"))], vec![]),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
     not yet: 1 of 3 pods run the present template (new main runs and is not ready)
     bad: new: container main: ImagePullBackOff: back-off
     not yet: 0 of 1 pods run the present template
@@ -142,7 +142,7 @@ fn a_container_that_keeps_exiting_is_bad_even_while_it_runs() {
         crashing(2, true),
         with(&object, vec![pending], vec![]),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
     not yet: 1 of 3 pods run the present template (p main runs and is not ready)
     bad: p: container main keeps exiting: 2 restarts, last exit code 137
     not yet: 1 of 3 pods run the present template
@@ -173,7 +173,7 @@ fn a_warning_counts_until_it_is_outdated() {
         with(&object, at(BEGAN), mount("Pod p")),
         with(&object, at(BEGAN), mount("Pod other-p")),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
     bad: ReplicaSet r: FailedCreate: exceeded quota
     not yet: 1 of 3 pods run the present template
     bad: ReplicaSet r: FailedCreate: exceeded quota
@@ -220,7 +220,7 @@ fn only_tests_that_began_after_the_step_prove_something() {
         fresh,
         of(json!({"spec": {"suspend": true}})),
     ];
-    assert_snapshot!(check(&Wait::FirstSuccess, sights), @r#"
+    assert_snapshot!(check(&Wait::FirstSuccess, &sights), @r#"
     not yet: the next minute has not begun
     not yet: the next minute has not begun
     not yet: test-2: no pod has started
@@ -238,7 +238,7 @@ fn the_other_waits() {
     let held = json!({"metadata": {"uid": "1", "finalizers": ["kubernetes.io/pvc-protection"]}});
     let another = json!({"metadata": {"uid": "2"}});
     let gone = vec![of(held), of(another), Sight::default()];
-    assert_snapshot!(check(&Wait::Gone { uid }, gone), @r#"
+    assert_snapshot!(check(&Wait::Gone { uid }, &gone), @r#"
     not yet: its finalizers are not done: kubernetes.io/pvc-protection
     holds
     holds
@@ -246,7 +246,7 @@ fn the_other_waits() {
 
     let phase = |phase| of(json!({"status": {"phase": phase}}));
     let active = vec![phase("Active"), phase("Terminating"), of(json!({}))];
-    assert_snapshot!(check(&Wait::Active, active), @r#"
+    assert_snapshot!(check(&Wait::Active, &active), @r#"
     holds
     never: the namespace is being deleted
     not yet: the namespace has no phase
@@ -258,7 +258,7 @@ fn the_other_waits() {
         ready(json!({"readyToUse": false, "error": {"message": "timeout"}})),
         ready(json!({"readyToUse": true})),
     ];
-    assert_snapshot!(check(&Wait::SnapshotReady, snapshot), @r#"
+    assert_snapshot!(check(&Wait::SnapshotReady, &snapshot), @r#"
     not yet: the storage has not finished it
     not yet: the snapshot controller retries after: timeout
     holds
@@ -276,7 +276,7 @@ fn the_other_waits() {
         drain(vec![], None),
         drain(vec![], Some(0)),
     ];
-    assert_snapshot!(check(&Wait::Drained, drained), @r#"
+    assert_snapshot!(check(&Wait::Drained, &drained), @r#"
     not yet: 1 tests are running
     not yet: 4 invocations are open
     not yet: the observer does not say how many invocations are open

@@ -340,7 +340,7 @@ fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
         ("as applied", |_| {}),
         ("a CronJob", |live| live["kind"] = json!("CronJob")),
         ("a claim", |live| {
-            live["kind"] = json!("PersistentVolumeClaim")
+            live["kind"] = json!("PersistentVolumeClaim");
         }),
         ("a snapshot", |live| live["kind"] = json!("VolumeSnapshot")),
         ("a StatefulSet that takes its claims along", |live| {
@@ -352,13 +352,13 @@ fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
             live["metadata"]["ownerReferences"] = json!([{"uid": "o"}]);
         }),
         ("not labelled", |live| {
-            live["metadata"]["labels"] = json!({})
+            live["metadata"]["labels"] = json!({});
         }),
         ("of another environment", |live| {
             *label(live, ENVIRONMENT_LABEL) = json!("restate-chaos");
         }),
         ("in another namespace", |live| {
-            live["metadata"]["namespace"] = json!("other")
+            live["metadata"]["namespace"] = json!("other");
         }),
         ("cluster-scoped", |live| {
             live["metadata"]
