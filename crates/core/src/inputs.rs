@@ -201,8 +201,12 @@ pub fn parse_environment(file: &str, text: &str) -> Result<Environment, InputErr
                 file: file.to_string(),
                 line,
                 column,
-                message: format!("{component}: the limit {limit} is below the {memory} that is reserved"),
-                hint: Some(format!("raise `memoryLimit` to {memory} or more, or lower `memory`")),
+                message: format!(
+                    "{component}: the limit {limit} is below the {memory} that is reserved"
+                ),
+                hint: Some(format!(
+                    "raise `memoryLimit` to {memory} or more, or lower `memory`"
+                )),
             });
         }
     }
@@ -226,6 +230,3 @@ pub fn parse_cluster(file: &str, text: &str) -> Result<Cluster, InputError> {
 pub fn parse_images(file: &str, text: &str) -> Result<Images, InputError> {
     yaml::parse(file, text)
 }
-
-#[cfg(test)]
-mod tests;

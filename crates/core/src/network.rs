@@ -68,7 +68,9 @@ impl Network {
     ///
     /// # Errors
     /// A policy that is not one.
-    pub fn new<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Result<Self, serde_json::Error> {
+    pub fn new<'a>(
+        objects: impl IntoIterator<Item = &'a Value>,
+    ) -> Result<Self, serde_json::Error> {
         let mut network = Self::default();
         for object in objects {
             match object.get("kind").and_then(Value::as_str) {
@@ -104,21 +106,49 @@ impl Network {
     }
 
     /// Policies add up: a pod that none selects is open, one that some select is open to what any allows.
-    fn allows(&self, pod: &Pod, direction: Direction, other: Place<'_>, to: Place<'_>, port: u16, protocol: &str) -> bool {
+    fn allows(
+        &self,
+        pod: &Pod,
+        direction: Direction,
+        other: Place<'_>,
+        to: Place<'_>,
+        port: u16,
+        protocol: &str,
+    ) -> bool {
         let mut selected = false;
-        for policy in self.policies.iter().filter(|policy| policy.metadata.namespace.as_ref() == Some(&pod.namespace)) {
+        for policy in self
+            .policies
+            .iter()
+            .filter(|policy| policy.metadata.namespace.as_ref() == Some(&pod.namespace))
+        {
             let Some(spec) = &policy.spec else { continue };
-            let selects = spec.pod_selector.as_ref().is_none_or(|selector| matches(selector, &pod.labels));
-            if !selects || !direction.governed_by(spec.policy_types.as_deref(), spec.egress.is_some()) {
+            let selects = spec
+                .pod_selector
+                .as_ref()
+                .is_none_or(|selector| matches(selector, &pod.labels));
+            if !selects
+                || !direction.governed_by(spec.policy_types.as_deref(), spec.egress.is_some())
+            {
                 continue;
             }
             selected = true;
             let rules: Vec<_> = match direction {
-                Direction::Ingress => spec.ingress.iter().flatten().map(|rule| (&rule.from, &rule.ports)).collect(),
-                Direction::Egress => spec.egress.iter().flatten().map(|rule| (&rule.to, &rule.ports)).collect(),
+                Direction::Ingress => spec
+                    .ingress
+                    .iter()
+                    .flatten()
+                    .map(|rule| (&rule.from, &rule.ports))
+                    .collect(),
+                Direction::Egress => spec
+                    .egress
+                    .iter()
+                    .flatten()
+                    .map(|rule| (&rule.to, &rule.ports))
+                    .collect(),
             };
             let open = rules.into_iter().any(|(peers, ports)| {
-                self.any_peer(peers.as_deref(), &pod.namespace, other) && any_port(ports.as_deref(), to, port, protocol)
+                self.any_peer(peers.as_deref(), &pod.namespace, other)
+                    && any_port(ports.as_deref(), to, port, protocol)
             });
             if open {
                 return true;
@@ -137,16 +167,26 @@ impl Network {
 
     fn is_peer(&self, peer: &NetworkPolicyPeer, home: &str, other: Place<'_>) -> bool {
         match other {
-            Place::Address(address) => peer.ip_block.as_ref().is_some_and(|block| in_block(block, address)),
+            Place::Address(address) => peer
+                .ip_block
+                .as_ref()
+                .is_some_and(|block| in_block(block, address)),
             // Addresses of pods are not for policies to name: Kubernetes leaves open what that means.
             Place::Pod(_) if peer.ip_block.is_some() => false,
             Place::Pod(pod) => {
                 let nowhere = Labels::new();
                 let namespace = match &peer.namespace_selector {
-                    Some(selector) => matches(selector, self.namespaces.get(&pod.namespace).unwrap_or(&nowhere)),
+                    Some(selector) => matches(
+                        selector,
+                        self.namespaces.get(&pod.namespace).unwrap_or(&nowhere),
+                    ),
                     None => pod.namespace == home,
                 };
-                namespace && peer.pod_selector.as_ref().is_none_or(|selector| matches(selector, &pod.labels))
+                namespace
+                    && peer
+                        .pod_selector
+                        .as_ref()
+                        .is_none_or(|selector| matches(selector, &pod.labels))
             }
         }
     }
@@ -179,10 +219,14 @@ fn any_port(ports: Option<&[NetworkPolicyPort]>, to: Place<'_>, port: u16, proto
                 && match (&rule.port, rule.end_port) {
                     (None, _) => true,
                     (Some(IntOrString::Int(first)), None) => *first == i32::from(port),
-                    (Some(IntOrString::Int(first)), Some(last)) => (*first..=last).contains(&i32::from(port)),
+                    (Some(IntOrString::Int(first)), Some(last)) => {
+                        (*first..=last).contains(&i32::from(port))
+                    }
                     (Some(IntOrString::String(name)), _) => match to {
                         Place::Pod(pod) => pod.ports.iter().any(|declared| {
-                            declared.name.as_ref() == Some(name) && declared.number == port && declared.protocol == protocol
+                            declared.name.as_ref() == Some(name)
+                                && declared.number == port
+                                && declared.protocol == protocol
                         }),
                         Place::Address(_) => false,
                     },
@@ -192,35 +236,59 @@ fn any_port(ports: Option<&[NetworkPolicyPort]>, to: Place<'_>, port: u16, proto
 }
 
 fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
-    let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
-    let expressions = selector.match_expressions.iter().flatten().all(|expression| {
-        let value = labels.get(&expression.key);
-        let listed = value.is_some_and(|value| expression.values.iter().flatten().any(|listed| listed == value));
-        match expression.operator.as_str() {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            _ => false,
-        }
-    });
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key) == Some(value));
+    let expressions = selector
+        .match_expressions
+        .iter()
+        .flatten()
+        .all(|expression| {
+            let value = labels.get(&expression.key);
+            let listed = value.is_some_and(|value| {
+                expression
+                    .values
+                    .iter()
+                    .flatten()
+                    .any(|listed| listed == value)
+            });
+            match expression.operator.as_str() {
+                "In" => listed,
+                "NotIn" => !listed,
+                "Exists" => value.is_some(),
+                "DoesNotExist" => value.is_none(),
+                _ => false,
+            }
+        });
     equal && expressions
 }
 
 fn in_block(block: &IPBlock, address: IpAddr) -> bool {
     let inside = in_range(&block.cidr, address);
-    inside && !block.except.iter().flatten().any(|range| in_range(range, address))
+    inside
+        && !block
+            .except
+            .iter()
+            .flatten()
+            .any(|range| in_range(range, address))
 }
 
 /// Whether an address is in a range such as `10.0.0.0/8`; never in one that cannot be read.
 fn in_range(range: &str, address: IpAddr) -> bool {
-    let parsed = range.split_once('/').and_then(|(base, bits)| Some((base.parse().ok()?, bits.parse::<u32>().ok()?)));
+    let parsed = range
+        .split_once('/')
+        .and_then(|(base, bits)| Some((base.parse().ok()?, bits.parse::<u32>().ok()?)));
     match (parsed, address) {
         (Some((IpAddr::V4(base), bits)), IpAddr::V4(address)) if bits <= 32 => {
             u64::from(base.to_bits() ^ address.to_bits()) >> (32 - bits) == 0
         }
         (Some((IpAddr::V6(base), bits)), IpAddr::V6(address)) if bits <= 128 => {
-            (base.to_bits() ^ address.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0
+            (base.to_bits() ^ address.to_bits())
+                .checked_shr(128 - bits)
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }
@@ -243,13 +311,19 @@ fn pod(object: &Value) -> Option<Pod> {
     Some(Pod {
         title: alloc::format!("{kind} {name}"),
         namespace: text(object, "/metadata/namespace"),
-        labels: template.metadata.and_then(|metadata| metadata.labels).unwrap_or_default(),
+        labels: template
+            .metadata
+            .and_then(|metadata| metadata.labels)
+            .unwrap_or_default(),
         ports: template.spec.as_ref().map(ports).unwrap_or_default(),
     })
 }
 
 fn ports(spec: &PodSpec) -> BTreeSet<Port> {
-    let declared = spec.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    let declared = spec
+        .containers
+        .iter()
+        .flat_map(|container| container.ports.iter().flatten());
     let port = |port: &k8s_openapi::api::core::v1::ContainerPort| {
         Some(Port {
             number: u16::try_from(port.container_port).ok()?,
@@ -261,12 +335,15 @@ fn ports(spec: &PodSpec) -> BTreeSet<Port> {
 }
 
 fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_string()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_string()
 }
 
 fn labels(value: Option<&Value>) -> Labels {
-    value.and_then(|labels| Labels::deserialize(labels).ok()).unwrap_or_default()
+    value
+        .and_then(|labels| Labels::deserialize(labels).ok())
+        .unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod check;
+mod condition;
 mod error;
 mod labels;
 mod quote;
@@ -88,8 +89,7 @@ pub fn render(
     images: &Images,
 ) -> Result<Vec<Rendered>, RenderError> {
     let values = EnvironmentValues::new(environment, cluster, images);
-    let rendered = templates.render(|component| component != SHARED, &values)?;
-    finish(rendered, &Scope::Environment(environment.name.as_str()))
+    in_order(templates.render(&Scope::Environment(environment.name.as_str()), &values)?)
 }
 
 /// Renders what belongs to a cluster and to none of its environments, in the order of the paths.
@@ -101,26 +101,34 @@ pub fn render_shared(
     cluster: &Cluster,
     extras: &[Extra],
 ) -> Result<Vec<Rendered>, RenderError> {
-    let values = SharedValues { cluster, embedded: cluster.access.is_embedded() };
-    let mut rendered = templates.render(|component| component == SHARED, &values)?;
+    let values = SharedValues {
+        cluster,
+        embedded: cluster.access.is_embedded(),
+    };
+    let mut rendered = templates.render(&Scope::Shared, &values)?;
     for extra in extras {
         let mut objects = yaml::parse(&extra.path, &extra.text)?;
         for object in &mut objects {
             strict::check(&extra.path, object)?;
             labels::add_shared(object);
+            labels::check(&extra.path, object, &Scope::Shared)?;
         }
         let (path, text) = (extra.path.clone(), extra.text.clone());
-        rendered.push(Rendered { path, text, objects });
+        rendered.push(Rendered {
+            path,
+            text,
+            objects,
+        });
     }
-    finish(rendered, &Scope::Shared)
+    in_order(rendered)
 }
 
-fn finish(mut rendered: Vec<Rendered>, scope: &Scope<'_>) -> Result<Vec<Rendered>, RenderError> {
+/// By path; and no object is in two files, where the later would win.
+fn in_order(mut rendered: Vec<Rendered>) -> Result<Vec<Rendered>, RenderError> {
     rendered.sort_by(|a, b| a.path.cmp(&b.path));
     let mut seen: BTreeMap<ObjectRef, String> = BTreeMap::new();
     for file in &rendered {
         for object in &file.objects {
-            labels::check(&file.path, object, scope)?;
             if let Some(reference) = ObjectRef::of(object)
                 && let Some(first) = seen.insert(reference, file.path.clone())
             {
@@ -138,8 +146,8 @@ fn finish(mut rendered: Vec<Rendered>, scope: &Scope<'_>) -> Result<Vec<Rendered
 
 /// How an object is called in messages.
 fn title(object: &Value) -> String {
-    ObjectRef::of(object).map_or_else(|| "an object without a name".to_string(), |object| object.to_string())
+    ObjectRef::of(object).map_or_else(
+        || "an object without a name".to_string(),
+        |object| object.to_string(),
+    )
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,11 @@
 //! Where environments run.
 
-use alloc::{
-    collections::BTreeMap,
-    string::{String, ToString},
-};
+use alloc::{collections::BTreeMap, string::String};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Driver, KubeSystemUid, Label, Name, Registry, Size};
+use super::{Driver, KubeSystemUid, Label, Name, Registry, Size, text::Literal as _};
 
 /// A Kubernetes cluster: how it is reached and recognised, and what it offers. The file has the
 /// cluster's name, and holds only what differs from the defaults.
@@ -124,22 +121,19 @@ impl Access {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a literal, parsed by every test that reads a cluster")]
 fn class() -> Name {
-    "longrun".parse().expect("a default is valid")
+    Name::of("longrun")
 }
 
-#[expect(clippy::expect_used, reason = "a literal, parsed by every test that reads a cluster")]
 fn collector() -> Label {
-    "prometheus".to_string().try_into().expect("a default is valid")
+    Label::of("prometheus")
 }
 
 impl Default for SnapshotClasses {
-    #[expect(clippy::expect_used, reason = "literals, parsed by every test that reads a cluster")]
     fn default() -> Self {
         Self {
-            delete: "longrun-delete".parse().expect("a default is valid"),
-            retain: "longrun-retain".parse().expect("a default is valid"),
+            delete: Name::of("longrun-delete"),
+            retain: Name::of("longrun-retain"),
         }
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Count(u32);
 
 const MOST: u32 = 1_000_000;
+const HINT: &str = "a whole number from 1 to 1,000,000";
 
 impl Count {
     /// A count that is known to be in range: for defaults, which are checked when they are compiled.
@@ -33,8 +34,10 @@ impl TryFrom<i64> for Count {
     fn try_from(count: i64) -> Result<Self, Self::Error> {
         match u32::try_from(count) {
             Ok(count) if (1..=MOST).contains(&count) => Ok(Self(count)),
-            Ok(0) => Err(format!("0 is too few\na whole number from 1 to {MOST}")),
-            _ => Err(format!("{count} is out of range\na whole number from 1 to {MOST}")),
+            Ok(0) => Err(format!("0 is too few\n{HINT}")),
+            _ => Err(format!(
+                "{count} is out of range\n{HINT}"
+            )),
         }
     }
 }

@@ -1,14 +1,11 @@
 //! What runs in one namespace.
 
-use alloc::{
-    collections::BTreeMap,
-    string::{String, ToString},
-};
+use alloc::{collections::BTreeMap, string::String};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Cpu, ImageName, Name, Period, Schedule, Setting, Size};
+use super::{Count, Cpu, ImageName, Name, Period, Schedule, Setting, Size, text::Literal as _};
 
 /// An environment: a Restate node, the service it calls and the test that runs every minute, in a
 /// namespace of their own. The file has the environment's name, and holds only what differs from the
@@ -131,25 +128,20 @@ impl Environment {
         [
             ("restate", self.restate.memory, self.restate.memory_limit),
             ("observer", self.observer.memory, self.observer.memory_limit),
-            ("verification", self.verification.memory, self.verification.memory_limit),
+            (
+                "verification",
+                self.verification.memory,
+                self.verification.memory_limit,
+            ),
             ("test", self.test.memory, self.test.memory_limit),
         ]
     }
 }
 
-/// A default that is a text: a test parses them all.
-macro_rules! default_text {
-    ($text:literal) => {{
-        #[expect(clippy::expect_used, reason = "a literal, parsed by every test that reads an environment")]
-        let value = $text.to_string().try_into().expect("a default is valid");
-        value
-    }};
-}
-
 impl Default for Restate {
     fn default() -> Self {
         Self {
-            image: default_text!("restate:1.7.12"),
+            image: ImageName::of("restate:1.7.12"),
             storage: Size::gibibytes(32),
             partitions: Count::of(4),
             rocksdb_memory: Size::mebibytes(256),
@@ -165,14 +157,18 @@ impl Default for Restate {
 
 impl Default for Observer {
     fn default() -> Self {
-        Self { cpu: Cpu::millis(10), memory: Size::mebibytes(16), memory_limit: Size::mebibytes(128) }
+        Self {
+            cpu: Cpu::millis(10),
+            memory: Size::mebibytes(16),
+            memory_limit: Size::mebibytes(128),
+        }
     }
 }
 
 impl Default for Verification {
     fn default() -> Self {
         Self {
-            image: default_text!("verification:0.1.0"),
+            image: ImageName::of("verification:0.1.0"),
             replicas: Count::of(3),
             cpu: Cpu::millis(25),
             memory: Size::mebibytes(64),
@@ -184,7 +180,7 @@ impl Default for Verification {
 impl Default for Test {
     fn default() -> Self {
         Self {
-            schedule: default_text!("* * * * *"),
+            schedule: Schedule::of("* * * * *"),
             size: Count::of(300),
             deadline: Period::minutes(10),
             retries: Count::of(6),

@@ -47,6 +47,19 @@ impl Images {
         self.0.insert(name, reference);
     }
 
+    /// The text of the file beside the cluster's. Neither names nor references can hold what YAML would
+    /// read otherwise within quotes.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let lines = self
+            .0
+            .iter()
+            .map(|(name, reference)| format!("\"{name}\": \"{reference}\"\n"));
+        core::iter::once("# Written by `cargo xtask images --push`.\n".into())
+            .chain(lines)
+            .collect()
+    }
+
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ImageName, &ImageReference)> {
         self.0.iter()
@@ -63,7 +76,9 @@ impl ImageName {
     /// Without the tag: the folder of its Containerfile.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.as_str().split_once(':').map_or(self.as_str(), |(name, _)| name)
+        self.as_str()
+            .split_once(':')
+            .map_or(self.as_str(), |(name, _)| name)
     }
 
     /// The tag: of `restate`, its version.
@@ -75,8 +90,7 @@ impl ImageName {
 
 const NAME_HINT: &str =
     "its name and its tag, for example restate:1.7.12; the registry is in the cluster's file";
-const REFERENCE_HINT: &str =
-    "registry, name and tag, for example registry.example.com/longrun/restate:1.7.12, and a digest if there is one";
+const REFERENCE_HINT: &str = "registry, name and tag, for example registry.example.com/longrun/restate:1.7.12, and a digest if there is one";
 
 fn image_name(text: &str) -> Result<(), String> {
     let refused = |why: &str| Err(format!("`{text}` is not an image: {why}\n{NAME_HINT}"));
@@ -101,17 +115,26 @@ fn image_reference(text: &str) -> Result<(), String> {
         Some((tagged, digest)) => (tagged, Some(digest)),
         None => (text, None),
     };
-    let hexadecimal = |hash: &str| hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hexadecimal = |hash: &str| {
+        hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
     if digest.is_some_and(|digest| !digest.strip_prefix("sha256:").is_some_and(hexadecimal)) {
         return refused("its digest is not sha256 and 64 hexadecimal digits");
     }
-    let Some((place, tag)) = tagged.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) else {
+    let Some((place, tag)) = tagged
+        .rsplit_once(':')
+        .filter(|(_, tag)| !tag.contains('/'))
+    else {
         return refused("it has no tag");
     };
     let checked = place
         .rsplit_once('/')
         .ok_or("it has no registry")
-        .and_then(|(at, name)| registry(at).map_err(|_| "its registry is not one").and(repository(name)))
+        .and_then(|(at, name)| {
+            registry(at)
+                .map_err(|_| "its registry is not one")
+                .and(repository(name))
+        })
         .and_then(|()| named_tag(tag));
     match checked {
         Ok(()) => Ok(()),
@@ -129,22 +152,31 @@ fn registry(text: &str) -> Result<(), String> {
         None => (host, None),
     };
     let host_is_one = !host.is_empty()
-        && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
     let port_is_one = port.is_none_or(|port| port.parse::<u16>().is_ok());
     if host_is_one && port_is_one && path.is_none_or(|path| repository(path).is_ok()) {
         return Ok(());
     }
-    Err(format!("`{text}` is not a registry\na host and a path, for example registry.example.com/longrun"))
+    Err(format!(
+        "`{text}` is not a registry\na host and a path, for example registry.example.com/longrun"
+    ))
 }
 
 fn repository(text: &str) -> Result<(), &'static str> {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    let allowed =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let part = |part: &str| {
         let bytes = part.as_bytes();
         bytes.iter().copied().all(allowed) && edge(bytes.first()) && edge(bytes.last())
     };
-    if text.split('/').all(part) { Ok(()) } else { Err("its name has other than lower-case letters, digits, `.`, `_` and `-`") }
+    if text.split('/').all(part) {
+        Ok(())
+    } else {
+        Err("its name has other than lower-case letters, digits, `.`, `_` and `-`")
+    }
 }
 
 fn named_tag(tag: &str) -> Result<(), &'static str> {
@@ -175,8 +207,16 @@ mod tests {
             assert_eq!(image_reference(good), Ok(()), "{good}");
         }
         for bad in [
-            "restate:1", "a.example/restate", "a.example:5000/restate", "a.example/restate:", "a.example/restate:latest",
-            "a.example/Restate:1", "a.example/b:1@sha256:00", "a.example/b:1@md5:00", "/b:1", "a.example//b:1",
+            "restate:1",
+            "a.example/restate",
+            "a.example:5000/restate",
+            "a.example/restate:",
+            "a.example/restate:latest",
+            "a.example/Restate:1",
+            "a.example/b:1@sha256:00",
+            "a.example/b:1@md5:00",
+            "/b:1",
+            "a.example//b:1",
         ] {
             assert!(image_reference(bad).is_err(), "{bad}");
         }
@@ -187,7 +227,16 @@ mod tests {
         for good in ["restate:1.7.12", "longrun/restate:1"] {
             assert_eq!(image_name(good), Ok(()), "{good}");
         }
-        for bad in ["restate", "restate:", "restate:latest", "a.example:5000/restate:1", "restate:1@sha256:00", "Restate:1", ":1", "restate:-1"] {
+        for bad in [
+            "restate",
+            "restate:",
+            "restate:latest",
+            "a.example:5000/restate:1",
+            "restate:1@sha256:00",
+            "Restate:1",
+            ":1",
+            "restate:-1",
+        ] {
             assert!(image_name(bad).is_err(), "{bad}");
         }
     }

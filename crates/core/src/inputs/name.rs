@@ -48,7 +48,9 @@ fn domain(text: &str) -> Result<(), String> {
     if text.len() <= 63 && text.split('.').all(|part| label(part).is_ok()) {
         return Ok(());
     }
-    Err(format!("`{text}` is not the name of a driver\na DNS name, for example ebs.csi.aws.com"))
+    Err(format!(
+        "`{text}` is not the name of a driver\na DNS name, for example ebs.csi.aws.com"
+    ))
 }
 
 fn label_value(text: &str) -> Result<(), String> {
@@ -72,7 +74,9 @@ fn uid(text: &str) -> Result<(), String> {
     if parts.eq([8, 4, 4, 4, 12]) && text.chars().all(digits) {
         return Ok(());
     }
-    Err(format!("`{text}` is not a UID\n`cargo xtask cluster trust` shows it and writes it"))
+    Err(format!(
+        "`{text}` is not a UID\n`cargo xtask cluster trust` shows it and writes it"
+    ))
 }
 
 fn setting(text: &str) -> Result<(), String> {

@@ -35,15 +35,22 @@ pub struct Cpu {
 
 const SIZE_HINT: &str =
     "a whole number and Ki, Mi, Gi or Ti (1,024 at a time), for example 512Mi or 2Gi";
-const CPU_HINT: &str = "thousandths of a processor and m, for example 250m, or whole processors, for example 2";
+const CPU_HINT: &str =
+    "thousandths of a processor and m, for example 250m, or whole processors, for example 2";
 
 impl Size {
     pub(super) const fn mebibytes(count: u64) -> Self {
-        Self { count, unit: Unit::Mi }
+        Self {
+            count,
+            unit: Unit::Mi,
+        }
     }
 
     pub(super) const fn gibibytes(count: u64) -> Self {
-        Self { count, unit: Unit::Gi }
+        Self {
+            count,
+            unit: Unit::Gi,
+        }
     }
 
     /// In bytes.
@@ -128,7 +135,11 @@ impl TryFrom<String> for Cpu {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let refused = |why: &str| Err(format!("`{text}` is not an amount of processor: {why}\n{CPU_HINT}"));
+        let refused = |why: &str| {
+            Err(format!(
+                "`{text}` is not an amount of processor: {why}\n{CPU_HINT}"
+            ))
+        };
         if text.starts_with('-') {
             return refused("it is negative");
         }

@@ -21,13 +21,27 @@ struct Field {
 
 /// Kubernetes 1.36 parses schedules with robfig/cron v3, "standard": Sunday is 0 and never 7.
 const FIELDS: [Field; 5] = [
-    Field { name: "minute", range: 0..=59, names: &[] },
-    Field { name: "hour", range: 0..=23, names: &[] },
-    Field { name: "day of the month", range: 1..=31, names: &[] },
+    Field {
+        name: "minute",
+        range: 0..=59,
+        names: &[],
+    },
+    Field {
+        name: "hour",
+        range: 0..=23,
+        names: &[],
+    },
+    Field {
+        name: "day of the month",
+        range: 1..=31,
+        names: &[],
+    },
     Field {
         name: "month",
         range: 1..=12,
-        names: &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
+        names: &[
+            "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+        ],
     },
     Field {
         name: "day of the week",
@@ -36,13 +50,14 @@ const FIELDS: [Field; 5] = [
     },
 ];
 
-const HINT: &str =
-    "minute, hour, day of the month, month and day of the week, for example `* * * * *` for every minute";
+const HINT: &str = "minute, hour, day of the month, month and day of the week, for example `* * * * *` for every minute";
 
 fn five_fields(text: &str) -> Result<(), String> {
     let count = text.split_ascii_whitespace().count();
     if count != FIELDS.len() {
-        return Err(format!("`{text}` is not a schedule: it has {count} fields, not 5\n{HINT}"));
+        return Err(format!(
+            "`{text}` is not a schedule: it has {count} fields, not 5\n{HINT}"
+        ));
     }
     for (field, text_of_field) in FIELDS.iter().zip(text.split_ascii_whitespace()) {
         if !text_of_field.split(',').all(|item| field.accepts(item)) {
@@ -75,7 +90,10 @@ impl Field {
     }
 
     fn number(&self, text: &str) -> Option<u8> {
-        let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let named = self
+            .names
+            .iter()
+            .position(|name| name.eq_ignore_ascii_case(text));
         let number = match named {
             Some(index) => self.range.start() + u8::try_from(index).ok()?,
             None => digits(text)?,
@@ -85,7 +103,9 @@ impl Field {
 }
 
 fn digits(text: &str) -> Option<u8> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -94,9 +114,14 @@ mod tests {
 
     #[test]
     fn accepts_what_kubernetes_accepts() {
-        for schedule in
-            ["* * * * *", "*/5 0-6 1,15 * MON-FRI", "59 23 31 12 6", "0/15 * * jan *", "5,35 * * * *", "0  0 * * 0"]
-        {
+        for schedule in [
+            "* * * * *",
+            "*/5 0-6 1,15 * MON-FRI",
+            "59 23 31 12 6",
+            "0/15 * * jan *",
+            "5,35 * * * *",
+            "0  0 * * 0",
+        ] {
             assert_eq!(five_fields(schedule), Ok(()), "{schedule}");
         }
     }
@@ -104,8 +129,22 @@ mod tests {
     #[test]
     fn refuses_what_kubernetes_refuses() {
         for schedule in [
-            "", "every minute", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *",
-            "* * * * 7", "*/0 * * * *", "5-1 * * * *", "1, * * * *", "-1 * * * *", "+1 * * * *", "@hourly", "1//2 * * * *",
+            "",
+            "every minute",
+            "* * * *",
+            "* * * * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 7",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "1, * * * *",
+            "-1 * * * *",
+            "+1 * * * *",
+            "@hourly",
+            "1//2 * * * *",
         ] {
             assert!(five_fields(schedule).is_err(), "{schedule}");
         }

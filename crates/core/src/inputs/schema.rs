@@ -22,7 +22,13 @@ pub fn schemas() -> Vec<Schema> {
     // A JSON value always has a text.
     let text = |schema| serde_json::to_string_pretty(&json!(schema)).unwrap_or_default() + "\n";
     vec![
-        Schema { path: "schemas/cluster.json", text: text(schema_for!(Cluster)) },
-        Schema { path: "schemas/environment.json", text: text(schema_for!(Environment)) },
+        Schema {
+            path: "schemas/cluster.json",
+            text: text(schema_for!(Cluster)),
+        },
+        Schema {
+            path: "schemas/environment.json",
+            text: text(schema_for!(Environment)),
+        },
     ]
 }

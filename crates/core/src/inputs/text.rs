@@ -1,6 +1,11 @@
 //! The one way in for values that are written as text: parsed once, kept as written, described in the
 //! JSON Schema by the same pattern that a person can read.
 
+/// A value from a literal that is known to be right: for defaults.
+pub(super) trait Literal {
+    fn of(literal: &'static str) -> Self;
+}
+
 /// Declares a type for a value that is written as text. `$check` answers why a text is refused: what is
 /// wrong and, on a second line, what would be right.
 macro_rules! text_type {
@@ -15,6 +20,13 @@ macro_rules! text_type {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl $crate::inputs::text::Literal for $name {
+            fn of(literal: &'static str) -> Self {
+                debug_assert_eq!($check(literal), Ok(()));
+                Self(alloc::string::String::from(literal))
             }
         }
 

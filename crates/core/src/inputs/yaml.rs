@@ -42,7 +42,9 @@ pub(super) fn named_like_file(file: &str, text: &str, name: &Name) -> Result<(),
         line,
         column,
         message: format!("the file is named `{stem}` and says that its name is `{name}`"),
-        hint: Some(format!("write `name: {stem}`, or rename the file to {name}.yaml")),
+        hint: Some(format!(
+            "write `name: {stem}`, or rename the file to {name}.yaml"
+        )),
     })
 }
 
@@ -62,23 +64,56 @@ fn options() -> serde_yaml::Options {
 
 fn explain(error: &Error) -> (String, Option<String>) {
     match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("unknown key `{field}`"), Some(nearest::among(field, expected.iter().copied())))
-        }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("unknown value `{variant}`"), Some(nearest::among(variant, expected.iter().copied())))
-        }
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => (
+            format!("unknown key `{field}`"),
+            Some(nearest::among(field, expected.iter().copied())),
+        ),
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => (
+            format!("unknown value `{variant}`"),
+            Some(nearest::among(variant, expected.iter().copied())),
+        ),
         Error::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), None),
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
-            (format!("the key `{key}` is there twice"), Some("keep one of them".to_string()))
+            (
+                format!("the key `{key}` is there twice"),
+                Some("keep one of them".to_string()),
+            )
         }
         // Our own types say on a second line what would be right.
         Error::Message { msg, .. } => match msg.split_once('\n') {
             Some((message, hint)) => (message.to_string(), Some(hint.to_string())),
             None => (msg.clone(), None),
         },
-        other => (other.to_string(), None),
+        Error::Eof { .. } => ("the file is empty".to_string(), None),
+        Error::InvalidScalar { ty: "i64", .. } => {
+            ("a whole number is expected here".to_string(), None)
+        }
+        Error::Unexpected {
+            expected: "mapping start",
+            ..
+        } => (
+            "keys and values are expected here".to_string(),
+            Some("one a line, indented: `key: value`".to_string()),
+        ),
+        Error::Unexpected {
+            expected: "string scalar",
+            ..
+        } => ("a text is expected here".to_string(), None),
+        // The library ends its messages with the place, which stands elsewhere in ours.
+        other => {
+            let text = other.to_string();
+            (
+                text.split_once(" at line ")
+                    .map_or(text.as_str(), |(message, _)| message)
+                    .to_string(),
+                None,
+            )
+        }
     }
 }
 
@@ -116,8 +151,14 @@ impl<'de> Visitor<'de> for Place<'_> {
         let mut found = self.start;
         while let Some(key) = map.next_key::<Spanned<String>>()? {
             if self.path.first() == Some(&key.value.as_str()) {
-                let start = (to_index(key.referenced.line()), to_index(key.referenced.column()));
-                found = map.next_value_seed(Place { path: &self.path[1..], start })?;
+                let start = (
+                    to_index(key.referenced.line()),
+                    to_index(key.referenced.column()),
+                );
+                found = map.next_value_seed(Place {
+                    path: &self.path[1..],
+                    start,
+                })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }

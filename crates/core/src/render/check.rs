@@ -48,9 +48,15 @@ impl Difference {
 /// What differs between rendered files and the committed ones of the same folder. `committed` has every
 /// file below it, by path relative to the project's root.
 #[must_use]
-pub fn check(folder: &str, rendered: &[Rendered], committed: &BTreeMap<String, String>) -> Vec<Difference> {
-    let rendered: BTreeMap<String, &str> =
-        rendered.iter().map(|file| (format!("{folder}/{}", file.path), file.text.as_str())).collect();
+pub fn check(
+    folder: &str,
+    rendered: &[Rendered],
+    committed: &BTreeMap<String, String>,
+) -> Vec<Difference> {
+    let rendered: BTreeMap<String, &str> = rendered
+        .iter()
+        .map(|file| (format!("{folder}/{}", file.path), file.text.as_str()))
+        .collect();
     let prefix = format!("{folder}/");
     let surplus = committed
         .keys()
@@ -64,9 +70,15 @@ pub fn check(folder: &str, rendered: &[Rendered], committed: &BTreeMap<String, S
             Some(before) => {
                 let diff = TextDiff::from_lines(before.as_str(), *text)
                     .unified_diff()
-                    .header(&format!("{path} (committed)"), &format!("{path} (rendered)"))
+                    .header(
+                        &format!("{path} (committed)"),
+                        &format!("{path} (rendered)"),
+                    )
                     .to_string();
-                Some(Difference::Changed { path: path.clone(), diff })
+                Some(Difference::Changed {
+                    path: path.clone(),
+                    diff,
+                })
             }
         })
         .chain(surplus)

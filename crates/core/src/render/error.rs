@@ -4,6 +4,7 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 use core::fmt;
 
@@ -11,6 +12,7 @@ use handlebars::{RenderErrorReason, TemplateErrorReason};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::TEMPLATES;
 use crate::nearest;
 
 /// A refusal to render.
@@ -64,9 +66,15 @@ impl fmt::Display for RenderError {
         match &self.place {
             Place::File { line, column } => write!(f, "{file}:{line}:{column}: {message}"),
             Place::Output { line, column, text } => {
-                write!(f, "{file}: what it makes is not YAML at {line}:{column}, `{}`: {message}", text.trim())
+                write!(
+                    f,
+                    "{file}: what it makes is not YAML at {line}:{column}, `{}`: {message}",
+                    text.trim()
+                )
             }
-            Place::Object { object, field } if field.is_empty() => write!(f, "{file}: {object}: {message}"),
+            Place::Object { object, field } if field.is_empty() => {
+                write!(f, "{file}: {object}: {message}")
+            }
             Place::Object { object, field } => write!(f, "{file}: {object}: {field}: {message}"),
         }
     }
@@ -76,7 +84,10 @@ impl RenderError {
     pub(super) fn object(file: &str, object: &Value, field: &str, message: String) -> Self {
         Self {
             file: file.to_string(),
-            place: Place::Object { object: super::title(object), field: field.to_string() },
+            place: Place::Object {
+                object: super::title(object),
+                field: field.to_string(),
+            },
             message,
             hint: None,
         }
@@ -107,7 +118,12 @@ impl RenderError {
             other => (other.to_string(), None),
         };
         let place = Place::File { line, column };
-        Self { file: file.to_string(), place, message, hint }
+        Self {
+            file: file.to_string(),
+            place,
+            message,
+            hint,
+        }
     }
 
     /// A template that cannot be filled in from `values`.
@@ -121,11 +137,22 @@ impl RenderError {
                 format!("there is no helper `{name}`"),
                 Some("the helper of ours is `quote`; of handlebars: if, unless, each, with, eq, and, or, not".to_string()),
             ),
+            RenderErrorReason::PartialNotFound(name) => {
+                (format!("there is no partial `{name}`"), Some(format!("it would be in {TEMPLATES}/_{name}.hbs")))
+            }
+            RenderErrorReason::InvalidParamType(expected) => (format!("{expected} is expected here"), None),
+            RenderErrorReason::ParamNotFoundForIndex(name, _) => (format!("`{name}` is given no value"), None),
             other => (other.to_string(), None),
         };
         Self {
-            file: error.template_name.clone().unwrap_or_else(|| file.to_string()),
-            place: Place::File { line: error.line_no.unwrap_or(1), column: error.column_no.unwrap_or(1) },
+            file: error
+                .template_name
+                .clone()
+                .unwrap_or_else(|| file.to_string()),
+            place: Place::File {
+                line: error.line_no.unwrap_or(1),
+                column: error.column_no.unwrap_or(1),
+            },
             message,
             hint,
         }
@@ -148,16 +175,24 @@ fn known(values: &Value, path: &str) -> Option<String> {
 /// The first block that is opened and not closed by the end, and its line. The parser reports the end of
 /// the file, which is no help.
 fn unclosed(text: &str) -> Option<(String, usize)> {
-    let mut open: alloc::vec::Vec<(&str, usize)> = alloc::vec::Vec::new();
+    let mut open: Vec<(&str, usize)> = Vec::new();
     for (index, line) in text.lines().enumerate() {
         for tag in line.split("{{").skip(1) {
-            let tag = tag.split("}}").next().unwrap_or(tag).trim_matches(['~', ' ']);
+            let tag = tag
+                .split("}}")
+                .next()
+                .unwrap_or(tag)
+                .trim_matches(['~', ' ']);
             if let Some(name) = tag.strip_prefix('#') {
-                open.push((name.split_ascii_whitespace().next().unwrap_or(name), index + 1));
+                open.push((
+                    name.split_ascii_whitespace().next().unwrap_or(name),
+                    index + 1,
+                ));
             } else if tag.starts_with('/') {
                 open.pop();
             }
         }
     }
-    open.first().map(|(name, line)| ((*name).to_string(), *line))
+    open.first()
+        .map(|(name, line)| ((*name).to_string(), *line))
 }

@@ -11,8 +11,12 @@ use crate::operations::deploy::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// Whose the objects are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope<'a> {
+    /// Those of the environment with this name.
     Environment(&'a str),
+    /// The cluster's.
     Shared,
 }
 
@@ -20,13 +24,20 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
     let refuse = |field: &str, message| Err(RenderError::object(file, object, field, message));
     let label = |label: &str| object.get("metadata")?.get("labels")?.get(label)?.as_str();
     let wanted = |name: &str, value: &str| {
-        (label(name) != Some(value)).then(|| format!("the label `{name}` must be there and be `{value}`"))
+        (label(name) != Some(value))
+            .then(|| format!("the label `{name}` must be there and be `{value}`"))
     };
-    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+    let namespace = object
+        .pointer("/metadata/namespace")
+        .and_then(Value::as_str);
     let is_namespace = object.get("kind").and_then(Value::as_str) == Some("Namespace");
     match scope {
         Scope::Environment(environment) => {
-            let own = if is_namespace { object.pointer("/metadata/name").and_then(Value::as_str) } else { namespace };
+            let own = if is_namespace {
+                object.pointer("/metadata/name").and_then(Value::as_str)
+            } else {
+                namespace
+            };
             if own != Some(environment) {
                 return refuse(".metadata.namespace", format!("it must be `{environment}`"));
             }
@@ -36,10 +47,16 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
         }
         Scope::Shared => {
             if namespace.is_some() || is_namespace {
-                return refuse(".metadata.namespace", "what is shared is in no namespace".to_string());
+                return refuse(
+                    ".metadata.namespace",
+                    "what is shared is in no namespace".to_string(),
+                );
             }
             if label(ENVIRONMENT_LABEL).is_some() {
-                return refuse(".metadata.labels", "what is shared belongs to no environment".to_string());
+                return refuse(
+                    ".metadata.labels",
+                    "what is shared belongs to no environment".to_string(),
+                );
             }
         }
     }
@@ -48,10 +65,13 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
             return refuse(".metadata.labels", message);
         }
     }
-    match marked(object.get("spec").unwrap_or(&Value::Null)) {
-        true => refuse(".spec", format!("`{RENDERED_LABEL}` must be on top-level metadata only")),
-        false => Ok(()),
+    if object.get("spec").is_some_and(marked) {
+        return refuse(
+            ".spec",
+            format!("`{RENDERED_LABEL}` must be on top-level metadata only"),
+        );
     }
+    Ok(())
 }
 
 /// Labels an object that came without ours.
@@ -59,7 +79,9 @@ pub(super) fn add_shared(object: &mut Value) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
-    let labels = metadata.entry("labels").or_insert_with(|| Value::Object(Map::new()));
+    let labels = metadata
+        .entry("labels")
+        .or_insert_with(|| Value::Object(Map::new()));
     if let Some(labels) = labels.as_object_mut() {
         labels.insert(MANAGED_BY.to_string(), json!(FIELD_MANAGER));
         labels.insert(RENDERED_LABEL.to_string(), json!("true"));

@@ -5,7 +5,9 @@ use alloc::{
     string::{String, ToString},
 };
 
-use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason};
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, RenderErrorReason,
+};
 use serde_json::Value;
 use serde_yaml::SerializerOptions;
 
@@ -16,24 +18,30 @@ impl HelperDef for Quote {
     fn call<'reg: 'rc, 'rc>(
         &self,
         helper: &Helper<'rc>,
-        registry: &'reg Handlebars<'reg>,
+        _: &'reg Handlebars<'reg>,
         _: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
         let params = helper.params();
         for param in params {
-            if registry.strict_mode() && param.is_value_missing() {
-                return Err(RenderErrorReason::MissingVariable(param.relative_path().cloned()).into());
+            if param.is_value_missing() {
+                return Err(
+                    RenderErrorReason::MissingVariable(param.relative_path().cloned()).into(),
+                );
             }
             if param.value().is_array() || param.value().is_object() || param.value().is_null() {
-                return Err(RenderErrorReason::InvalidParamType("text, number or boolean").into());
+                return Err(
+                    RenderErrorReason::InvalidParamType("a text, a number or a boolean").into(),
+                );
             }
         }
         let written = match params.as_slice() {
             [] => return Err(RenderErrorReason::ParamNotFoundForIndex("quote", 0).into()),
             [one] => scalar(one.value()),
-            several => scalar(&Value::String(several.iter().map(|param| text(param.value())).collect())),
+            several => scalar(&Value::String(
+                several.iter().map(|param| text(param.value())).collect(),
+            )),
         };
         let written = written.map_err(|error| RenderErrorReason::NestedError(error.into()))?;
         out.write(&written)?;
@@ -52,7 +60,9 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToString::to_string)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToString::to_string)
 }
 
 /// A scalar on one line.
@@ -74,10 +84,20 @@ mod tests {
 
     /// In the places where templates put values: of a mapping, of a list, nested.
     fn read_back(written: &str) -> Vec<Value> {
-        let text = format!("a:\n- b: {written}\n  c: 1\n- {written}\n- d:\n    e: {written} # a comment\n");
-        let value: Value = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let text = format!(
+            "a:\n- b: {written}\n  c: 1\n- {written}\n- d:\n    e: {written} # a comment\n"
+        );
+        let value: Value =
+            serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{text}\n{error}"));
         assert_eq!(value["a"][0]["c"], 1, "{text}");
-        [&value["a"][0]["b"], &value["a"][1], &value["a"][2]["d"]["e"]].into_iter().cloned().collect()
+        [
+            &value["a"][0]["b"],
+            &value["a"][1],
+            &value["a"][2]["d"]["e"],
+        ]
+        .into_iter()
+        .cloned()
+        .collect()
     }
 
     fn survives(text: &str) {
@@ -90,10 +110,64 @@ mod tests {
     #[test]
     fn what_is_not_a_text_elsewhere_stays_one() {
         for text in [
-            "", " ", "yes", "no", "on", "off", "y", "n", "~", "null", "true", "1", "1_000", "0x1f", "0o17", "017", "1e3",
-            ".5", "1.", ".inf", ".nan", "12:30:45", "2026-11-23", "=", "<<", "- a", "a: b", "a #b", "#", "{}", "[", "&a", "*a",
-            "!t", "|", ">", "%", "@", "`", "'", "\"", "\\", "? a", "---", "...", "a\nb", "\n", "a\n", "\ta", "a\tb", "\r\n",
-            "\u{85}", "\u{2028}", "\u{feff}", "\0", "\u{7f}", "🔑", ": #{}\n- x",
+            "",
+            " ",
+            "yes",
+            "no",
+            "on",
+            "off",
+            "y",
+            "n",
+            "~",
+            "null",
+            "true",
+            "1",
+            "1_000",
+            "0x1f",
+            "0o17",
+            "017",
+            "1e3",
+            ".5",
+            "1.",
+            ".inf",
+            ".nan",
+            "12:30:45",
+            "2026-11-23",
+            "=",
+            "<<",
+            "- a",
+            "a: b",
+            "a #b",
+            "#",
+            "{}",
+            "[",
+            "&a",
+            "*a",
+            "!t",
+            "|",
+            ">",
+            "%",
+            "@",
+            "`",
+            "'",
+            "\"",
+            "\\",
+            "? a",
+            "---",
+            "...",
+            "a\nb",
+            "\n",
+            "a\n",
+            "\ta",
+            "a\tb",
+            "\r\n",
+            "\u{85}",
+            "\u{2028}",
+            "\u{feff}",
+            "\0",
+            "\u{7f}",
+            "🔑",
+            ": #{}\n- x",
         ] {
             survives(text);
         }

@@ -43,7 +43,8 @@ enum DeletionPolicy {
 
 type Reread = fn(&Value) -> Result<Value, serde_json::Error>;
 
-const fn known<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &'static str, Reread) {
+const fn known<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &'static str, Reread)
+{
     (T::API_VERSION, T::KIND, reread::<T>)
 }
 
@@ -65,7 +66,11 @@ const KNOWN: [(&str, &str, Reread); 18] = [
     known::<ServiceAccount>(),
     known::<StatefulSet>(),
     known::<StorageClass>(),
-    ("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", reread::<VolumeSnapshotClass>),
+    (
+        "snapshot.storage.k8s.io/v1",
+        "VolumeSnapshotClass",
+        reread::<VolumeSnapshotClass>,
+    ),
 ];
 
 fn reread<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, serde_json::Error> {
@@ -73,16 +78,31 @@ fn reread<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, serd
 }
 
 pub(super) fn check(file: &str, object: &Value) -> Result<(), RenderError> {
-    let refuse = |field: &str, message: String| Err(RenderError::object(file, object, field, message));
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let refuse =
+        |field: &str, message: String| Err(RenderError::object(file, object, field, message));
+    let text = |field: &str| {
+        object
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let Some((.., reread)) = KNOWN.iter().find(|(version, name, _)| (*version, *name) == (api_version, kind)) else {
-        return refuse("", format!("apiVersion `{api_version}` with kind `{kind}` is not known here"));
+    let Some((.., reread)) = KNOWN
+        .iter()
+        .find(|(version, name, _)| (*version, *name) == (api_version, kind))
+    else {
+        return refuse(
+            "",
+            format!("apiVersion `{api_version}` with kind `{kind}` is not known here"),
+        );
     };
     match reread(object) {
         Err(error) => refuse("", format!("{error}")),
         Ok(read) => match lost(object, &read) {
-            Some(field) => refuse(&field, format!("{kind} has no such field, or not with this value")),
+            Some(field) => refuse(
+                &field,
+                format!("{kind} has no such field, or not with this value"),
+            ),
             None => Ok(()),
         },
     }
@@ -105,7 +125,9 @@ fn lost(written: &Value, read: &Value) -> Option<String> {
             .iter()
             .zip(read)
             .enumerate()
-            .find_map(|(index, (written, read))| lost(written, read).map(|rest| format!("[{index}]{rest}"))),
+            .find_map(|(index, (written, read))| {
+                lost(written, read).map(|rest| format!("[{index}]{rest}"))
+            }),
         (Value::Number(written), Value::Number(read)) if written.as_f64() == read.as_f64() => None,
         (written, read) if written == read => None,
         _ => Some(String::new()),

@@ -11,7 +11,12 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Place, RenderError, Rendered, TEMPLATES, quote, strict, yaml};
+use super::{
+    Place, RenderError, Rendered, SHARED, TEMPLATES,
+    condition::If,
+    labels::{self, Scope},
+    quote, strict, yaml,
+};
 
 const SUFFIX: &str = ".hbs";
 
@@ -34,17 +39,25 @@ impl Templates {
         P: AsRef<str>,
         T: AsRef<str>,
     {
-        let texts: BTreeMap<String, T> =
-            files.into_iter().map(|(path, text)| (path.as_ref().to_string(), text)).collect();
+        let texts: BTreeMap<String, T> = files
+            .into_iter()
+            .map(|(path, text)| (path.as_ref().to_string(), text))
+            .collect();
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(quote::escape);
         registry.register_helper("quote", Box::new(quote::Quote));
+        registry.register_helper("if", Box::new(If { positive: true }));
+        registry.register_helper("unless", Box::new(If { positive: false }));
         let mut files = BTreeSet::new();
         for (path, text) in &texts {
             let text = text.as_ref();
-            let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
-            let included = name.strip_prefix('_').and_then(|name| name.strip_suffix(SUFFIX));
+            let name = path
+                .rsplit_once('/')
+                .map_or(path.as_str(), |(_, name)| name);
+            let included = name
+                .strip_prefix('_')
+                .and_then(|name| name.strip_suffix(SUFFIX));
             registry
                 .register_template_string(included.unwrap_or(path), text)
                 .map_err(|error| RenderError::template(path, text, &error))?;
@@ -55,10 +68,10 @@ impl Templates {
         Ok(Self { registry, files })
     }
 
-    /// Fills in the templates of the components that are asked for. One that makes nothing makes no file.
+    /// Fills in the templates of a scope. One that makes nothing makes no file.
     pub(super) fn render(
         &self,
-        asked_for: impl Fn(&str) -> bool,
+        scope: &Scope<'_>,
         values: &impl Serialize,
     ) -> Result<Vec<Rendered>, RenderError> {
         let mut rendered = Vec::new();
@@ -71,9 +84,12 @@ impl Templates {
         let values: Value = serde_json::to_value(values).map_err(|error| whole(&error))?;
         let context = handlebars::Context::wraps(&values).map_err(|error| whole(&error))?;
         for file in &self.files {
-            let path = file.strip_prefix(TEMPLATES).and_then(|path| path.strip_prefix('/')).unwrap_or(file);
+            let path = file
+                .strip_prefix(TEMPLATES)
+                .and_then(|path| path.strip_prefix('/'))
+                .unwrap_or(file);
             let component = path.split_once('/').map_or("", |(component, _)| component);
-            if !asked_for(component) {
+            if (component == SHARED) != (*scope == Scope::Shared) {
                 continue;
             }
             let text = self
@@ -83,12 +99,20 @@ impl Templates {
             let objects = yaml::parse(file, &text)?;
             for object in &objects {
                 strict::check(file, object)?;
+                labels::check(file, object, scope)?;
             }
             if !objects.is_empty() {
                 let path = path.strip_suffix(SUFFIX).unwrap_or(path);
                 // The files of what is shared are in a folder of that name already.
-                let path = path.strip_prefix(super::SHARED).and_then(|path| path.strip_prefix('/')).unwrap_or(path);
-                rendered.push(Rendered { path: path.to_string(), text, objects });
+                let path = path
+                    .strip_prefix(SHARED)
+                    .and_then(|path| path.strip_prefix('/'))
+                    .unwrap_or(path);
+                rendered.push(Rendered {
+                    path: path.to_string(),
+                    text,
+                    objects,
+                });
             }
         }
         Ok(rendered)

@@ -7,7 +7,7 @@ use alloc::{
 
 use serde::Serialize;
 
-use crate::inputs::{Cluster, Environment, ImageName, Images, Size};
+use crate::inputs::{Cluster, Dns, Environment, ImageName, Images, Size};
 
 /// The user and group of every container of ours, and so of the files of the database: whoever opens a
 /// restored volume must be this user.
@@ -52,7 +52,10 @@ pub(super) struct SharedValues<'a> {
 impl<'a> EnvironmentValues<'a> {
     pub(super) fn new(environment: &'a Environment, cluster: &'a Cluster, images: &Images) -> Self {
         let image = |name: &ImageName| {
-            images.get(name).map_or_else(|| format!("{}/{name}", cluster.registry), ToString::to_string)
+            images.get(name).map_or_else(
+                || format!("{}/{name}", cluster.registry),
+                ToString::to_string,
+            )
         };
         let restate = &environment.restate;
         let claim = match cluster.storage.largest_claim {
@@ -73,7 +76,7 @@ impl<'a> EnvironmentValues<'a> {
                 rocksdb_memory: restate.rocksdb_memory.spelled_out(),
                 query_memory: restate.query_memory.spelled_out(),
             },
-            dns_pods: cluster.dns == crate::inputs::Dns::Pods,
+            dns_pods: cluster.dns == Dns::Pods,
         }
     }
 }
