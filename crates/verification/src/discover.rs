@@ -125,7 +125,7 @@ mod tests {
     use super::{Registration, definitions};
     use serde_json::{Value, json};
 
-    fn registration(services: Value) -> Registration {
+    fn registration(services: &Value) -> Registration {
         serde_json::from_value(json!({ "id": "dp_1", "services": services })).unwrap()
     }
 
@@ -137,15 +137,15 @@ mod tests {
         ];
         let mut reversed = handlers.clone();
         reversed.reverse();
-        let before = registration(json!([{ "name": "a", "revision": 1, "handlers": handlers }]));
-        let after = registration(json!([{ "revision": 2, "handlers": reversed, "name": "a" }]));
+        let before = registration(&json!([{ "name": "a", "revision": 1, "handlers": handlers }]));
+        let after = registration(&json!([{ "revision": 2, "handlers": reversed, "name": "a" }]));
         assert_eq!(definitions(&before), definitions(&after));
     }
 
     #[test]
     fn an_option_of_a_handler_is_a_change() {
         let with =
-            |ty| registration(json!([{ "name": "a", "handlers": [{ "name": "run", "ty": ty }] }]));
+            |ty| registration(&json!([{ "name": "a", "handlers": [{ "name": "run", "ty": ty }] }]));
         assert_ne!(
             definitions(&with("Exclusive")),
             definitions(&with("Shared"))

@@ -1,6 +1,6 @@
 //! `verification`: everything of the workload that runs in a container.
 //!
-//! Exit codes: 0 done, 1 it failed (the last line says why), 2 wrong usage.
+//! Exit codes: 0 done, 1 it failed (the last line says why), 2 wrong usage, 143 ended by SIGTERM.
 
 mod arguments;
 
@@ -11,18 +11,40 @@ use longrun_verification::{discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start();
-    match run(arguments.command).await {
+    let ends_itself = matches!(arguments.command, Command::Serve(_) | Command::Observe(_));
+    let result = if ends_itself {
+        run(arguments.command).await
+    } else {
+        tokio::select! {
+            result = run(arguments.command) => result,
+            () = terminated() => return ExitCode::from(SIGTERM_EXIT),
+        }
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             tracing::error!("{failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// 128 and the number of the signal, as shells have it.
+const SIGTERM_EXIT: u8 = 143;
+
+/// Ends when the process is asked to. As process 1 of a container it would otherwise ignore that,
+/// and its pod would take the whole grace period to go.
+async fn terminated() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => drop(terminate.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The test pod and the other commands, as a Job sees them: result lines and exit codes.
 
-use crate::machine::{Machine, ended, eventually, get, verification};
+use crate::machine::{Machine, ended, eventually, get, terminate, verification};
 use longrun_restate::{Admin, Object, process::Ports};
 use std::time::Duration;
 
@@ -51,6 +51,43 @@ async fn a_job_is_named_as_kubernetes_names_one_and_a_size_is_a_number() {
         assert_eq!(ran.code, Some(2), "{arguments:?}");
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_test_that_is_asked_to_end_does_so_at_once_without_a_verdict() {
+    let nobody = format!("http://127.0.0.1:{}", Ports::free().unwrap().ingress);
+    let arguments = [
+        "test",
+        "--patience",
+        "60s",
+        "--ingress",
+        &nobody,
+        "--admin",
+        &nobody,
+    ];
+    let child = verification(&arguments)
+        .env("TEST_JOB", "test-1")
+        .spawn()
+        .unwrap();
+    // Its handler of SIGTERM is there when the kernel says so: bit 14 of the caught signals.
+    eventually(
+        "it listens to SIGTERM",
+        Duration::from_secs(10),
+        async || {
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:\t"))
+                .unwrap();
+            u64::from_str_radix(caught, 16).unwrap() & (1 << 14) != 0
+        },
+    )
+    .await;
+    terminate(&child);
+    let ran = ended(child).await;
+    assert_eq!(ran.code, Some(143));
+    assert_eq!(ran.stdout, "");
 }
 
 #[tokio::test]
