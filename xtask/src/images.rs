@@ -50,7 +50,11 @@ pub(crate) struct Workshop {
 impl Workshop {
     /// A workshop for the project at `root` that keeps its archives below `cache`.
     pub(crate) fn new(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), cache: cache.into(), builder: OnceCell::new() }
+        Self {
+            root: root.into(),
+            cache: cache.into(),
+            builder: OnceCell::new(),
+        }
     }
 
     /// What the names of environments stand for on a cluster with this registry. Builds the programs,
@@ -72,24 +76,50 @@ impl Workshop {
         Ok(images)
     }
 
-    async fn image(&self, name: &ImageName, registry: &Registry, report: Report<'_>) -> Result<Image, Error> {
-        let containerfile = self.root.join("images").join(format!("{}.Containerfile", name.name()));
+    async fn image(
+        &self,
+        name: &ImageName,
+        registry: &Registry,
+        report: Report<'_>,
+    ) -> Result<Image, Error> {
+        let containerfile = self
+            .root
+            .join("images")
+            .join(format!("{}.Containerfile", name.name()));
         let recipe = match std::fs::read(&containerfile) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::UnknownImage { name: name.clone(), containerfile });
+                return Err(Error::UnknownImage {
+                    name: name.clone(),
+                    containerfile,
+                });
             }
             recipe => recipe.map_err(Error::file("read", &containerfile))?,
         };
         let program = match name.name() {
-            "restate" => Program::Released { version: name.tag().to_owned() },
+            "restate" => Program::Released {
+                version: name.tag().to_owned(),
+            },
             "verification" => program::build(&self.root, report).await?,
-            _ => return Err(Error::UnknownImage { name: name.clone(), containerfile }),
+            _ => {
+                return Err(Error::UnknownImage {
+                    name: name.clone(),
+                    containerfile,
+                });
+            }
         };
-        let ingredient = Ingredient { name: program.file_name(), identity: program.identity() };
+        let ingredient = Ingredient {
+            name: program.file_name(),
+            identity: program.identity(),
+        };
         let key = content_key(&recipe, base::NAME, &[ingredient]);
         let text = format!("{registry}/{name}-{key}");
         let reference = ImageReference::try_from(text).map_err(Error::Reference)?;
-        Ok(Image { name: name.clone(), reference, containerfile, program })
+        Ok(Image {
+            name: name.clone(),
+            reference,
+            containerfile,
+            program,
+        })
     }
 
     /// The image as a file that container runtimes import, in docker's format; built unless it exists.
@@ -97,7 +127,11 @@ impl Workshop {
     /// # Errors
     /// [`Error::NoBuilder`], [`Error::Npm`], [`Error::NoSuchRestate`], [`Error::Base`], [`Error::Build`],
     /// [`Error::DiskFull`]: nothing has changed but the cache.
-    pub(crate) async fn archive(&self, image: &Image, report: Report<'_>) -> Result<PathBuf, Error> {
+    pub(crate) async fn archive(
+        &self,
+        image: &Image,
+        report: Report<'_>,
+    ) -> Result<PathBuf, Error> {
         let archive = self.archive_path(image);
         if archive.is_file() {
             return Ok(archive);
@@ -123,19 +157,30 @@ impl Workshop {
     /// # Errors
     /// [`Error::Unauthorised`], [`Error::NoRepository`] or [`Error::Push`] when the registry refuses, and
     /// those of [`Self::archive`].
-    pub(crate) async fn push(&self, image: &Image, report: Report<'_>) -> Result<ImageReference, Error> {
+    pub(crate) async fn push(
+        &self,
+        image: &Image,
+        report: Report<'_>,
+    ) -> Result<ImageReference, Error> {
         let lock = store::lock(&self.folder(), report).await?;
         let builder = self.builder().await?;
         self.stock(builder, image, report).await?;
         report(&format!("pushing {}", image.reference));
-        let digest = builder.push(&image.reference, &self.folder(), report).await?;
+        let digest = builder
+            .push(&image.reference, &self.folder(), report)
+            .await?;
         builder.forget(&image.reference).await;
         drop(lock);
         ImageReference::try_from(format!("{}@{digest}", image.reference)).map_err(Error::Reference)
     }
 
     /// Sees to it that the builder's own store has the image.
-    async fn stock(&self, builder: Builder, image: &Image, report: Report<'_>) -> Result<(), Error> {
+    async fn stock(
+        &self,
+        builder: Builder,
+        image: &Image,
+        report: Report<'_>,
+    ) -> Result<(), Error> {
         if builder.has(&image.reference).await? {
             return Ok(());
         }
@@ -171,7 +216,10 @@ impl Workshop {
     /// By the whole reference, because that is inside the archive.
     fn archive_path(&self, image: &Image) -> PathBuf {
         let name = image.reference.as_str().replace(['/', ':'], "_");
-        self.folder().join(format!("{}.{name}.tar", image.name.name().replace('/', "_")))
+        self.folder().join(format!(
+            "{}.{name}.tar",
+            image.name.name().replace('/', "_")
+        ))
     }
 }
 

@@ -42,13 +42,22 @@ const OPTIONS: [&str; 13] = [
 const MERGED_USR: &str = "/usr/share/mmdebstrap/hooks/merged-usr";
 
 /// What the builder has the base as, after pulling or making it where it is missing.
-pub(super) async fn provide(builder: Builder, folder: &Path, report: Report<'_>) -> Result<String, Error> {
+pub(super) async fn provide(
+    builder: Builder,
+    folder: &Path,
+    report: Report<'_>,
+) -> Result<String, Error> {
     if builder.has(NAME).await? {
         return Ok(NAME.to_owned());
     }
     // Under a name of its own: what is called Debian's here has to be Debian's.
-    let recipe: Vec<Ingredient<'_>> =
-        OPTIONS.iter().map(|option| Ingredient { name: option, identity: String::new() }).collect();
+    let recipe: Vec<Ingredient<'_>> = OPTIONS
+        .iter()
+        .map(|option| Ingredient {
+            name: option,
+            identity: String::new(),
+        })
+        .collect();
     let key = content_key(&[], NAME, &recipe);
     let made = format!("localhost/longrun-base:{SUITE}-{key}");
     if builder.has(&made).await? {
@@ -62,10 +71,16 @@ pub(super) async fn provide(builder: Builder, folder: &Path, report: Report<'_>)
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("not finished after {} s", PULL.as_secs()),
         };
-        report(&format!("{NAME} cannot be pulled; making it from Debian packages"));
+        report(&format!(
+            "{NAME} cannot be pulled; making it from Debian packages"
+        ));
         make(&tree, report).await.map_err(|error| match error {
             full @ Error::DiskFull { .. } => full,
-            error => Error::Base { base: NAME, pull, make: chain(&error) },
+            error => Error::Base {
+                base: NAME,
+                pull,
+                make: chain(&error),
+            },
         })?;
     }
     report(&format!("importing the base {NAME}"));
@@ -85,14 +100,19 @@ async fn make(tree: &Path, report: Report<'_>) -> Result<(), Error> {
         mmdebstrap.arg(format!("--aptopt={option}"));
     }
     // With no source at all, mmdebstrap takes Debian's own.
-    mmdebstrap.arg(SUITE).arg(&partial).args(apt_sources().await);
+    mmdebstrap
+        .arg(SUITE)
+        .arg(&partial)
+        .args(apt_sources().await);
     let news = |line: &str| {
         // Its own lines, without those of the programs that it runs.
         if let Some(line) = line.strip_prefix("I: ") {
             report(&format!("making {NAME}: {line}"));
         }
     };
-    let ran = run(&mut mmdebstrap, &news).await.map_err(Error::start("mmdebstrap"))?;
+    let ran = run(&mut mmdebstrap, &news)
+        .await
+        .map_err(Error::start("mmdebstrap"))?;
     ran.succeeded("making the base from Debian packages")?;
     std::fs::rename(&partial, tree).map_err(Error::file("create", tree))
 }
@@ -100,7 +120,11 @@ async fn make(tree: &Path, report: Report<'_>) -> Result<(), Error> {
 /// Where this machine gets the packages of the suite from, as lines of a sources.list.
 async fn apt_sources() -> Vec<String> {
     let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
-    let listed = ask("apt-get", &["indextargets", "--format", format, "Identifier: Packages"]).await;
+    let listed = ask(
+        "apt-get",
+        &["indextargets", "--format", format, "Identifier: Packages"],
+    )
+    .await;
     sources(&listed)
 }
 
@@ -110,7 +134,9 @@ fn sources(listed: &str) -> Vec<String> {
         .filter_map(|line| {
             let mut words = line.split_whitespace();
             let (repository, release, component) = (words.next()?, words.next()?, words.next()?);
-            let of_suite = release.strip_prefix(SUITE).is_some_and(|rest| ["", "-updates", "-security"].contains(&rest));
+            let of_suite = release
+                .strip_prefix(SUITE)
+                .is_some_and(|rest| ["", "-updates", "-security"].contains(&rest));
             // Others call their suites like Debian's, but not their components.
             (of_suite && component == "main").then(|| format!("deb {repository} {release} main"))
         })
@@ -118,7 +144,9 @@ fn sources(listed: &str) -> Vec<String> {
     sources.sort();
     sources.dedup();
     // Updates alone are no system.
-    let is_whole = sources.iter().any(|source| source.ends_with(&format!(" {SUITE} main")));
+    let is_whole = sources
+        .iter()
+        .any(|source| source.ends_with(&format!(" {SUITE} main")));
     if is_whole { sources } else { Vec::new() }
 }
 
@@ -128,15 +156,28 @@ async fn apt_options() -> Vec<String> {
 }
 
 fn options(dumped: &str) -> Vec<String> {
-    let ways = ["Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv"];
-    dumped.lines().filter(|line| ways.iter().any(|way| line.starts_with(way))).map(str::to_owned).collect()
+    let ways = [
+        "Acquire::http::",
+        "Acquire::https::",
+        "Acquire::Check-",
+        "Acquire::Retries",
+        "Acquire::ForceIPv",
+    ];
+    dumped
+        .lines()
+        .filter(|line| ways.iter().any(|way| line.starts_with(way)))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What a program prints; nothing where it is missing or fails, because its answer only refines what is
 /// right without it.
 async fn ask(program: &str, arguments: &[&str]) -> String {
     let ran = run(Command::new(program).args(arguments), &|_| ()).await;
-    ran.ok().filter(|ran| ran.success).map(|ran| ran.stdout).unwrap_or_default()
+    ran.ok()
+        .filter(|ran| ran.success)
+        .map(|ran| ran.stdout)
+        .unwrap_or_default()
 }
 
 fn chain(error: &Error) -> String {
@@ -180,6 +221,12 @@ mod tests {
     fn only_options_about_the_connection_are_taken() {
         let dumped = "APT \"\";\nAcquire::http::Proxy \"http://proxy.example:3128\";\nAcquire::Check-Date \"false\";\n\
              Acquire::IndexTargets \"\";\nDPkg::Post-Invoke:: \"rm -f /x\";\n";
-        assert_eq!(options(dumped), ["Acquire::http::Proxy \"http://proxy.example:3128\";", "Acquire::Check-Date \"false\";"]);
+        assert_eq!(
+            options(dumped),
+            [
+                "Acquire::http::Proxy \"http://proxy.example:3128\";",
+                "Acquire::Check-Date \"false\";"
+            ]
+        );
     }
 }

@@ -53,7 +53,9 @@ impl Builder {
         match tokio::time::timeout(ANSWER, run(&mut command, &|_| ())).await {
             Ok(Ok(ran)) if ran.success => Ok(()),
             Ok(Ok(ran)) => Err(last_lines(&ran.end(), 1)),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Err("not installed".into()),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err("not installed".into())
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
         }
@@ -78,7 +80,8 @@ impl Builder {
         };
         let news = |line: &str| report(&format!("pulling {name}: {line}"));
         let ran = self.run(&mut self.command(&["pull", &name]), &news).await?;
-        ran.succeeded(format!("{} pull {name}", self.program())).map(drop)
+        ran.succeeded(format!("{} pull {name}", self.program()))
+            .map(drop)
     }
 
     /// Makes an image of a root file system.
@@ -87,16 +90,31 @@ impl Builder {
         if self != Self::Buildah {
             let mut command = self.command(&["import"]);
             command.arg(tree).arg(name);
-            return self.run(&mut command, &|_| ()).await?.succeeded(doing).map(drop);
+            return self
+                .run(&mut command, &|_| ())
+                .await?
+                .succeeded(doing)
+                .map(drop);
         }
         let context = folder.join(super::store::STAGING);
         std::fs::create_dir_all(&context).map_err(Error::file("create", &context))?;
         let containerfile = context.join("Containerfile");
-        std::fs::write(&containerfile, "FROM scratch\nADD tree.tar /\nCMD [\"bash\"]\n")
-            .map_err(Error::file("write", &containerfile))?;
+        std::fs::write(
+            &containerfile,
+            "FROM scratch\nADD tree.tar /\nCMD [\"bash\"]\n",
+        )
+        .map_err(Error::file("write", &containerfile))?;
         let here = context.join("tree.tar");
         std::fs::hard_link(tree, &here).map_err(Error::file("link", &here))?;
-        let mut command = self.command(&["bud", "--format", "docker", "--isolation", "chroot", "--tag", name]);
+        let mut command = self.command(&[
+            "bud",
+            "--format",
+            "docker",
+            "--isolation",
+            "chroot",
+            "--tag",
+            name,
+        ]);
         command.arg(&context);
         let ran = self.run(&mut command, &|_| ()).await;
         let _ = std::fs::remove_dir_all(&context);
@@ -104,12 +122,32 @@ impl Builder {
     }
 
     /// Builds an image from a directory with its files, into its store.
-    pub(super) async fn build(self, image: &Image, base: &str, context: &Path, report: Report<'_>) -> Result<(), Error> {
+    pub(super) async fn build(
+        self,
+        image: &Image,
+        base: &str,
+        context: &Path,
+        report: Report<'_>,
+    ) -> Result<(), Error> {
         let mut command = self.command(match self {
             Self::Docker => &["build", "--progress", "plain"],
             // The base is there; asking a registry for a newer one takes long or fails.
-            Self::Podman => &["build", "--format", "docker", "--isolation", "chroot", "--pull-never"],
-            Self::Buildah => &["bud", "--format", "docker", "--isolation", "chroot", "--pull-never"],
+            Self::Podman => &[
+                "build",
+                "--format",
+                "docker",
+                "--isolation",
+                "chroot",
+                "--pull-never",
+            ],
+            Self::Buildah => &[
+                "bud",
+                "--format",
+                "docker",
+                "--isolation",
+                "chroot",
+                "--pull-never",
+            ],
         });
         command
             .arg("--build-arg")
@@ -118,7 +156,8 @@ impl Builder {
             .args([&image.containerfile, context]);
         let news = |line: &str| report(&format!("building {}: {line}", image.name));
         let ran = self.run(&mut command, &news).await?;
-        ran.succeeded(format!("building {} with {}", image.name, self.program())).map(drop)
+        ran.succeeded(format!("building {} with {}", image.name, self.program()))
+            .map(drop)
     }
 
     /// Writes an image of its store to a file.
@@ -132,7 +171,10 @@ impl Builder {
             Self::Docker | Self::Podman => command.arg(file).arg(reference.as_str()),
             Self::Buildah => command.arg(transport("docker-archive:", file, Some(reference))),
         };
-        self.run(&mut command, &|_| ()).await?.succeeded(format!("writing {}", file.display())).map(drop)
+        self.run(&mut command, &|_| ())
+            .await?
+            .succeeded(format!("writing {}", file.display()))
+            .map(drop)
     }
 
     /// Reads an image into its store.
@@ -145,17 +187,27 @@ impl Builder {
             Self::Docker | Self::Podman => command.arg(file),
             Self::Buildah => command.arg(transport("docker-archive:", file, None)),
         };
-        self.run(&mut command, &|_| ()).await?.succeeded(format!("reading {}", file.display())).map(drop)
+        self.run(&mut command, &|_| ())
+            .await?
+            .succeeded(format!("reading {}", file.display()))
+            .map(drop)
     }
 
     /// Takes an image out of its store: the archive and the registry have it, and each takes much space.
     pub(super) async fn forget(self, reference: &ImageReference) {
         // If it stays, it is only in the way.
-        let _ = self.run(&mut self.command(&["rmi", reference.as_str()]), &|_| ()).await;
+        let _ = self
+            .run(&mut self.command(&["rmi", reference.as_str()]), &|_| ())
+            .await;
     }
 
     /// Pushes an image of its store and answers the digest, with `sha256:` before it.
-    pub(super) async fn push(self, reference: &ImageReference, folder: &Path, report: Report<'_>) -> Result<String, Error> {
+    pub(super) async fn push(
+        self,
+        reference: &ImageReference,
+        folder: &Path,
+        report: Report<'_>,
+    ) -> Result<String, Error> {
         let file = folder.join(DIGEST);
         let mut command = self.command(&["push"]);
         if self != Self::Docker {
@@ -173,21 +225,34 @@ impl Builder {
         }
         let told = match self {
             Self::Docker => ran.stdout,
-            Self::Podman | Self::Buildah => std::fs::read_to_string(&file).map_err(Error::file("read", &file))?,
+            Self::Podman | Self::Buildah => {
+                std::fs::read_to_string(&file).map_err(Error::file("read", &file))?
+            }
         };
-        let nameless = || Error::Push { reference: reference.clone(), output: "its digest was not told".into() };
+        let nameless = || Error::Push {
+            reference: reference.clone(),
+            output: "its digest was not told".into(),
+        };
         digest(&told).ok_or_else(nameless)
     }
 
     fn refused(self, reference: &ImageReference, ran: &Ran) -> Error {
         let registry = registry(reference).to_owned();
         let reference = reference.clone();
-        let output = ran.end();
+        // Builders try several times and say the same each time.
+        let output = last_lines(&ran.end(), 1);
         match refusal(&output) {
-            Some(Refusal::NoRepository) => Error::NoRepository { registry, reference, output },
-            Some(Refusal::Unauthorised) => {
-                Error::Unauthorised { registry, reference, program: self.program(), output }
-            }
+            Some(Refusal::NoRepository) => Error::NoRepository {
+                registry,
+                reference,
+                output,
+            },
+            Some(Refusal::Unauthorised) => Error::Unauthorised {
+                registry,
+                reference,
+                program: self.program(),
+                output,
+            },
             None => Error::Push { reference, output },
         }
     }
@@ -199,7 +264,9 @@ impl Builder {
     }
 
     async fn run(self, command: &mut Command, news: Report<'_>) -> Result<Ran, Error> {
-        run(command, news).await.map_err(Error::start(self.program()))
+        run(command, news)
+            .await
+            .map_err(Error::start(self.program()))
     }
 }
 
@@ -220,7 +287,10 @@ fn registry(reference: &ImageReference) -> &str {
 
 fn is_loopback(registry: &str) -> bool {
     let host = registry.split(':').next().unwrap_or_default();
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The first digest in what a push printed.
@@ -250,7 +320,10 @@ fn refusal(output: &str) -> Option<Refusal> {
         ("403 (forbidden)", Refusal::Unauthorised),
     ];
     let output = output.to_lowercase();
-    WORDS.iter().find(|(words, _)| output.contains(words)).map(|(_, refusal)| *refusal)
+    WORDS
+        .iter()
+        .find(|(words, _)| output.contains(words))
+        .map(|(_, refusal)| *refusal)
 }
 
 #[cfg(test)]
@@ -260,9 +333,14 @@ mod tests {
     #[test]
     fn digests_are_found_in_what_builders_print() {
         let hash = "0123456789abcdef".repeat(4);
-        let docker = format!("The push refers to repository [a.example/b]\n1: digest: sha256:{hash} size: 529\n");
+        let docker = format!(
+            "The push refers to repository [a.example/b]\n1: digest: sha256:{hash} size: 529\n"
+        );
         assert_eq!(digest(&docker), Some(format!("sha256:{hash}")));
-        assert_eq!(digest(&format!("sha256:{hash}")), Some(format!("sha256:{hash}")));
+        assert_eq!(
+            digest(&format!("sha256:{hash}")),
+            Some(format!("sha256:{hash}"))
+        );
         assert_eq!(digest("sha256:0123"), None);
         assert_eq!(digest("pushed"), None);
     }
@@ -270,10 +348,19 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         for (output, expected) in [
-            ("unauthorized: authentication required", Some(Refusal::Unauthorised)),
+            (
+                "unauthorized: authentication required",
+                Some(Refusal::Unauthorised),
+            ),
             ("no basic auth credentials", Some(Refusal::Unauthorised)),
-            ("denied: User: x is not authorized to perform: ecr:InitiateLayerUpload", Some(Refusal::Unauthorised)),
-            ("denied: Your authorization token has expired. Reauthenticate and try again.", Some(Refusal::Unauthorised)),
+            (
+                "denied: User: x is not authorized to perform: ecr:InitiateLayerUpload",
+                Some(Refusal::Unauthorised),
+            ),
+            (
+                "denied: Your authorization token has expired. Reauthenticate and try again.",
+                Some(Refusal::Unauthorised),
+            ),
             (
                 "name unknown: The repository with name 'longrun/restate' does not exist in the registry",
                 Some(Refusal::NoRepository),
@@ -289,7 +376,11 @@ mod tests {
         for near in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.1.2.3"] {
             assert!(is_loopback(near), "{near}");
         }
-        for far in ["registry.example:5000", "10.0.0.1:5000", "localhost.example"] {
+        for far in [
+            "registry.example:5000",
+            "10.0.0.1:5000",
+            "localhost.example",
+        ] {
             assert!(!is_loopback(far), "{far}");
         }
     }

@@ -5,13 +5,17 @@ use std::{io, path::PathBuf};
 use longrun_core::inputs::{ImageName, ImageReference};
 
 use super::shown;
+use crate::failure::Failure;
 
 /// Why an image could not be named, built or pushed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// An environment names an image that is not made here.
     #[error("there is no image `{name}` to build: this project has no {}", shown(.containerfile))]
-    UnknownImage { name: ImageName, containerfile: PathBuf },
+    UnknownImage {
+        name: ImageName,
+        containerfile: PathBuf,
+    },
     /// The reference would not be one.
     #[error("an image cannot be named: {0}")]
     Reference(String),
@@ -34,8 +38,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Restate(#[from] longrun_restate::Error),
     /// There is no base to build on.
-    #[error("the base image {base} can neither be pulled nor made here\npulling it: {pull}\nmaking it: {make}")]
-    Base { base: &'static str, pull: String, make: String },
+    #[error(
+        "the base image {base} can neither be pulled nor made here\npulling it: {pull}\nmaking it: {make}"
+    )]
+    Base {
+        base: &'static str,
+        pull: String,
+        make: String,
+    },
     /// The builder failed.
     #[error("{doing} failed:\n{output}")]
     Build { doing: String, output: String },
@@ -44,47 +54,81 @@ pub(crate) enum Error {
     DiskFull { doing: String, output: String },
     /// The registry wants to know who pushes.
     #[error("the registry {registry} lets nobody push {reference} who is not logged in:\n{output}")]
-    Unauthorised { registry: String, reference: ImageReference, program: &'static str, output: String },
+    Unauthorised {
+        registry: String,
+        reference: ImageReference,
+        program: &'static str,
+        output: String,
+    },
     /// The registry does not make repositories by itself.
     #[error("the registry {registry} has no repository for {reference}:\n{output}")]
-    NoRepository { registry: String, reference: ImageReference, output: String },
+    NoRepository {
+        registry: String,
+        reference: ImageReference,
+        output: String,
+    },
     /// The registry could not be reached, or refused for another reason.
     #[error("{reference} could not be pushed:\n{output}")]
-    Push { reference: ImageReference, output: String },
+    Push {
+        reference: ImageReference,
+        output: String,
+    },
     /// A program is there but could not be started.
     #[error("cannot run {program}")]
     Start { program: String, source: io::Error },
     /// A file operation failed.
     #[error("cannot {action} {}", shown(.path))]
-    File { action: &'static str, path: PathBuf, source: io::Error },
+    File {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
 }
 
 impl Error {
     /// What to do about it.
-    pub(crate) fn hints(&self) -> Vec<String> {
+    fn hint(&self) -> String {
         let hint = match self {
-            Self::UnknownImage { .. } => "ask for `restate:<version>` or `verification:<version>` in the environment",
-            Self::Reference(_) => "shorten the tag in the environment, or the registry in the cluster's file",
-            Self::NoBuilder(_) => "install one: the Debian package buildah is enough, podman and docker do as well",
+            Self::UnknownImage { .. } => {
+                "ask for `restate:<version>` or `verification:<version>` in the environment"
+            }
+            Self::Reference(_) => {
+                "shorten the tag in the environment, or the registry in the cluster's file"
+            }
+            Self::NoBuilder(_) => {
+                "install one: the Debian package buildah is enough, podman and docker do as well"
+            }
             Self::Cargo(_) => "see all of it: cargo build --release --package longrun-verification",
             Self::Changed(_) => "run the command again when nothing else is building",
             Self::Npm { .. } => "install Node.js with npm: the Debian packages nodejs and npm",
             Self::NoSuchRestate { .. } => {
                 "correct `restate.image` in the environment; all versions: npm view @restatedev/restate-server versions"
             }
-            Self::Restate(_) => "check the connection to the npm registry, then run the command again",
+            Self::Restate(_) => {
+                "check the connection to the npm registry, then run the command again"
+            }
             Self::Base { .. } => {
                 "install the Debian package mmdebstrap and check the connection to a Debian mirror, or pull the \
                  base yourself; then run the command again"
             }
-            Self::Build { .. } | Self::Start { .. } => "nothing has changed; put it right, then run the command again",
-            Self::DiskFull { .. } => "free some space: old archives are in `images` of the cache directory, and nothing else needs them",
-            Self::Unauthorised { registry, program, .. } => return login(registry, program),
-            Self::NoRepository { .. } => "create the repository (on Amazon ECR: aws ecr create-repository), then push again",
-            Self::Push { .. } => "check `registry` in the cluster's file and the connection to it, then push again",
+            Self::Build { .. } | Self::Start { .. } => {
+                "nothing has changed; put it right, then run the command again"
+            }
+            Self::DiskFull { .. } => {
+                "free some space: old archives are in `images` of the cache directory, and nothing else needs them"
+            }
+            Self::Unauthorised {
+                registry, program, ..
+            } => return login(registry, program),
+            Self::NoRepository { .. } => {
+                "create the repository (on Amazon ECR: aws ecr create-repository), then push again"
+            }
+            Self::Push { .. } => {
+                "check `registry` in the cluster's file and the connection to it, then push again"
+            }
             Self::File { .. } => "check the file's owner and the space on its disk",
         };
-        vec![hint.to_owned()]
+        hint.to_owned()
     }
 
     /// The error of a failed program, told by what it printed.
@@ -97,30 +141,96 @@ impl Error {
     }
 
     /// For `map_err`: the error of a file operation.
-    pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull => {
-                Self::DiskFull { doing: format!("to {action} {}", shown(&path)), output: source.to_string() }
-            }
-            _ => Self::File { action, path, source },
+            io::ErrorKind::StorageFull => Self::DiskFull {
+                doing: format!("to {action} {}", shown(&path)),
+                output: source.to_string(),
+            },
+            _ => Self::File {
+                action,
+                path,
+                source,
+            },
         }
     }
 
     /// For `map_err`: the error of a program that did not start.
     pub(super) fn start(program: &str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Start { program: program.to_owned(), source }
+        move |source| Self::Start {
+            program: program.to_owned(),
+            source,
+        }
     }
 }
 
-fn login(registry: &str, program: &str) -> Vec<String> {
-    let mut ways = vec![format!("log in: {program} login {registry}")];
-    // <account>.dkr.ecr.<region>.amazonaws.com
-    if let Some((_, rest)) = registry.split_once(".dkr.ecr.") {
-        let region = rest.split('.').next().unwrap_or_default();
-        ways[0] = format!(
-            "log in for twelve hours: aws ecr get-login-password --region {region} | {program} login --username AWS --password-stdin {registry}"
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = Self::chain(&error);
+        let failure = match &error {
+            // The images before it are in the registry already.
+            Error::Unauthorised { .. } | Error::NoRepository { .. } | Error::Push { .. } => {
+                Self::half_way(message)
+            }
+            _ => Self::refused(message),
+        };
+        failure.hint(error.hint())
+    }
+}
+
+fn login(registry: &str, program: &str) -> String {
+    // <account>.dkr.ecr.<region>.amazonaws.com, whose passwords last twelve hours.
+    match registry
+        .split_once(".dkr.ecr.")
+        .and_then(|(_, rest)| rest.split('.').next())
+    {
+        Some(region) => format!(
+            "log in: aws ecr get-login-password --region {region} | {program} login --username AWS --password-stdin {registry}"
+        ),
+        None => format!("log in: {program} login {registry}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_log_in_is_the_registrys() {
+        assert_eq!(
+            login("registry.example:5000", "buildah"),
+            "log in: buildah login registry.example:5000"
+        );
+        assert_eq!(
+            login("1.dkr.ecr.eu-central-1.amazonaws.com", "docker"),
+            "log in: aws ecr get-login-password --region eu-central-1 | docker login --username AWS \
+             --password-stdin 1.dkr.ecr.eu-central-1.amazonaws.com"
         );
     }
-    ways
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let full = Error::of_output(
+            "building".into(),
+            "write /x: No space left on device".into(),
+        );
+        assert!(matches!(full, Error::DiskFull { .. }), "{full}");
+        let other = Error::of_output("building".into(), "exit status 1".into());
+        assert!(matches!(other, Error::Build { .. }), "{other}");
+        let full = Error::file("write", "/x")(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(matches!(full, Error::DiskFull { .. }), "{full}");
+    }
+
+    #[test]
+    fn a_failure_has_its_cause_and_a_way_on() {
+        let error = Error::file("read", "/x")(io::Error::from(io::ErrorKind::PermissionDenied));
+        let failure = Failure::from(error);
+        assert_eq!(failure.message, "cannot read /x: permission denied");
+        assert_eq!(failure.hints.len(), 1);
+        assert_eq!(failure.end, crate::failure::End::Refused);
+    }
 }

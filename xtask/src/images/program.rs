@@ -39,21 +39,32 @@ impl Program {
     }
 
     /// Puts it into the directory that an image is built from.
-    pub(super) async fn stage(&self, cache: &Path, context: &Path, report: Report<'_>) -> Result<(), Error> {
+    pub(super) async fn stage(
+        &self,
+        cache: &Path,
+        context: &Path,
+        report: Report<'_>,
+    ) -> Result<(), Error> {
         let staged = context.join(self.file_name());
         match self {
             Self::Released { version } => copy(&install(version, cache, report).await?, &staged),
             Self::Built { path, digest } => {
                 copy(path, &staged)?;
                 // Somebody may have built again meanwhile, and the image's name would be wrong.
-                if digest_of(&staged)? == *digest { Ok(()) } else { Err(Error::Changed(path.clone())) }
+                if digest_of(&staged)? == *digest {
+                    Ok(())
+                } else {
+                    Err(Error::Changed(path.clone()))
+                }
             }
         }
     }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    std::fs::copy(from, to).map(drop).map_err(Error::file("copy", from))
+    std::fs::copy(from, to)
+        .map(drop)
+        .map_err(Error::file("copy", from))
 }
 
 fn digest_of(path: &Path) -> Result<String, Error> {
@@ -65,14 +76,27 @@ fn digest_of(path: &Path) -> Result<String, Error> {
 pub(super) async fn build(root: &Path, report: Report<'_>) -> Result<Program, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--release", "--package", "longrun-verification", "--bin", "verification"])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "longrun-verification",
+            "--bin",
+            "verification",
+        ])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root);
     // `cargo xtask` sets these for its own package. Build scripts that look at them would run again at
     // every change between here and a build by hand.
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
-        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        let of_package = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_PRIMARY_",
+        ];
         if of_package.iter().any(|start| name.starts_with(start)) {
             cargo.env_remove(&variable);
         }
@@ -83,10 +107,16 @@ pub(super) async fn build(root: &Path, report: Report<'_>) -> Result<Program, Er
             report(&format!("cargo build: {line}"));
         }
     };
-    let ran = run(&mut cargo, &news).await.map_err(Error::start("cargo"))?;
+    let ran = run(&mut cargo, &news)
+        .await
+        .map_err(Error::start("cargo"))?;
     let failed = || {
         let end = ran.end_without(is_message);
-        if end.is_empty() { Error::Cargo("cargo named no executable".into()) } else { Error::Cargo(end) }
+        if end.is_empty() {
+            Error::Cargo("cargo named no executable".into())
+        } else {
+            Error::Cargo(end)
+        }
     };
     if !ran.success {
         return Err(failed());
@@ -99,8 +129,12 @@ pub(super) async fn build(root: &Path, report: Report<'_>) -> Result<Program, Er
 /// The path in a message of cargo, if the message is about the executable that was asked for.
 fn executable(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let wanted = message["reason"] == "compiler-artifact" && message["target"]["name"] == "verification";
-    message["executable"].as_str().filter(|_| wanted).map(PathBuf::from)
+    let wanted =
+        message["reason"] == "compiler-artifact" && message["target"]["name"] == "verification";
+    message["executable"]
+        .as_str()
+        .filter(|_| wanted)
+        .map(PathBuf::from)
 }
 
 /// Installs a released server where it is missing.
@@ -118,7 +152,10 @@ async fn install(version: &str, cache: &Path, report: Report<'_>) -> Result<Path
     while let Some(news) = told.recv().await {
         report(&news);
     }
-    let installed = installing.await.map_err(io::Error::other).map_err(Error::start("npm"))?;
+    let installed = installing
+        .await
+        .map_err(io::Error::other)
+        .map_err(Error::start("npm"))?;
     installed.map_err(|error| not_installed(version, error))
 }
 
@@ -127,14 +164,24 @@ fn not_installed(version: &str, error: longrun_restate::Error) -> Error {
     let said = error.to_string();
     let path = std::env::var_os("PATH").unwrap_or_default();
     if !std::env::split_paths(&path).any(|directory| directory.join("npm").is_file()) {
-        return Error::Npm { version: version.to_owned() };
+        return Error::Npm {
+            version: version.to_owned(),
+        };
     }
     // npm's own codes: no version that matches, nothing at that address, not a version at all.
-    if ["ETARGET", "E404", "EINVALIDTAGNAME"].iter().any(|code| said.contains(code)) {
-        return Error::NoSuchRestate { version: version.to_owned() };
+    if ["ETARGET", "E404", "EINVALIDTAGNAME"]
+        .iter()
+        .any(|code| said.contains(code))
+    {
+        return Error::NoSuchRestate {
+            version: version.to_owned(),
+        };
     }
     if said.contains("ENOSPC") {
-        return Error::DiskFull { doing: format!("installing restate-server {version}"), output: said };
+        return Error::DiskFull {
+            doing: format!("installing restate-server {version}"),
+            output: said,
+        };
     }
     Error::Restate(error)
 }
@@ -146,7 +193,10 @@ mod tests {
     #[test]
     fn cargo_names_the_executable() {
         let message = r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":"/t/release/verification"}"#;
-        assert_eq!(executable(message), Some(PathBuf::from("/t/release/verification")));
+        assert_eq!(
+            executable(message),
+            Some(PathBuf::from("/t/release/verification"))
+        );
         for other in [
             "   Compiling verification",
             r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":null}"#,

@@ -39,13 +39,21 @@ impl Ran {
 
     /// Its output if it succeeded, or an error that says what it was `doing`.
     pub(super) fn succeeded(self, doing: impl Into<String>) -> Result<Self, Error> {
-        if self.success { Ok(self) } else { Err(self.error(doing)) }
+        if self.success {
+            Ok(self)
+        } else {
+            Err(self.error(doing))
+        }
     }
 }
 
 /// Runs a program to its end; dropping the future kills it. Each line it prints is news.
 pub(super) async fn run(command: &mut Command, news: Report<'_>) -> io::Result<Ran> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn()?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let said = RefCell::new(String::new());
@@ -57,8 +65,13 @@ pub(super) async fn run(command: &mut Command, news: Report<'_>) -> io::Result<R
             news(line);
         }
     };
-    let (stdout, _, status) = tokio::try_join!(lines(stdout, &hear), lines(stderr, &hear), child.wait())?;
-    Ok(Ran { success: status.success(), stdout, said: said.into_inner() })
+    let (stdout, _, status) =
+        tokio::try_join!(lines(stdout, &hear), lines(stderr, &hear), child.wait())?;
+    Ok(Ran {
+        success: status.success(),
+        stdout,
+        said: said.into_inner(),
+    })
 }
 
 async fn lines(stream: Option<impl AsyncRead + Unpin>, hear: Report<'_>) -> io::Result<String> {
@@ -76,6 +89,9 @@ async fn lines(stream: Option<impl AsyncRead + Unpin>, hear: Report<'_>) -> io::
 }
 
 pub(super) fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

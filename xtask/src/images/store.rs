@@ -16,18 +16,24 @@ pub(super) const STAGING: &str = "staging";
 const LOCK: &str = "lock";
 
 /// How many archives of one image are kept: enough to go back and forth between branches and clusters.
-const KEPT: usize = 4;
+const KEPT: usize = 3;
 
 /// Waits until nobody else builds images here, until the answer is dropped. Also removes what an
 /// interrupted build left.
 pub(super) async fn lock(folder: &Path, report: Report<'_>) -> Result<File, Error> {
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
     let path = folder.join(LOCK);
-    let lock = File::options().create(true).append(true).open(&path).map_err(Error::file("open", &path))?;
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(Error::file("open", &path))?;
     loop {
         match lock.try_lock() {
             Ok(()) => break,
-            Err(TryLockError::WouldBlock) => report("waiting for another command that builds images"),
+            Err(TryLockError::WouldBlock) => {
+                report("waiting for another command that builds images")
+            }
             Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -41,7 +47,9 @@ pub(super) async fn lock(folder: &Path, report: Report<'_>) -> Result<File, Erro
 /// Removes all archives of an image but the newest.
 pub(super) fn prune(folder: &Path, name: &str) {
     let start = format!("{name}.");
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
     let mut archives: Vec<_> = entries
         .flatten()
         .filter(|entry| {
