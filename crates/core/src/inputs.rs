@@ -194,6 +194,17 @@ fn find<'a, T>(
 pub fn parse_environment(file: &str, text: &str) -> Result<Environment, InputError> {
     let environment: Environment = yaml::parse(file, text)?;
     yaml::named_like_file(file, text, &environment.name)?;
+    let name = environment.name.as_str();
+    if name == "default" || name.starts_with("kube-") {
+        let (line, column) = yaml::locate(text, &["name"]);
+        return Err(InputError {
+            file: file.to_string(),
+            line,
+            column,
+            message: format!("the namespace `{name}` belongs to Kubernetes"),
+            hint: Some("an environment has a namespace to itself".to_string()),
+        });
+    }
     for (component, memory, limit) in environment.memories() {
         if limit < memory {
             let (line, column) = yaml::locate(text, &[component, "memoryLimit"]);

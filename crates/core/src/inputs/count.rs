@@ -35,9 +35,7 @@ impl TryFrom<i64> for Count {
         match u32::try_from(count) {
             Ok(count) if (1..=MOST).contains(&count) => Ok(Self(count)),
             Ok(0) => Err(format!("0 is too few\n{HINT}")),
-            _ => Err(format!(
-                "{count} is out of range\n{HINT}"
-            )),
+            _ => Err(format!("{count} is out of range\n{HINT}")),
         }
     }
 }

@@ -79,7 +79,33 @@ fn uid(text: &str) -> Result<(), String> {
     ))
 }
 
+/// The settings that a template gives, and the key of an environment that they come from.
+const GIVEN: [(&str, &str); 8] = [
+    ("RESTATE_ADMIN__QUERY_ENGINE__MEMORY_SIZE", "`queryMemory`"),
+    (
+        "RESTATE_BASE_DIR",
+        "the template: it is the same everywhere",
+    ),
+    ("RESTATE_CLUSTER_NAME", "the environment's name"),
+    ("RESTATE_DEFAULT_NUM_PARTITIONS", "`partitions`"),
+    (
+        "RESTATE_LOG_FORMAT",
+        "the template: it is the same everywhere",
+    ),
+    (
+        "RESTATE_NODE_NAME",
+        "the template: it is the same everywhere",
+    ),
+    ("RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE", "`rocksdbMemory`"),
+    ("RESTATE_SHUTDOWN_TIMEOUT", "`shutdownTimeout`"),
+];
+
 fn setting(text: &str) -> Result<(), String> {
+    if let Some((_, from)) = GIVEN.iter().find(|(name, _)| *name == text) {
+        return Err(format!(
+            "`{text}` would be there twice\nit comes from {from}"
+        ));
+    }
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     match text.strip_prefix("RESTATE_") {
         Some(rest) if !rest.is_empty() && rest.chars().all(allowed) => Ok(()),

@@ -17,9 +17,8 @@ storage:
 ";
 
 fn answer<T>(result: Result<T, InputError>) -> String {
-    let error = match result {
-        Ok(_) => return "accepted".to_owned(),
-        Err(error) => error,
+    let Err(error) = result else {
+        return "accepted".to_owned();
     };
     let hint = error
         .hint
@@ -97,6 +96,8 @@ fn bad_environments() {
         "restate:\n  memory: 2Gi\n  memoryLimit: 1Gi\n",
         // Not Restate's.
         "restate:\n  settings:\n    RUST_LOG: debug\n",
+        "restate:\n  settings:\n    RESTATE_BASE_DIR: /data\n",
+        "restate:\n  settings:\n    RESTATE_SHUTDOWN_TIMEOUT: 2m\n",
         // Another shape.
         "restate: 1.7.12\n",
         "test: [1]\n",
@@ -110,6 +111,10 @@ fn bad_environments() {
 
 #[test]
 fn bad_files() {
+    let foreign = ["default", "kube-system"].map(|name| {
+        let file = format!("environments/{name}.yaml");
+        answer(parse_environment(&file, &ENVIRONMENT.replace("calm", name))) + "\n\n"
+    });
     let environments = dialogue(
         [
             "",
@@ -141,7 +146,10 @@ fn bad_files() {
         ],
         |text| answer(parse_images("clusters/dev.images.yaml", text)),
     );
-    insta::assert_snapshot!(format!("{environments}{clusters}{images}"));
+    insta::assert_snapshot!(format!(
+        "{environments}{}{clusters}{images}",
+        foreign.concat()
+    ));
 }
 
 #[test]

@@ -43,9 +43,8 @@ fn render_with(template: &str, environment: &Environment) -> Result<Vec<Rendered
 }
 
 fn answer(template: &str) -> String {
-    let error = match render_with(template, &environment()) {
-        Ok(_) => return "accepted".to_owned(),
-        Err(error) => error,
+    let Err(error) = render_with(template, &environment()) else {
+        return "accepted".to_owned();
     };
     let hint = error
         .hint
