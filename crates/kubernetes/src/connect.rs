@@ -1,11 +1,11 @@
 //! The way to a cluster: from a kubeconfig to a client that has seen whose cluster it is. Nothing else makes
 //! a client, and nothing uses "whatever context is current".
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use kube::{
     Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext},
 };
 use longrun_core::object::Uid;
 use serde_json::Value;
@@ -62,6 +62,19 @@ pub enum ConnectError {
         /// Those that it has.
         there: Vec<String>,
     },
+    /// The kubeconfig knows no such EKS cluster.
+    #[error(
+        "the kubeconfig has no context of the EKS cluster {name} in {region}; it has {}; add it: aws eks update-kubeconfig --region {region} --name {name}",
+        listed(.there)
+    )]
+    NoEksContext {
+        /// The cluster's name in EKS.
+        name: String,
+        /// The region it is in.
+        region: String,
+        /// The contexts that there are.
+        there: Vec<String>,
+    },
     /// The credentials are expired or wrong, or their program failed.
     #[error(
         "{server} does not accept the credentials ({cause}): they have expired or are another cluster's; renew them (log in again) and run the same command again"
@@ -70,6 +83,16 @@ pub enum ConnectError {
         /// The API server's address.
         server: String,
         /// In the API server's or the program's words.
+        cause: String,
+    },
+    /// What answers cannot prove that it is the kubeconfig's API server.
+    #[error(
+        "{server} is not the API server that the kubeconfig was made for: {cause}; was the cluster made anew, or does something else answer at this address?"
+    )]
+    AnotherServer {
+        /// The API server's address.
+        server: String,
+        /// Why.
         cause: String,
     },
     /// Nothing answers at the API server's address.
@@ -178,27 +201,65 @@ async fn recognise(access: &Access) -> Result<(kube::Client, String, Uid), Conne
     Ok((kube, server, uid))
 }
 
+impl Access {
+    /// The name of the context that is meant.
+    fn context_in(&self, kubeconfig: &Kubeconfig) -> Result<String, ConnectError> {
+        let meant = |there: &&NamedContext| match self {
+            Self::File(_) => false,
+            Self::Context(name) => there.name == *name,
+            // The ARN, `arn:aws:eks:<region>:<account>:cluster/<name>`, whatever the context is called.
+            Self::Eks { name, region } => there.context.as_ref().is_some_and(|context| {
+                context
+                    .cluster
+                    .starts_with(&format!("arn:aws:eks:{region}:"))
+                    && context.cluster.ends_with(&format!(":cluster/{name}"))
+            }),
+        };
+        let found = kubeconfig.contexts.iter().find(meant);
+        found.map(|there| there.name.clone()).ok_or_else(|| {
+            let there = kubeconfig
+                .contexts
+                .iter()
+                .map(|there| there.name.clone())
+                .collect();
+            match self {
+                Self::Eks { name, region } => {
+                    let (name, region) = (name.clone(), region.clone());
+                    ConnectError::NoEksContext {
+                        name,
+                        region,
+                        there,
+                    }
+                }
+                Self::File(_) | Self::Context(_) => {
+                    let context = self.to_string();
+                    ConnectError::NoContext { context, there }
+                }
+            }
+        })
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Context(name) => f.write_str(name),
+            Self::Eks { name, region } => write!(f, "{name} in {region}"),
+        }
+    }
+}
+
 async fn configuration(access: &Access) -> Result<Config, ConnectError> {
-    let (kubeconfig, context) = match access {
-        Access::File(path) => (Kubeconfig::read_from(path), None),
-        Access::Context(name) => (Kubeconfig::read(), Some(name.clone())),
+    let kubeconfig = match access {
+        Access::File(path) => Kubeconfig::read_from(path),
+        Access::Context(_) | Access::Eks { .. } => Kubeconfig::read(),
     };
     let kubeconfig = kubeconfig.map_err(unreadable)?;
-    if let Some(context) = &context
-        && !kubeconfig
-            .contexts
-            .iter()
-            .any(|there| there.name == *context)
-    {
-        return Err(ConnectError::NoContext {
-            context: context.clone(),
-            there: kubeconfig
-                .contexts
-                .into_iter()
-                .map(|there| there.name)
-                .collect(),
-        });
-    }
+    let context = match access {
+        Access::File(_) => None,
+        Access::Context(_) | Access::Eks { .. } => Some(access.context_in(&kubeconfig)?),
+    };
     let options = KubeConfigOptions {
         context,
         ..KubeConfigOptions::default()
@@ -233,6 +294,9 @@ fn unreadable(error: KubeconfigError) -> ConnectError {
 fn refusal(server: &str, failure: Failure) -> ConnectError {
     let server = server.to_owned();
     match failure {
+        Failure::NoAnswer { cause, .. } if cause.contains("certificate") => {
+            ConnectError::AnotherServer { server, cause }
+        }
         Failure::NoAnswer { cause, .. } => ConnectError::Unreachable { server, cause },
         Failure::Credentials { cause, .. } => ConnectError::Credentials { server, cause },
         Failure::Refused { status, .. } if status.code == 401 => ConnectError::Credentials {

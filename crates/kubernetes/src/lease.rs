@@ -30,9 +30,12 @@ const DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(4);
 
-/// A holder that could not renew for this long stops. It is less than the duration, so that it has stopped
-/// before another may begin: a write takes its time too.
+/// A holder that could not renew for this long touches nothing until it has renewed again. It is less than
+/// the duration, so that it stands still before another may begin: a write takes its time too.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long one renewal may take.
+const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// How often a lease of another holder is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -74,6 +77,18 @@ pub enum LeaseError {
     /// The API server did not say.
     #[error("whether another operation is at work is not known, and nothing was changed: {0}")]
     Failure(#[from] Failure),
+}
+
+/// Whether a lease can be relied upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseStanding {
+    /// Nobody else can be at work.
+    Held,
+    /// It could not be renewed lately, because the API server is silent or this machine slept: another may
+    /// have begun. Nothing may be changed until it is held or lost.
+    Overdue,
+    /// Another has it, or it is gone, for this reason.
+    Lost(String),
 }
 
 /// The right to change an environment, while it lasts. End it with [`Lease::release`]; dropped without, it
@@ -144,11 +159,11 @@ impl Lease {
                         }
                         Verdict::Silent { remaining } => {
                             progress(&Doing::Note(&format!(
-                                "{} ({}) holds the lease since {} and is silent: it is taken over in {} s",
+                                "{} ({}) holds the lease since {}: it is taken over when nothing is heard of them for {} s",
                                 found.who,
                                 found.operation,
                                 found.acquired,
-                                remaining.as_secs().max(1)
+                                found.duration.as_secs()
                             )));
                             tokio::time::sleep(LOOK.min(remaining)).await;
                             false
@@ -173,14 +188,17 @@ impl Lease {
         }
     }
 
-    /// Why the lease is not held any more, if that is so. Look before every write.
+    /// Whether it can be relied upon at this moment. Look before every write.
     #[must_use]
-    pub fn lost(&self) -> Option<String> {
+    pub fn standing(&self) -> LeaseStanding {
         let State { renewed, lost } = self.state.borrow().clone();
-        lost.or_else(|| overdue(renewed.at_most_ago()))
+        match lost {
+            Some(cause) => LeaseStanding::Lost(cause),
+            None => overdue(renewed.at_most_ago()),
+        }
     }
 
-    /// Ends when the lease is lost, if ever.
+    /// Ends when the lease is lost for good, if ever.
     pub async fn until_lost(&self) {
         let mut state = self.state.clone();
         if state.wait_for(|state| state.lost.is_some()).await.is_err() {
@@ -215,14 +233,13 @@ fn reference(namespace: &str) -> ObjectRef {
     ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", namespace, NAME)
 }
 
-/// Why a lease that was renewed this long ago is not to be relied upon any more.
-fn overdue(renewed_ago: Duration) -> Option<String> {
-    (renewed_ago >= DEADLINE).then(|| {
-        format!(
-            "the lease could not be renewed for {} s: another operation may have begun",
-            renewed_ago.as_secs()
-        )
-    })
+/// Whether a lease that was renewed this long ago can still be relied upon.
+fn overdue(renewed_ago: Duration) -> LeaseStanding {
+    if renewed_ago < DEADLINE {
+        LeaseStanding::Held
+    } else {
+        LeaseStanding::Overdue
+    }
 }
 
 /// Renews until the lease is lost or the task is aborted.
@@ -231,24 +248,18 @@ async fn renew(held: Held, say: watch::Sender<State>) {
     loop {
         tokio::time::sleep(pause).await;
         let before = Moment::now();
-        let last = say.borrow().renewed;
-        let patience = DEADLINE.saturating_sub(last.at_most_ago());
-        let cause = match tokio::time::timeout(patience, held.renew()).await {
+        match tokio::time::timeout(ATTEMPT, held.renew()).await {
             Ok(Ok(())) => {
                 say.send_modify(|state| state.renewed = before);
                 pause = RENEWAL;
-                None
             }
-            Ok(Err(Lost::Taken(cause))) => Some(cause),
-            // The lease stands while the API server is silent, for a while.
-            Ok(Err(Lost::Unknown)) | Err(_) => {
-                pause = LOOK;
-                overdue(last.at_most_ago())
+            Ok(Err(Lost::Taken(cause))) => {
+                say.send_modify(|state| state.lost = Some(cause));
+                return;
             }
-        };
-        if cause.is_some() {
-            say.send_modify(|state| state.lost = cause);
-            return;
+            // Nobody can take it over as long as the API server is silent, and then only after having
+            // watched it: a later renewal proves that nobody has.
+            Ok(Err(Lost::Unknown)) | Err(_) => pause = LOOK,
         }
     }
 }
@@ -367,8 +378,8 @@ mod tests {
 
     #[test]
     fn a_holder_stops_before_another_may_begin() {
-        assert_eq!(overdue(RENEWAL * 2), None);
-        assert!(overdue(DEADLINE).is_some());
+        assert_eq!(overdue(RENEWAL * 2), LeaseStanding::Held);
+        assert_eq!(overdue(DEADLINE), LeaseStanding::Overdue);
         assert!(DEADLINE + RENEWAL < DURATION, "a write must fit in between");
     }
 }

@@ -24,7 +24,7 @@ pub use client::Client;
 pub use connect::{Access, ConnectError, connect, identity};
 pub use drive::{Stopped, drive, prepare};
 pub use failure::{Failure, Grant};
-pub use lease::{Holder, Lease, LeaseError};
+pub use lease::{Holder, Lease, LeaseError, LeaseStanding};
 pub use observe::{ObserveError, observe};
 pub use progress::{Doing, Progress};
 pub use report::{PodReport, Report};

@@ -49,7 +49,13 @@ impl Report {
     /// cause that stopped the plan is the news.
     pub(crate) async fn gather(client: &Client, seen: &Sight, since: Option<Timestamp>) -> Self {
         let mut pods = Vec::new();
-        for failing in seen.pods.iter().flat_map(failing).take(PODS) {
+        for failing in seen
+            .pods
+            .iter()
+            .filter(|pod| is_news(pod, since))
+            .flat_map(failing)
+            .take(PODS)
+        {
             pods.push(with_log(client, failing).await);
         }
         let mut warnings: Vec<String> = seen
@@ -107,6 +113,19 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Pods that were over before, for example of earlier test Jobs, are not the cause.
+fn is_news(pod: &Value, since: Option<Timestamp>) -> bool {
+    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
+    let over = matches!(text("/status/phase"), Some("Succeeded" | "Failed"));
+    let created = text("/metadata/creationTimestamp").and_then(|time| time.parse().ok());
+    // Kubernetes writes whole seconds.
+    let early = |since: Timestamp, created: Timestamp| created.as_second() < since.as_second();
+    !(over
+        && since
+            .zip(created)
+            .is_some_and(|(since, created)| early(since, created)))
 }
 
 /// A container that fails, before its log is asked for.

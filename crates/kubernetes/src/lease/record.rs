@@ -23,7 +23,7 @@ pub(crate) struct Record {
     pub(crate) acquired: String,
     /// It changes with every renewal, whatever the holder's clock says.
     pub(super) version: String,
-    duration: Duration,
+    pub(super) duration: Duration,
     pub(super) transitions: u64,
 }
 

@@ -1,0 +1,53 @@
+//! How a plan that could not be done to its end is told.
+
+use std::fmt;
+
+use longrun_core::journal::{Journal, Reason};
+
+use crate::report::Report;
+
+/// A plan that was not done to its end, and what state that leaves.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Why.
+    pub reason: Reason,
+    /// How far it came.
+    pub journal: Journal,
+    /// What the reader needs to find the cause.
+    pub report: Report,
+}
+
+impl std::error::Error for Stopped {}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = &self.journal.plan().steps;
+        let entries = self.journal.entries();
+        let acted = entries.iter().filter(|entry| {
+            let watch = steps
+                .get(entry.step)
+                .is_some_and(|step| step.act.is_watch());
+            entry.acted.is_some() && !entry.undone && !watch
+        });
+        let writes = steps.iter().filter(|step| !step.act.is_watch()).count();
+        let undone = entries.iter().filter(|entry| entry.undone).count();
+        writeln!(f, "{}", self.reason)?;
+        write!(f, "{}", self.report)?;
+        let acted = acted.count();
+        if acted == 0 {
+            f.write_str("nothing is changed")?;
+        } else {
+            write!(f, "{acted} of {writes} changes are made and stay")?;
+        }
+        if undone > 0 {
+            write!(f, ", {undone} taken back")?;
+        }
+        for effect in self.journal.left() {
+            write!(f, "\nstill in effect: {effect}")?;
+        }
+        write!(
+            f,
+            "\nrun the same command again when the cause is gone: it goes on from there"
+        )
+    }
+}
