@@ -27,7 +27,17 @@ use random::Random;
 use world::{NAMESPACE, World, reference};
 
 /// Schedules that failed once, with what they found.
-const ONCE_FAILED: &[(u64, &str)] = &[];
+const ONCE_FAILED: &[(u64, &str)] = &[
+    (
+        315,
+        "the model took the way back to a registered version for a mixture",
+    ),
+    (
+        329,
+        "the model took a Job that a person deleted for a service that is not registered",
+    ),
+    (1418, "the same"),
+];
 
 /// What the environment's file asks for: it changes between two deployments.
 #[derive(Clone, Debug)]
@@ -475,7 +485,7 @@ fn every_schedule_converges_and_loses_nothing() {
         play(seed).unwrap_or_else(|story| panic!("{story}"));
         return;
     }
-    let schedules = number("LONGRUN_SCHEDULES").unwrap_or(500);
+    let schedules = number("LONGRUN_SCHEDULES").unwrap_or(150);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     std::thread::scope(|scope| {
         for thread in 0..threads {

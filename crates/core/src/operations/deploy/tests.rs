@@ -502,6 +502,8 @@ fn a_status_never_moves_the_digest_and_an_intent_always_does() {
         live["metadata"]["resourceVersion"] = json!("99");
         observed.sight.object = Some(live.clone());
     }
+    let set = &mut later.of("StatefulSet").sight;
+    set.object.as_mut().unwrap()["status"]["readyReplicas"] = json!(0);
     assert_eq!(digest(&later), before);
     later.live("Deployment")["spec"]["replicas"] = json!(7);
     assert_ne!(digest(&later), before);
