@@ -32,7 +32,8 @@ pub(crate) fn refusal(status: &Status) -> Refusal {
     }
     if let Some(grant) = Grant::missing(status) {
         return Refusal::Forbidden {
-            verb: grant.verb.clone(),
+            verb: grant.verb,
+            resource: grant.resource,
             message: status.message.clone(),
         };
     }
@@ -103,6 +104,7 @@ mod tests {
             check(&status),
             Refusal::Forbidden {
                 verb: "patch".to_owned(),
+                resource: "deployments".to_owned(),
                 message: message.to_owned(),
             }
         );

@@ -101,6 +101,8 @@ pub enum Refusal {
     Forbidden {
         /// `patch`, …
         verb: String,
+        /// What rules of Roles call it: `cronjobs`, …
+        resource: String,
         /// In the API server's words.
         message: String,
     },

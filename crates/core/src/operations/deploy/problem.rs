@@ -111,12 +111,15 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
             f,
             "{object} is invalid: {message}; correct its template or the environment's file"
         ),
-        Refusal::Forbidden { verb, message } => {
+        Refusal::Forbidden {
+            verb,
+            resource,
+            message,
+        } => {
             let group = object.group();
             write!(
                 f,
-                "no permission to {verb} {object}: {message}; grant it with a rule {{apiGroups: [{group:?}], kind: {}, verbs: [get, list, watch, create, patch, delete]}}",
-                object.kind
+                "no permission to {verb} {object}: {message}; grant it with a rule {{apiGroups: [{group:?}], resources: [{resource:?}], verbs: [get, list, watch, create, patch, delete]}}"
             )
         }
         Refusal::Other(message) if message.contains("exceeded quota") => write!(

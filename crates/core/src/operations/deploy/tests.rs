@@ -439,12 +439,12 @@ fn every_refusal_names_object_cause_and_way_on() {
     let (manager, field) = ("kubectl-edit".into(), ".data.value".into());
     let conflict = Refusal::Conflict(vec![Conflict { manager, field }]);
     refuse(&mut cluster, "ConfigMap", conflict);
-    let (verb, message) = ("patch".into(), "User \"x\" cannot patch resource".into());
-    refuse(
-        &mut cluster,
-        "CronJob",
-        Refusal::Forbidden { verb, message },
-    );
+    let forbidden = Refusal::Forbidden {
+        verb: "patch".into(),
+        resource: "cronjobs".into(),
+        message: "User \"x\" cannot patch resource".into(),
+    };
+    refuse(&mut cluster, "CronJob", forbidden);
     let quota = "pods \"x\" is forbidden: exceeded quota: small, requested: cpu=2";
     refuse(&mut cluster, "StatefulSet", Refusal::Other(quota.into()));
     let immutable = "spec.selector: Invalid value: …: field is immutable";
@@ -463,7 +463,7 @@ fn every_refusal_names_object_cause_and_way_on() {
     job["metadata"]["finalizers"] = json!(["example.com/hold"]);
     assert_snapshot!(check(&cluster.facts), @r#"
     this cannot be deployed; nothing was changed
-      - no permission to patch CronJob test: User "x" cannot patch resource; grant it with a rule {apiGroups: ["batch"], kind: CronJob, verbs: [get, list, watch, create, patch, delete]}
+      - no permission to patch CronJob test: User "x" cannot patch resource; grant it with a rule {apiGroups: ["batch"], resources: ["cronjobs"], verbs: [get, list, watch, create, patch, delete]}
       - Job discover is being deleted and held by example.com/hold: when it is gone, deploy again
       - StatefulSet restate is refused: pods "x" is forbidden: exceeded quota: small, requested: cpu=2; raise that quota, or ask for less in the environment's file
       - Deployment verification has a field that cannot be changed: spec.selector: Invalid value: …: field is immutable; take the change back, or delete the object yourself if what it holds may go
