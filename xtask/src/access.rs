@@ -46,7 +46,7 @@ pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure>
     if up.started {
         work.done("the embedded cluster runs");
     } else {
-        work.quiet();
+        drop(work);
     }
     Ok(up)
 }
@@ -72,9 +72,9 @@ pub(crate) fn way(cluster: &Cluster) -> Result<(longrun_kubernetes::Access, Opti
 
 fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
     let status = embedded(name)?.status().map_err(embedded_failure)?;
-    match status.running {
-        Some(running) => Ok((status.kubeconfig, Uid(running.kube_system_uid))),
-        None => Err(Failure::refused(format!("the embedded cluster {name} does not run"))
+    match (status.running, status.kube_system_uid) {
+        (Some(_), Some(uid)) => Ok((status.kubeconfig, Uid(uid))),
+        _ => Err(Failure::refused(format!("the embedded cluster {name} does not run"))
             .hint(format!("start it: cargo xtask local up --name {name}"))),
     }
 }

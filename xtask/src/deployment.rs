@@ -43,6 +43,8 @@ impl Deployment {
         let inputs = project.inputs()?;
         let templates = project.templates()?;
         let mut chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
+        // A mistake in a template is told before anything is started or built.
+        render_all(&templates, &chosen, &[])?;
         let mut extras = Vec::new();
         if chosen.cluster.access.is_embedded() {
             (chosen.images, extras) = prepare_embedded(&chosen, project, answers, terminal).await?;
@@ -96,13 +98,12 @@ async fn prepare_embedded(
     let workshop = Workshop::new(project.root(), access::places()?.cache);
     let built = workshop
         .references(chosen.environment.images(), &chosen.cluster.registry, &report)
-        .await
-        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
+        .await?;
     let mut imported = 0;
     for image in &built {
         if !cluster.has_image(image.reference.as_str()).map_err(access::embedded_failure)? {
             let archive =
-                workshop.archive(image, &report).await.map_err(|error| Failure::refused(Failure::chain(&error)))?;
+                workshop.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
             cluster.import_image(&archive).map_err(access::embedded_failure)?;
             imported += 1;
@@ -111,7 +112,7 @@ async fn prepare_embedded(
     if imported > 0 {
         work.done("the images are built and in the cluster");
     } else {
-        work.quiet();
+        drop(work);
     }
     let definitions = cluster.snapshot_crds(&|_| {}).map_err(access::embedded_failure)?;
     let extras = definitions

@@ -96,9 +96,7 @@ impl Workshop {
             recipe => recipe.map_err(Error::file("read", &containerfile))?,
         };
         let program = match name.name() {
-            "restate" => Program::Released {
-                version: name.tag().to_owned(),
-            },
+            "restate" => Program::released(name.tag())?,
             "verification" => program::build(&self.root, report).await?,
             _ => {
                 return Err(Error::UnknownImage {

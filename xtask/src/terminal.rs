@@ -3,7 +3,11 @@
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -121,71 +125,97 @@ impl Terminal {
 /// A long piece of work, shown while it goes on: on a terminal a line that is redrawn, in a pipe a
 /// line for each change and a sign of life in between.
 pub(crate) struct Work {
-    what: String,
     began: Instant,
-    bar: Option<ProgressBar>,
-    said: Mutex<(String, Instant)>,
+    shown: Shown,
 }
 
-/// In a pipe, the same news is not repeated more often than this.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// In a pipe, news come no faster than this.
-const NEWS: Duration = Duration::from_secs(2);
+enum Shown {
+    Redrawn(ProgressBar),
+    Lines { news: Arc<Mutex<News>>, ended: Sender<()>, printer: Option<JoinHandle<()>> },
+}
+
+/// What there is to print.
+struct News {
+    latest: String,
+    printed: bool,
+}
+
+/// In a pipe, news come no faster than this; what is done sooner needs none.
+const PACE: Duration = Duration::from_secs(2);
+/// In a pipe, the same news is repeated this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 impl Work {
     fn begin(what: &str, redraw: bool) -> Self {
-        let bar = redraw.then(|| {
+        let began = Instant::now();
+        let shown = if redraw {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
                 bar.set_style(style);
             }
             bar.set_prefix(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        let began = Instant::now();
-        Self { what: what.to_owned(), began, bar, said: Mutex::new((String::new(), began)) }
+            Shown::Redrawn(bar)
+        } else {
+            let news = Arc::new(Mutex::new(News { latest: String::new(), printed: true }));
+            let (ended, end) = std::sync::mpsc::channel();
+            let (what, printed) = (what.to_owned(), Arc::clone(&news));
+            let printer = std::thread::spawn(move || print_news(&what, began, &printed, &end));
+            Shown::Lines { news, ended, printer: Some(printer) }
+        };
+        Self { began, shown }
     }
 
     /// The latest news: what is waited for, or what just happened.
     pub(crate) fn report(&self, news: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(news.to_owned());
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = said.1.elapsed();
-        if (said.0 != news && since >= NEWS) || since >= SIGN_OF_LIFE {
-            anstream::eprintln!("  {}: {news} ({})", self.what, seconds(self.began.elapsed()));
-            *said = (news.to_owned(), Instant::now());
+        match &self.shown {
+            Shown::Redrawn(bar) => bar.set_message(news.to_owned()),
+            Shown::Lines { news: shared, .. } => {
+                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                if shared.latest != news {
+                    *shared = News { latest: news.to_owned(), printed: false };
+                }
+            }
         }
     }
 
-    /// The work is done; says so in a line that stays. What took no time is not worth one.
+    /// The work is done; says so in a line that stays.
     pub(crate) fn done(self, result: &str) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
         let took = self.began.elapsed();
-        if took < NEWS {
+        drop(self);
+        if took < PACE {
             anstream::eprintln!("✓ {result}");
         } else {
             anstream::eprintln!("✓ {result} ({})", seconds(took));
         }
     }
+}
 
-    /// Ends without a word.
-    pub(crate) fn quiet(self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+/// Ends without a word, as an error does.
+impl Drop for Work {
+    fn drop(&mut self) {
+        match &mut self.shown {
+            Shown::Redrawn(bar) => bar.finish_and_clear(),
+            Shown::Lines { ended, printer, .. } => {
+                let _ = ended.send(());
+                if let Some(printer) = printer.take() {
+                    let _ = printer.join();
+                }
+            }
         }
     }
 }
 
-impl Drop for Work {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+/// Prints what is new at the pace of a reader until the work ends.
+fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>) {
+    let mut last = Instant::now();
+    while end.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
+        let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
+        if !news.printed || last.elapsed() >= SIGN_OF_LIFE {
+            let latest = if news.latest.is_empty() { "still at it" } else { &news.latest };
+            anstream::eprintln!("  {what}: {latest} ({})", seconds(began.elapsed()));
+            news.printed = true;
+            last = Instant::now();
         }
     }
 }

@@ -44,16 +44,15 @@ pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> 
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
-    let failed = |error| Failure::half_way(Failure::chain(&error));
     let workshop = Workshop::new(project.root(), access::places()?.cache);
-    let images = workshop.references(names, &cluster.registry, &report).await.map_err(failed)?;
+    let images = workshop.references(names, &cluster.registry, &report).await?;
     let mut recorded = Images::default();
     let mut built = Vec::new();
     for image in &images {
         let (reference, archive) = if args.push {
-            (workshop.push(image, &report).await.map_err(failed)?, None)
+            (workshop.push(image, &report).await?, None)
         } else {
-            let archive = workshop.archive(image, &report).await.map_err(failed)?;
+            let archive = workshop.archive(image, &report).await?;
             (image.reference.clone(), Some(archive.display().to_string()))
         };
         recorded.insert(image.name.clone(), reference.clone());

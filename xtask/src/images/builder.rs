@@ -138,6 +138,7 @@ impl Builder {
                 "docker",
                 "--isolation",
                 "chroot",
+                "--layers=false",
                 "--pull-never",
             ],
             Self::Buildah => &[

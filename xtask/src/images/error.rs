@@ -148,7 +148,7 @@ impl Error {
         let path = path.into();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull => Self::DiskFull {
-                doing: format!("to {action} {}", shown(&path)),
+                doing: format!("the attempt to {action} {}", shown(&path)),
                 output: source.to_string(),
             },
             _ => Self::File {

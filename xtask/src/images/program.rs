@@ -22,6 +22,21 @@ pub(super) enum Program {
 }
 
 impl Program {
+    /// The released server of an exact version. npm would also take ranges and tags, which mean another
+    /// version tomorrow.
+    pub(super) fn released(version: &str) -> Result<Self, Error> {
+        let (numbers, _) = version.split_once('-').unwrap_or((version, ""));
+        let numbers: Vec<&str> = numbers.split('.').collect();
+        let is_exact =
+            numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok());
+        let version = version.to_owned();
+        if is_exact {
+            Ok(Self::Released { version })
+        } else {
+            Err(Error::NoSuchRestate { version })
+        }
+    }
+
     /// What the Containerfile calls it.
     pub(super) fn file_name(&self) -> &'static str {
         match self {
@@ -189,6 +204,17 @@ fn not_installed(version: &str, error: longrun_restate::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_exact_versions_of_restate_are_taken() {
+        for exact in ["1.7.12", "1.8.0-rc.1"] {
+            assert!(Program::released(exact).is_ok(), "{exact}");
+        }
+        for moving in ["1", "1.7", "next", "v1.7.12", "1.7.x", "1.7.12.1", ""] {
+            let error = Program::released(moving).expect_err(moving);
+            assert!(matches!(error, Error::NoSuchRestate { .. }), "{error}");
+        }
+    }
 
     #[test]
     fn cargo_names_the_executable() {

@@ -128,7 +128,7 @@ async fn what_has_no_containerfile_is_refused() {
 async fn a_tag_without_room_for_the_key_is_refused() {
     let scratch = Scratch::new("long");
     let error = scratch
-        .reference(&format!("restate:{}", "1".repeat(120)), "localhost")
+        .reference(&format!("restate:1.7.12-{}", "1".repeat(113)), "localhost")
         .await
         .expect_err("refused");
     assert!(matches!(&error, Error::Reference(_)), "{error}");
