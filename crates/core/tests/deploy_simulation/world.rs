@@ -40,6 +40,8 @@ pub(crate) struct World {
     /// A person has resumed the tests.
     pub(crate) overridden: bool,
     pub(crate) violation: Option<String>,
+    /// What happened, for the reader of a failure.
+    pub(crate) story: Vec<String>,
     uids: u64,
     ticks: u64,
 }
@@ -112,13 +114,20 @@ impl World {
             registered: String::new(),
             overridden: false,
             violation: None,
+            story: Vec::new(),
             uids: 0,
             ticks: 0,
         }
     }
 
     pub(crate) fn violate(&mut self, what: String) {
+        self.tell(format!("VIOLATION: {what}"));
         self.violation.get_or_insert(what);
+    }
+
+    pub(crate) fn tell(&mut self, what: String) {
+        let time = self.now.strftime("%H:%M:%S");
+        self.story.push(format!("{time} {what}"));
     }
 
     /// Stores an object as a new incarnation.
@@ -276,6 +285,7 @@ impl World {
             return Err("the object has been modified".into());
         }
         self.writes += 1;
+        self.tell(effect.to_string());
         match effect {
             Effect::Watch { .. } => Ok(None),
             Effect::Create { object } | Effect::Snapshot { object, .. } => {
@@ -439,6 +449,15 @@ impl World {
         })
     }
 
+    /// It is over when all that runs is registered, or when nothing runs.
+    fn look_for_a_mixture(&mut self) {
+        let service = self.objects.get(&reference("Deployment", "verification"));
+        let registered = service.map(image) == Some(&self.registered);
+        if service.is_none() || (registered && self.serves()) {
+            self.mixing = false;
+        }
+    }
+
     fn run(&mut self, place: &ObjectRef, random: &mut Random) {
         if self.objects[place].get("status").is_some() {
             return;
@@ -453,6 +472,7 @@ impl World {
         self.update(place, "status", status);
         if good && place.name == "discover" {
             self.registered = image(&job).to_owned();
+            self.look_for_a_mixture();
         }
         let owner = job.pointer("/metadata/ownerReferences").is_some();
         if good && owner && place.name.starts_with("test-") {
@@ -466,10 +486,7 @@ impl World {
         if cron.pointer("/spec/suspend") == Some(&json!(true)) {
             return;
         }
-        let service = self.objects.get(&reference("Deployment", "verification"));
-        if self.serves() && service.map(image) == Some(&self.registered) {
-            self.mixing = false;
-        }
+        self.look_for_a_mixture();
         if place.name == "test" && self.mixing && !self.overridden {
             self.violate("a test began while two versions of the service could meet".into());
         }
