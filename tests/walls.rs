@@ -17,10 +17,18 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("longrun-program", &[]),
     ("longrun-restate", &[]),
     ("longrun-tests", &[]),
-    ("longrun-verification", &["longrun-program", "longrun-restate"]),
+    (
+        "longrun-verification",
+        &["longrun-program", "longrun-restate"],
+    ),
     (
         "xtask",
-        &["longrun-core", "longrun-embedded", "longrun-kubernetes", "longrun-restate"],
+        &[
+            "longrun-core",
+            "longrun-embedded",
+            "longrun-kubernetes",
+            "longrun-restate",
+        ],
     ),
 ];
 
@@ -43,11 +51,21 @@ fn root() -> PathBuf {
 /// Package → the packages that it uses outside its own tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
     metadata["packages"]
@@ -55,8 +73,14 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .expect("packages")
         .iter()
         .map(|package| {
-            let used = package["dependencies"].as_array().expect("dependencies").iter();
-            let used = used.filter(|dependency| dependency["kind"] != "dev").map(name).collect();
+            let used = package["dependencies"]
+                .as_array()
+                .expect("dependencies")
+                .iter();
+            let used = used
+                .filter(|dependency| dependency["kind"] != "dev")
+                .map(name)
+                .collect();
             (name(package), used)
         })
         .collect()
@@ -67,10 +91,19 @@ fn every_crate_uses_only_what_its_arrows_allow() {
     let dependencies = dependencies();
     let members: BTreeSet<&str> = dependencies.keys().map(String::as_str).collect();
     let drawn: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(members, drawn, "every crate has its arrows in this table, and in ARCHITECTURE.md");
+    assert_eq!(
+        members, drawn,
+        "every crate has its arrows in this table, and in ARCHITECTURE.md"
+    );
     for (name, allowed) in ARROWS {
-        for used in dependencies[name].iter().filter(|used| members.contains(used.as_str())) {
-            assert!(allowed.contains(&used.as_str()), "{name} may not use {used}");
+        for used in dependencies[name]
+            .iter()
+            .filter(|used| members.contains(used.as_str()))
+        {
+            assert!(
+                allowed.contains(&used.as_str()),
+                "{name} may not use {used}"
+            );
         }
     }
 }
@@ -93,7 +126,11 @@ fn deciding_crates_are_no_std() {
     for name in ["core", "program"] {
         let lib = root().join("crates").join(name).join("src/lib.rs");
         let text = std::fs::read_to_string(&lib).expect("lib.rs");
-        assert!(text.lines().any(|line| line == "#![no_std]"), "{} is no_std", lib.display());
+        assert!(
+            text.lines().any(|line| line == "#![no_std]"),
+            "{} is no_std",
+            lib.display()
+        );
     }
 }
 
@@ -101,15 +138,23 @@ fn deciding_crates_are_no_std() {
 fn there_is_one_clippy_toml() {
     // A crate's own one would replace the root's, bans and all.
     let files = tracked();
-    let found: Vec<&String> = files.iter().filter(|file| file.ends_with("clippy.toml")).collect();
+    let found: Vec<&String> = files
+        .iter()
+        .filter(|file| file.ends_with("clippy.toml"))
+        .collect();
     assert_eq!(found, ["clippy.toml"]);
 }
 
 #[test]
 fn names_say_what_things_are() {
     for file in tracked() {
-        let stem = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        for vague in ["utils", "util", "helpers", "helper", "common", "manager", "handler", "misc"] {
+        let stem = Path::new(&file)
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        for vague in [
+            "utils", "util", "helpers", "helper", "common", "manager", "handler", "misc",
+        ] {
             assert_ne!(stem, vague, "{file} has a name that says nothing");
         }
     }
@@ -117,17 +162,35 @@ fn names_say_what_things_are() {
 
 #[test]
 fn no_file_is_several_ideas() {
-    for file in tracked().iter().filter(|file| file.ends_with(".rs") || file.ends_with(".go")) {
+    for file in tracked()
+        .iter()
+        .filter(|file| file.ends_with(".rs") || file.ends_with(".go"))
+    {
         let Ok(text) = std::fs::read_to_string(root().join(file)) else {
             continue;
         };
         let lines = text.lines().count();
-        assert!(lines <= 450, "{file} has {lines} lines: which two ideas is it?");
+        assert!(
+            lines <= 450,
+            "{file} has {lines} lines: which two ideas is it?"
+        );
     }
 }
 
 fn tracked() -> Vec<String> {
-    let output = Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("file names are UTF-8").lines().map(str::to_owned).collect()
+    let output = Command::new("git")
+        .args(["ls-files"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("file names are UTF-8")
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }

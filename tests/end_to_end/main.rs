@@ -1,2 +1,27 @@
-//! End-to-end tests through the real binary, on a real cluster.
-fn main() {}
+//! End-to-end tests: the real binary, a real cluster, a namespace of its own for each test.
+//! A module a command, or a promise that several commands keep. `house` is what they stand in.
+
+#![expect(
+    clippy::expect_used,
+    reason = "an expectation that does not hold is a failed test"
+)]
+
+mod access;
+mod bad_input;
+mod claims;
+mod consent;
+mod deploy;
+mod house;
+mod interruption;
+mod lease;
+mod local;
+mod ownership;
+mod permission;
+mod prune;
+mod render;
+mod replacement;
+mod run;
+mod service;
+mod setting;
+mod templates;
+mod waits;

@@ -26,11 +26,18 @@ pub(crate) fn places() -> Result<Places, Failure> {
 }
 
 /// Installs what the machine lacks for the embedded cluster, after saying so.
-pub(crate) fn prepare_machine(name: &str, answers: &Answers, terminal: &Terminal) -> Result<Embedded, Failure> {
+pub(crate) fn prepare_machine(
+    name: &str,
+    answers: &Answers,
+    terminal: &Terminal,
+) -> Result<Embedded, Failure> {
     let cluster = embedded(name)?;
     let missing = longrun_embedded::missing_packages();
     if !missing.is_empty() {
-        let question = format!("The embedded cluster needs these Debian packages: {}", missing.join(", "));
+        let question = format!(
+            "The embedded cluster needs these Debian packages: {}",
+            missing.join(", ")
+        );
         terminal.consent(&question, "Install them?", answers)?;
         let work = terminal.work("installing packages");
         longrun_embedded::install(&missing, &|news| work.report(news)).map_err(embedded_failure)?;
@@ -42,7 +49,9 @@ pub(crate) fn prepare_machine(name: &str, answers: &Answers, terminal: &Terminal
 /// Starts the embedded cluster, unless it runs.
 pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure> {
     let work = terminal.work("embedded cluster");
-    let up = cluster.up(&|news| work.report(news)).map_err(embedded_failure)?;
+    let up = cluster
+        .up(&|news| work.report(news))
+        .map_err(embedded_failure)?;
     if up.started {
         work.done("the embedded cluster runs");
     } else {
@@ -54,19 +63,33 @@ pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure>
 /// A client of the cluster that the file means, and of no other.
 pub(crate) async fn client(cluster: &Cluster) -> Result<Client, Failure> {
     let (way, uid) = way(cluster)?;
-    connect(&way, uid.as_ref()).await.map_err(|error| Failure::refused(Failure::chain(&error)))
+    connect(&way, uid.as_ref())
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))
 }
 
 /// How a cluster is reached, and the identity that is expected there.
 pub(crate) fn way(cluster: &Cluster) -> Result<(longrun_kubernetes::Access, Option<Uid>), Failure> {
-    let recorded = cluster.kube_system_uid.as_ref().map(|uid| Uid(uid.as_str().to_owned()));
+    let recorded = cluster
+        .kube_system_uid
+        .as_ref()
+        .map(|uid| Uid(uid.as_str().to_owned()));
     match &cluster.access {
         Access::Embedded => {
             let (kubeconfig, uid) = running(cluster.name.as_str())?;
             Ok((longrun_kubernetes::Access::File(kubeconfig), Some(uid)))
         }
-        Access::Eks { name, region } => Ok((longrun_kubernetes::Access::Eks { name: name.to_string(), region: region.to_string() }, recorded)),
-        Access::Kubeconfig { context } => Ok((longrun_kubernetes::Access::Context(context.clone()), recorded)),
+        Access::Eks { name, region } => Ok((
+            longrun_kubernetes::Access::Eks {
+                name: name.to_string(),
+                region: region.to_string(),
+            },
+            recorded,
+        )),
+        Access::Kubeconfig { context } => Ok((
+            longrun_kubernetes::Access::Context(context.clone()),
+            recorded,
+        )),
     }
 }
 
@@ -74,8 +97,10 @@ fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
     let status = embedded(name)?.status().map_err(embedded_failure)?;
     match (status.running, status.kube_system_uid) {
         (Some(_), Some(uid)) => Ok((status.kubeconfig, Uid(uid))),
-        _ => Err(Failure::refused(format!("the embedded cluster {name} does not run"))
-            .hint(format!("start it: cargo xtask local up --name {name}"))),
+        _ => Err(
+            Failure::refused(format!("the embedded cluster {name} does not run"))
+                .hint(format!("start it: cargo xtask local up --name {name}")),
+        ),
     }
 }
 

@@ -64,16 +64,30 @@ impl Deployment {
             retain_class: chosen.cluster.storage.snapshot_classes.retain.to_string(),
             now: now(),
         };
-        let objects = rendered.into_iter().flat_map(|(_, files)| files).flat_map(|file| file.objects).collect();
-        Ok(Self { client, target, objects, options })
+        let objects = rendered
+            .into_iter()
+            .flat_map(|(_, files)| files)
+            .flat_map(|file| file.objects)
+            .collect();
+        Ok(Self {
+            client,
+            target,
+            objects,
+            options,
+        })
     }
 
     /// What the cluster says of what is rendered.
     pub(crate) async fn facts(&self) -> Result<Facts, Failure> {
         let take_over: &BTreeSet<String> = &self.options.take_over;
-        observe(&self.client, &self.target.environment, self.objects.clone(), take_over)
-            .await
-            .map_err(|error| Failure::refused(Failure::chain(&error)))
+        observe(
+            &self.client,
+            &self.target.environment,
+            self.objects.clone(),
+            take_over,
+        )
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))
     }
 
     /// The plan as of now.
@@ -97,15 +111,23 @@ async fn prepare_embedded(
     let report = |news: &str| work.report(news);
     let workshop = Workshop::new(project.root(), access::places()?.cache);
     let built = workshop
-        .references(chosen.environment.images(), &chosen.cluster.registry, &report)
+        .references(
+            chosen.environment.images(),
+            &chosen.cluster.registry,
+            &report,
+        )
         .await?;
     let mut imported = 0;
     for image in &built {
-        if !cluster.has_image(image.reference.as_str()).map_err(access::embedded_failure)? {
-            let archive =
-                workshop.archive(image, &report).await?;
+        if !cluster
+            .has_image(image.reference.as_str())
+            .map_err(access::embedded_failure)?
+        {
+            let archive = workshop.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
-            cluster.import_image(&archive).map_err(access::embedded_failure)?;
+            cluster
+                .import_image(&archive)
+                .map_err(access::embedded_failure)?;
             imported += 1;
         }
     }
@@ -114,13 +136,24 @@ async fn prepare_embedded(
     } else {
         drop(work);
     }
-    let definitions = cluster.snapshot_crds(&|_| {}).map_err(access::embedded_failure)?;
+    let definitions = cluster
+        .snapshot_crds(&|_| {})
+        .map_err(access::embedded_failure)?;
     let extras = definitions
         .into_iter()
         .enumerate()
-        .map(|(index, text)| Extra { path: format!("crds/{index}.yaml"), text })
+        .map(|(index, text)| Extra {
+            path: format!("crds/{index}.yaml"),
+            text,
+        })
         .collect();
-    Ok((built.into_iter().map(|image| (image.name, image.reference)).collect(), extras))
+    Ok((
+        built
+            .into_iter()
+            .map(|image| (image.name, image.reference))
+            .collect(),
+        extras,
+    ))
 }
 
 /// Everything that is rendered for an environment: folder → files, the cluster's own first.
@@ -129,8 +162,15 @@ pub(crate) fn render_all(
     chosen: &Chosen<'_>,
     extras: &[Extra],
 ) -> Result<Vec<(String, Vec<Rendered>)>, Failure> {
-    let shared = render::render_shared(templates, chosen.cluster, extras).map_err(render_failure)?;
-    let own = render::render(templates, chosen.environment, chosen.cluster, &chosen.images).map_err(render_failure)?;
+    let shared =
+        render::render_shared(templates, chosen.cluster, extras).map_err(render_failure)?;
+    let own = render::render(
+        templates,
+        chosen.environment,
+        chosen.cluster,
+        &chosen.images,
+    )
+    .map_err(render_failure)?;
     Ok(vec![
         (render::shared_folder(chosen.cluster), shared),
         (render::folder(chosen.cluster, chosen.environment), own),
@@ -144,12 +184,17 @@ fn refuse_unreviewed(
     rendered: &[(String, Vec<Rendered>)],
 ) -> Result<(), Failure> {
     let committed = project.manifests()?;
-    let differences: Vec<Difference> =
-        rendered.iter().flat_map(|(folder, files)| render::check(folder, files, &committed)).collect();
+    let differences: Vec<Difference> = rendered
+        .iter()
+        .flat_map(|(folder, files)| render::check(folder, files, &committed))
+        .collect();
     if differences.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = differences.iter().map(|difference| format!("  {}", difference.path())).collect();
+    let list: Vec<String> = differences
+        .iter()
+        .map(|difference| format!("  {}", difference.path()))
+        .collect();
     let name = &chosen.environment.name;
     Err(Failure::refused(format!(
         "what would be applied is not what was reviewed, and nothing was changed; these files differ:\n{}",
@@ -161,10 +206,20 @@ fn refuse_unreviewed(
 
 /// Who works here, as others see it who find the Lease taken.
 pub(crate) fn holder(operation: &str) -> Holder {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let user = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "unknown host" } else { host.trim() };
-    Holder { who: format!("{user}@{host}"), operation: operation.to_owned(), run: std::process::id().to_string() }
+    let host = if host.trim().is_empty() {
+        "unknown host"
+    } else {
+        host.trim()
+    };
+    Holder {
+        who: format!("{user}@{host}"),
+        operation: operation.to_owned(),
+        run: std::process::id().to_string(),
+    }
 }
 
 /// The edge where the clock is read.

@@ -33,12 +33,20 @@ pub(crate) struct Failure {
 impl Failure {
     /// Nothing was changed.
     pub(crate) fn refused(message: impl Display) -> Self {
-        Self { end: End::Refused, message: message.to_string(), hints: Vec::new() }
+        Self {
+            end: End::Refused,
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
     }
 
     /// Something was changed and not all of it.
     pub(crate) fn half_way(message: impl Display) -> Self {
-        Self { end: End::HalfWay, message: message.to_string(), hints: Vec::new() }
+        Self {
+            end: End::HalfWay,
+            message: message.to_string(),
+            hints: Vec::new(),
+        }
     }
 
     /// Adds a way to go on.

@@ -25,17 +25,22 @@ impl Project {
     pub(crate) fn find(inputs: Option<PathBuf>) -> Result<Self, Failure> {
         let root = match std::env::var_os("CARGO_MANIFEST_DIR") {
             Some(package) => PathBuf::from(package).parent().map(Path::to_path_buf),
-            None => std::env::current_dir()
-                .ok()
-                .and_then(|here| here.ancestors().find(|above| above.join(TEMPLATES).is_dir()).map(Path::to_path_buf)),
+            None => std::env::current_dir().ok().and_then(|here| {
+                here.ancestors()
+                    .find(|above| above.join(TEMPLATES).is_dir())
+                    .map(Path::to_path_buf)
+            }),
         };
         let root = root.ok_or_else(|| {
-            Failure::refused("this is not the project: there is no folder `templates` here or above")
-                .hint("change into the clone of the project and run the command there")
+            Failure::refused(
+                "this is not the project: there is no folder `templates` here or above",
+            )
+            .hint("change into the clone of the project and run the command there")
         })?;
         let inputs = match inputs {
-            Some(inputs) => std::path::absolute(&inputs)
-                .map_err(|error| Failure::refused(format!("--inputs {}: {error}", inputs.display())))?,
+            Some(inputs) => std::path::absolute(&inputs).map_err(|error| {
+                Failure::refused(format!("--inputs {}: {error}", inputs.display()))
+            })?,
             None => root.clone(),
         };
         Ok(Self { root, inputs })
@@ -57,7 +62,11 @@ impl Project {
 
     /// All templates: those of the inputs' directory if it has any, or the project's.
     pub(crate) fn templates(&self) -> Result<Templates, Failure> {
-        let base = if self.inputs.join(TEMPLATES).is_dir() { &self.inputs } else { &self.root };
+        let base = if self.inputs.join(TEMPLATES).is_dir() {
+            &self.inputs
+        } else {
+            &self.root
+        };
         let mut files = BTreeMap::new();
         read_all(base, &base.join(TEMPLATES), ".hbs", &mut files)?;
         Templates::new(files).map_err(render_failure)
@@ -66,7 +75,12 @@ impl Project {
     /// What is committed for all clusters: path → text.
     pub(crate) fn manifests(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut files = BTreeMap::new();
-        read_all(&self.inputs, &self.inputs.join(MANIFESTS), ".yaml", &mut files)?;
+        read_all(
+            &self.inputs,
+            &self.inputs.join(MANIFESTS),
+            ".yaml",
+            &mut files,
+        )?;
         Ok(files)
     }
 
@@ -88,7 +102,10 @@ impl Project {
 
     /// Records what was pushed for a cluster.
     pub(crate) fn write_images(&self, cluster: &str, text: &str) -> Result<PathBuf, Failure> {
-        let path = self.inputs.join(CLUSTERS).join(format!("{cluster}.images.yaml"));
+        let path = self
+            .inputs
+            .join(CLUSTERS)
+            .join(format!("{cluster}.images.yaml"));
         write(&path, text)?;
         Ok(path)
     }
@@ -102,10 +119,20 @@ pub(crate) struct Chosen<'a> {
 }
 
 /// Finds an environment, on its usual cluster or another.
-pub(crate) fn choose<'a>(inputs: &'a Inputs, environment: &str, cluster: Option<&str>) -> Result<Chosen<'a>, Failure> {
+pub(crate) fn choose<'a>(
+    inputs: &'a Inputs,
+    environment: &str,
+    cluster: Option<&str>,
+) -> Result<Chosen<'a>, Failure> {
     let environment = inputs.environment(environment).map_err(unknown)?;
-    let cluster = inputs.cluster(cluster.unwrap_or(environment.cluster.as_str())).map_err(unknown)?;
-    Ok(Chosen { environment, cluster, images: inputs.images(cluster.name.as_str()) })
+    let cluster = inputs
+        .cluster(cluster.unwrap_or(environment.cluster.as_str()))
+        .map_err(unknown)?;
+    Ok(Chosen {
+        environment,
+        cluster,
+        images: inputs.images(cluster.name.as_str()),
+    })
 }
 
 pub(crate) fn unknown(error: Unknown) -> Failure {
@@ -126,13 +153,20 @@ fn unreadable(errors: &[InputError], files: &BTreeMap<String, String>) -> Failur
     let pictures: Vec<String> = errors
         .iter()
         .map(|error| {
-            let line = files.get(&error.file).and_then(|text| text.lines().nth(error.line.saturating_sub(1)));
-            let mut picture = format!("{}:{}:{}: {}", error.file, error.line, error.column, error.message);
+            let line = files
+                .get(&error.file)
+                .and_then(|text| text.lines().nth(error.line.saturating_sub(1)));
+            let mut picture = format!(
+                "{}:{}:{}: {}",
+                error.file, error.line, error.column, error.message
+            );
             if let Some(line) = line {
                 let number = error.line.to_string();
                 let margin = " ".repeat(number.len());
                 let before = " ".repeat(error.column.saturating_sub(1));
-                picture.push_str(&format!("\n {margin} |\n {number} | {line}\n {margin} | {before}^"));
+                picture.push_str(&format!(
+                    "\n {margin} |\n {number} | {line}\n {margin} | {before}^"
+                ));
             }
             if let Some(hint) = &error.hint {
                 picture.push_str(&format!("\n  → {hint}"));
@@ -145,7 +179,12 @@ fn unreadable(errors: &[InputError], files: &BTreeMap<String, String>) -> Failur
 
 /// Reads the files with an ending in and below a folder, by their path relative to `base`. A folder
 /// that is not there holds nothing.
-fn read_all(base: &Path, folder: &Path, ending: &str, files: &mut BTreeMap<String, String>) -> Result<(), Failure> {
+fn read_all(
+    base: &Path,
+    folder: &Path,
+    ending: &str,
+    files: &mut BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -157,7 +196,11 @@ fn read_all(base: &Path, folder: &Path, ending: &str, files: &mut BTreeMap<Strin
             read_all(base, &path, ending, files)?;
         } else if path.to_string_lossy().ends_with(ending) {
             let text = std::fs::read_to_string(&path).map_err(|error| unusable(&path, &error))?;
-            let name = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(base)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .into_owned();
             files.insert(name, text);
         }
     }

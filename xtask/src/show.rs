@@ -48,22 +48,45 @@ fn line(step: &Step) -> String {
         Effect::Delete { .. } => "-",
         Effect::Update { .. } | Effect::Suspend { .. } | Effect::Watch { .. } => "~",
     };
-    let checked = if step.checked == Checked::Locally { "  (checked locally)" } else { "" };
+    let checked = if step.checked == Checked::Locally {
+        "  (checked locally)"
+    } else {
+        ""
+    };
     format!("  {sign} {}{checked}\n", step.act)
 }
 
 /// `18 to create, 2 to update`
 fn summary(plan: &Plan) -> String {
-    let count = |what: fn(&Effect) -> bool| plan.steps.iter().filter(|step| what(&step.act)).count();
+    let count =
+        |what: fn(&Effect) -> bool| plan.steps.iter().filter(|step| what(&step.act)).count();
     let counts = [
-        (count(|act| matches!(act, Effect::Create { .. })), "to create"),
-        (count(|act| matches!(act, Effect::Update { .. })), "to update"),
-        (count(|act| matches!(act, Effect::Delete { .. })), "to delete"),
-        (count(|act| matches!(act, Effect::Snapshot { .. })), "to snapshot"),
-        (count(|act| matches!(act, Effect::Suspend { .. })), "to suspend or resume"),
+        (
+            count(|act| matches!(act, Effect::Create { .. })),
+            "to create",
+        ),
+        (
+            count(|act| matches!(act, Effect::Update { .. })),
+            "to update",
+        ),
+        (
+            count(|act| matches!(act, Effect::Delete { .. })),
+            "to delete",
+        ),
+        (
+            count(|act| matches!(act, Effect::Snapshot { .. })),
+            "to snapshot",
+        ),
+        (
+            count(|act| matches!(act, Effect::Suspend { .. })),
+            "to suspend or resume",
+        ),
     ];
-    let parts: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     match (parts.is_empty(), plan.is_empty()) {
         (true, true) => "nothing to do".to_owned(),
         (true, false) => "nothing to change, not everything runs yet".to_owned(),
@@ -75,9 +98,21 @@ fn summary(plan: &Plan) -> String {
 pub(crate) fn doing(doing: &Doing<'_>) -> String {
     match doing {
         Doing::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
-        Doing::Waiting { index, of, step, cause, latest, .. } => {
-            let object = step.act.object().map_or_else(String::new, |object| object.to_string());
-            let latest = latest.map_or_else(String::new, |warning| format!("; {}: {}", warning.reason, warning.message));
+        Doing::Waiting {
+            index,
+            of,
+            step,
+            cause,
+            latest,
+            ..
+        } => {
+            let object = step
+                .act
+                .object()
+                .map_or_else(String::new, |object| object.to_string());
+            let latest = latest.map_or_else(String::new, |warning| {
+                format!("; {}: {}", warning.reason, warning.message)
+            });
             format!("{}/{of} {object}: {cause}{latest}", index + 1)
         }
         Doing::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
@@ -91,7 +126,9 @@ fn lost(loss: &Loss) -> String {
     match loss {
         Loss::Disruption { what } => what.clone(),
         Loss::Copy { name } => format!("the copy {name} is deleted"),
-        Loss::Evidence { job } => format!("what the failed Job {job} left is deleted, pods and logs"),
+        Loss::Evidence { job } => {
+            format!("what the failed Job {job} left is deleted, pods and logs")
+        }
         Loss::Snapshot { name } => format!("the snapshot {name} is deleted, with what it stores"),
         Loss::Database { claim } => format!("THE DATABASE IS DELETED (claim UID {claim})"),
     }
@@ -102,7 +139,12 @@ fn shortened(change: &Change) -> String {
         None => "(none)".to_owned(),
         Some(value) => cut(&value.to_string()),
     };
-    format!("{}: {} → {}", change.path, value(&change.before), value(&change.after))
+    format!(
+        "{}: {} → {}",
+        change.path,
+        value(&change.before),
+        value(&change.after)
+    )
 }
 
 fn cut(text: &str) -> String {

@@ -59,18 +59,24 @@ impl Terminal {
     }
 
     /// Prints the command's result: `text` for people, `document` for programs.
-    pub(crate) fn data<T: Serialize>(&self, document: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(crate) fn data<T: Serialize>(
+        &self,
+        document: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let text = match self.output {
             Output::Text => text(),
-            Output::Json => serde_json::to_string_pretty(document)
-                .map_err(|error| Failure::refused(format!("the result cannot be written as JSON: {error}")))?,
+            Output::Json => serde_json::to_string_pretty(document).map_err(|error| {
+                Failure::refused(format!("the result cannot be written as JSON: {error}"))
+            })?,
         };
         let mut stdout = anstream::stdout().lock();
         let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
         match written {
             // `cargo xtask … | head` is no failure.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(|error| Failure::refused(format!("cannot write the result: {error}"))),
+            written => written
+                .map_err(|error| Failure::refused(format!("cannot write the result: {error}"))),
         }
     }
 
@@ -85,13 +91,21 @@ impl Terminal {
     }
 
     /// Asks about something that is no plan and loses nothing.
-    pub(crate) fn consent(&self, what: &str, question: &str, answers: &Answers) -> Result<(), Failure> {
+    pub(crate) fn consent(
+        &self,
+        what: &str,
+        question: &str,
+        answers: &Answers,
+    ) -> Result<(), Failure> {
         self.say(what);
         if answers.yes {
             return Ok(());
         }
         if !self.interactive {
-            return Err(Failure::refused("there is no terminal to ask at, and nothing was done").hint("answer with --yes"));
+            return Err(
+                Failure::refused("there is no terminal to ask at, and nothing was done")
+                    .hint("answer with --yes"),
+            );
         }
         anstream::eprint!("{question} [y/N] ");
         match self.line().as_str() {
@@ -131,7 +145,11 @@ pub(crate) struct Work {
 
 enum Shown {
     Redrawn(ProgressBar),
-    Lines { news: Arc<Mutex<News>>, ended: Sender<()>, printer: Option<JoinHandle<()>> },
+    Lines {
+        news: Arc<Mutex<News>>,
+        ended: Sender<()>,
+        printer: Option<JoinHandle<()>>,
+    },
 }
 
 /// What there is to print.
@@ -150,18 +168,27 @@ impl Work {
         let began = Instant::now();
         let shown = if redraw {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}")
+            {
                 bar.set_style(style);
             }
             bar.set_prefix(what.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
             Shown::Redrawn(bar)
         } else {
-            let news = Arc::new(Mutex::new(News { latest: String::new(), printed: true }));
+            let news = Arc::new(Mutex::new(News {
+                latest: String::new(),
+                printed: true,
+            }));
             let (ended, end) = std::sync::mpsc::channel();
             let (what, printed) = (what.to_owned(), Arc::clone(&news));
             let printer = std::thread::spawn(move || print_news(&what, began, &printed, &end));
-            Shown::Lines { news, ended, printer: Some(printer) }
+            Shown::Lines {
+                news,
+                ended,
+                printer: Some(printer),
+            }
         };
         Self { began, shown }
     }
@@ -173,7 +200,10 @@ impl Work {
             Shown::Lines { news: shared, .. } => {
                 let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
                 if shared.latest != news {
-                    *shared = News { latest: news.to_owned(), printed: false };
+                    *shared = News {
+                        latest: news.to_owned(),
+                        printed: false,
+                    };
                 }
             }
         }
@@ -212,7 +242,11 @@ fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>
     while end.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
         let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
         if !news.printed || last.elapsed() >= SIGN_OF_LIFE {
-            let latest = if news.latest.is_empty() { "still at it" } else { &news.latest };
+            let latest = if news.latest.is_empty() {
+                "still at it"
+            } else {
+                &news.latest
+            };
             anstream::eprintln!("  {what}: {latest} ({})", seconds(began.elapsed()));
             news.printed = true;
             last = Instant::now();

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     client::Client,
     failure::{Failure, Grant, whole},
+    transport,
 };
 
 /// How long the first answer may take.
@@ -183,8 +184,8 @@ async fn recognise(access: &Access) -> Result<(kube::Client, String, Uid), Conne
     let server = server.trim_end_matches('/').to_owned();
     let refused = |failure| refusal(&server, failure);
     let asked = "read Namespace kube-system";
-    let kube = kube::Client::try_from(config)
-        .map_err(|error| refused(Failure::of(asked, &server, error)))?;
+    let kube =
+        transport::client(config).map_err(|error| refused(Failure::of(asked, &server, error)))?;
     let unreadable = |cause: String| Failure::Unreadable {
         asked: asked.to_owned(),
         cause,

@@ -19,6 +19,7 @@ mod report;
 mod resource;
 mod sight;
 mod status;
+mod transport;
 
 pub use client::Client;
 pub use connect::{Access, ConnectError, connect, identity};

@@ -25,17 +25,30 @@ pub(crate) enum Command {
 /// The field of the cluster file.
 const FIELD: &str = "kubeSystemUid";
 
-pub(crate) async fn run(command: &Command, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let Command::Trust { cluster: name, answers } = command;
+pub(crate) async fn run(
+    command: &Command,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let Command::Trust {
+        cluster: name,
+        answers,
+    } = command;
     let inputs = project.inputs()?;
     let cluster = inputs.cluster(name).map_err(project::unknown)?;
     if cluster.access.is_embedded() {
-        return Err(Failure::refused(format!("{name} is an embedded cluster: its identity is recorded when it is made")));
+        return Err(Failure::refused(format!(
+            "{name} is an embedded cluster: its identity is recorded when it is made"
+        )));
     }
     let (way, recorded) = access::way(cluster)?;
-    let (found, server) = identity(&way).await.map_err(|error| Failure::refused(Failure::chain(&error)))?;
+    let (found, server) = identity(&way)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
     if recorded.as_ref() == Some(&found) {
-        terminal.say(&format!("nothing to do: {name} is recorded as {found} already"));
+        terminal.say(&format!(
+            "nothing to do: {name} is recorded as {found} already"
+        ));
         return Ok(End::Done);
     }
     let before = recorded.map_or_else(String::new, |uid| format!("; recorded is {uid}"));
@@ -44,8 +57,12 @@ pub(crate) async fn run(command: &Command, project: &Project, terminal: &Termina
 
     let path = project.cluster_file(name);
     let text = std::fs::read_to_string(&path).map_err(|error| project::unusable(&path, &error))?;
-    std::fs::write(&path, with_field(&text, found.0.as_str())).map_err(|error| project::unusable(&path, &error))?;
-    terminal.say(&format!("recorded in {}: review and commit it", path.display()));
+    std::fs::write(&path, with_field(&text, found.0.as_str()))
+        .map_err(|error| project::unusable(&path, &error))?;
+    terminal.say(&format!(
+        "recorded in {}: review and commit it",
+        path.display()
+    ));
     Ok(End::Done)
 }
 
@@ -53,10 +70,16 @@ pub(crate) async fn run(command: &Command, project: &Project, terminal: &Termina
 fn with_field(text: &str, uid: &str) -> String {
     let line = format!("{FIELD}: {uid}");
     let mut lines: Vec<&str> = text.lines().collect();
-    match lines.iter().position(|existing| existing.starts_with(FIELD)) {
+    match lines
+        .iter()
+        .position(|existing| existing.starts_with(FIELD))
+    {
         Some(index) => lines[index] = &line,
         None => {
-            let after_name = lines.iter().position(|existing| existing.starts_with("name:")).map_or(0, |index| index + 1);
+            let after_name = lines
+                .iter()
+                .position(|existing| existing.starts_with("name:"))
+                .map_or(0, |index| index + 1);
             lines.insert(after_name, &line);
         }
     }
@@ -71,7 +94,10 @@ mod tests {
     fn the_uid_is_added_once_and_comments_stay() {
         let file = "# ours\nname: dev # EKS\naccess: embedded\n";
         let once = with_field(file, "a");
-        assert_eq!(once, "# ours\nname: dev # EKS\nkubeSystemUid: a\naccess: embedded\n");
+        assert_eq!(
+            once,
+            "# ours\nname: dev # EKS\nkubeSystemUid: a\naccess: embedded\n"
+        );
         assert_eq!(with_field(&once, "b"), once.replace("Uid: a", "Uid: b"));
     }
 }

@@ -39,8 +39,19 @@ pub(crate) struct Which {
     pub(crate) cluster: Option<String>,
 }
 
-pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let deployment = Deployment::open(&args.which, &args.answers, &args.take_over, project, terminal).await?;
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let deployment = Deployment::open(
+        &args.which,
+        &args.answers,
+        &args.take_over,
+        project,
+        terminal,
+    )
+    .await?;
     let plan = deployment.plan().await?;
     if plan.is_empty() {
         terminal.say(show::plan(&plan).trim_end());
@@ -49,7 +60,9 @@ pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> 
     terminal.say(&show::plan(&plan));
     if args.dry_run {
         let digest = plan.digest().short().to_owned();
-        terminal.data(&plan, || format!("nothing was changed; to do exactly this: --approve {digest}"))?;
+        terminal.data(&plan, || {
+            format!("nothing was changed; to do exactly this: --approve {digest}")
+        })?;
         return Ok(End::Done);
     }
     let approved = match Ask::new(plan).unneeded() {
@@ -58,24 +71,46 @@ pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> 
     };
     carry_out(&deployment, approved, terminal).await?;
     let target = &deployment.target;
-    super::status::show(&deployment.client, &target.cluster, &target.environment, terminal).await
+    super::status::show(
+        &deployment.client,
+        &target.cluster,
+        &target.environment,
+        terminal,
+    )
+    .await
 }
 
 /// Does what was approved, if it is still what would be planned.
-async fn carry_out(deployment: &Deployment, approved: Approved, terminal: &Terminal) -> Result<(), Failure> {
+async fn carry_out(
+    deployment: &Deployment,
+    approved: Approved,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let work = terminal.work(&format!("deploy {}", deployment.target));
     let progress = |doing: &Doing<'_>| work.report(&show::doing(doing));
     // Neither a Lease nor a dry run exists without the namespace: it is made first.
-    let done = prepare(&deployment.client, &approved, &progress).await.map_err(Failure::half_way)?;
-    let lease = Lease::acquire(&deployment.client, &deployment.target.environment, &holder("deploy"), &progress)
+    let done = prepare(&deployment.client, &approved, &progress)
         .await
-        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
+        .map_err(Failure::half_way)?;
+    let lease = Lease::acquire(
+        &deployment.client,
+        &deployment.target.environment,
+        &holder("deploy"),
+        &progress,
+    )
+    .await
+    .map_err(|error| Failure::refused(Failure::chain(&error)))?;
     let outcome = under_lease(deployment, approved, done, &lease, &progress).await;
     if let Err(error) = lease.release().await {
-        terminal.say(&format!("the lease was not given up and expires by itself in seconds: {error}"));
+        terminal.say(&format!(
+            "the lease was not given up and expires by itself in seconds: {error}"
+        ));
     }
     outcome?;
-    work.done(&format!("{} runs, and a test has verified", deployment.target));
+    work.done(&format!(
+        "{} runs, and a test has verified",
+        deployment.target
+    ));
     Ok(())
 }
 

@@ -16,10 +16,19 @@ pub(crate) struct Args {
     which: Which,
 }
 
-pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let deployment = Deployment::open(&args.which, &Answers::default(), &[], project, terminal).await?;
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let deployment =
+        Deployment::open(&args.which, &Answers::default(), &[], project, terminal).await?;
     let plan = deployment.plan().await?;
-    let end = if plan.changes() { End::Differences } else { End::Done };
+    let end = if plan.changes() {
+        End::Differences
+    } else {
+        End::Done
+    };
     terminal.data(&plan, || show::plan(&plan))?;
     Ok(end)
 }

@@ -31,21 +31,32 @@ struct Built {
     archive: Option<String>,
 }
 
-pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
     let inputs = project.inputs()?;
     let cluster = inputs.cluster(&args.cluster).map_err(project::unknown)?;
     if args.push && cluster.access.is_embedded() {
-        return Err(Failure::refused(format!("{} is embedded and has no registry", cluster.name))
-            .hint("`cargo xtask deploy` imports what it needs"));
+        return Err(
+            Failure::refused(format!("{} is embedded and has no registry", cluster.name))
+                .hint("`cargo xtask deploy` imports what it needs"),
+        );
     }
-    let mut names: Vec<&ImageName> = inputs.environments().flat_map(|environment| environment.images()).collect();
+    let mut names: Vec<&ImageName> = inputs
+        .environments()
+        .flat_map(|environment| environment.images())
+        .collect();
     names.sort_unstable();
     names.dedup();
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
     let workshop = Workshop::new(project.root(), access::places()?.cache);
-    let images = workshop.references(names, &cluster.registry, &report).await?;
+    let images = workshop
+        .references(names, &cluster.registry, &report)
+        .await?;
     let mut recorded = Images::default();
     let mut built = Vec::new();
     for image in &images {
@@ -56,13 +67,24 @@ pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> 
             (image.reference.clone(), Some(archive.display().to_string()))
         };
         recorded.insert(image.name.clone(), reference.clone());
-        built.push(Built { name: image.name.to_string(), reference: reference.to_string(), archive });
+        built.push(Built {
+            name: image.name.to_string(),
+            reference: reference.to_string(),
+            archive,
+        });
     }
-    work.done(if args.push { "the images are pushed" } else { "the images are built" });
+    work.done(if args.push {
+        "the images are pushed"
+    } else {
+        "the images are built"
+    });
     if args.push {
         let text = recorded.to_yaml();
         let path = project.write_images(cluster.name.as_str(), &text)?;
-        terminal.say(&format!("recorded in {}: render, review and commit", path.display()));
+        terminal.say(&format!(
+            "recorded in {}: render, review and commit",
+            path.display()
+        ));
     }
     terminal.data(&built, || {
         let lines: Vec<String> = built

@@ -46,7 +46,11 @@ pub(crate) struct Name {
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<End, Failure> {
     match command {
         Command::Up { name, answers } => up(&name.name, answers, terminal),
-        Command::Down { name, delete_data, answers } => down(&name.name, *delete_data, answers, terminal),
+        Command::Down {
+            name,
+            delete_data,
+            answers,
+        } => down(&name.name, *delete_data, answers, terminal),
         Command::Status { name } => status(&name.name, terminal),
     }
 }
@@ -57,11 +61,18 @@ fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<End, Failure
     show(&cluster, terminal)
 }
 
-fn down(name: &str, delete_data: bool, answers: &Answers, terminal: &Terminal) -> Result<End, Failure> {
+fn down(
+    name: &str,
+    delete_data: bool,
+    answers: &Answers,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
     let cluster = access::embedded(name)?;
     let before = cluster.status().map_err(access::embedded_failure)?;
     if before.running.is_none() && !(delete_data && before.state.exists()) {
-        terminal.say(&format!("nothing to do: the embedded cluster {name} does not run"));
+        terminal.say(&format!(
+            "nothing to do: the embedded cluster {name} does not run"
+        ));
         return Ok(End::Done);
     }
     if delete_data {
@@ -72,7 +83,9 @@ fn down(name: &str, delete_data: bool, answers: &Answers, terminal: &Terminal) -
         terminal.consent(&what, "Delete all of it?", answers)?;
     }
     let work = terminal.work("taking the embedded cluster down");
-    cluster.down(delete_data, &|news| work.report(news)).map_err(access::embedded_failure)?;
+    cluster
+        .down(delete_data, &|news| work.report(news))
+        .map_err(access::embedded_failure)?;
     work.done(&if delete_data {
         format!("the embedded cluster {name} and its data are gone")
     } else {
@@ -93,22 +106,39 @@ fn show(cluster: &Cluster, terminal: &Terminal) -> Result<End, Failure> {
 
 fn text(status: &Status) -> String {
     let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
-    let place = format!("data        {} in {}", mebibytes(status.disk), status.state.display());
+    let place = format!(
+        "data        {} in {}",
+        mebibytes(status.disk),
+        status.state.display()
+    );
     let Some(running) = &status.running else {
         return format!("the embedded cluster is down\n{place}");
     };
     let age = seconds(running.since.elapsed().unwrap_or_default());
     let mut lines = vec![
-        format!("running for {age} at {}, {} resident, pods included", running.address, mebibytes(running.memory)),
+        format!(
+            "running for {age} at {}, {} resident, pods included",
+            running.address,
+            mebibytes(running.memory)
+        ),
         place,
         format!("kubeconfig  {}", status.kubeconfig.display()),
         String::new(),
     ];
     for component in &running.components {
-        let mut line = format!("{:<26} {:<10} {:>8}", component.name, component.state, mebibytes(component.memory));
+        let mut line = format!(
+            "{:<26} {:<10} {:>8}",
+            component.name,
+            component.state,
+            mebibytes(component.memory)
+        );
         if component.restarts > 0 {
             let exit = component.last_exit.as_deref().unwrap_or("unknown");
-            line.push_str(&format!("  {} restarts, last exit: {exit}, log: {}", component.restarts, component.log.display()));
+            line.push_str(&format!(
+                "  {} restarts, last exit: {exit}, log: {}",
+                component.restarts,
+                component.log.display()
+            ));
         }
         lines.push(line);
     }

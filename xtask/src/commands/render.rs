@@ -49,20 +49,36 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
         return Ok(End::Done);
     }
     let committed = project.manifests()?;
-    let differences: Vec<Difference> =
-        rendered.iter().flat_map(|(folder, files)| check(folder, files, &committed)).collect();
+    let differences: Vec<Difference> = rendered
+        .iter()
+        .flat_map(|(folder, files)| check(folder, files, &committed))
+        .collect();
     if !args.check {
         write(project, &rendered, &differences)?;
     }
-    let report = Report { files, differences: &differences };
+    let report = Report {
+        files,
+        differences: &differences,
+    };
     terminal.data(&report, || text(args.check, files, &differences))?;
-    Ok(if args.check && !differences.is_empty() { End::Differences } else { End::Done })
+    Ok(if args.check && !differences.is_empty() {
+        End::Differences
+    } else {
+        End::Done
+    })
 }
 
-fn rendered(args: &Args, inputs: &Inputs, project: &Project) -> Result<Vec<(String, Vec<Rendered>)>, Failure> {
+fn rendered(
+    args: &Args,
+    inputs: &Inputs,
+    project: &Project,
+) -> Result<Vec<(String, Vec<Rendered>)>, Failure> {
     let templates = project.templates()?;
     let names: Vec<String> = if args.environments.is_empty() {
-        inputs.environments().map(|environment| environment.name.to_string()).collect()
+        inputs
+            .environments()
+            .map(|environment| environment.name.to_string())
+            .collect()
     } else {
         args.environments.clone()
     };
@@ -79,7 +95,11 @@ fn rendered(args: &Args, inputs: &Inputs, project: &Project) -> Result<Vec<(Stri
     Ok(all)
 }
 
-fn write(project: &Project, rendered: &[(String, Vec<Rendered>)], differences: &[Difference]) -> Result<(), Failure> {
+fn write(
+    project: &Project,
+    rendered: &[(String, Vec<Rendered>)],
+    differences: &[Difference],
+) -> Result<(), Failure> {
     for difference in differences {
         if let Difference::Surplus { path } = difference {
             project.remove_manifest(path)?;
@@ -88,7 +108,10 @@ fn write(project: &Project, rendered: &[(String, Vec<Rendered>)], differences: &
     for (folder, files) in rendered {
         for file in files {
             let path = format!("{folder}/{}", file.path);
-            if differences.iter().any(|difference| difference.path() == path) {
+            if differences
+                .iter()
+                .any(|difference| difference.path() == path)
+            {
                 project.write_manifest(&path, &file.text)?;
             }
         }
@@ -112,16 +135,25 @@ fn text(check: bool, files: usize, differences: &[Difference]) -> String {
         })
         .collect();
     lines.push(if check {
-        format!("{} of {files} files differ; write them with `cargo xtask render`", differences.len())
+        format!(
+            "{} of {files} files differ; write them with `cargo xtask render`",
+            differences.len()
+        )
     } else {
-        format!("{} of {files} files written: review and commit them", differences.len())
+        format!(
+            "{} of {files} files written: review and commit them",
+            differences.len()
+        )
     });
     lines.join("\n")
 }
 
 fn documents(rendered: &[(String, Vec<Rendered>)]) -> String {
     let with_path = |(folder, files): &(String, Vec<Rendered>)| {
-        files.iter().map(|file| format!("---\n# {folder}/{}\n{}", file.path, file.text)).collect::<String>()
+        files
+            .iter()
+            .map(|file| format!("---\n# {folder}/{}\n{}", file.path, file.text))
+            .collect::<String>()
     };
     rendered.iter().map(with_path).collect()
 }

@@ -33,17 +33,27 @@ struct Shown {
 /// How many tests are listed before those that failed.
 const LATEST: usize = 5;
 
-pub(crate) async fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
     let inputs = project.inputs()?;
     let names: Vec<String> = match &args.environment {
         Some(name) => vec![name.clone()],
-        None => inputs.environments().map(|environment| environment.name.to_string()).collect(),
+        None => inputs
+            .environments()
+            .map(|environment| environment.name.to_string())
+            .collect(),
     };
     let mut shown: Vec<Shown> = Vec::new();
     let mut connected: Vec<(&Cluster, Client)> = Vec::new();
     for name in &names {
         let chosen = project::choose(&inputs, name, args.cluster.as_deref())?;
-        let client = match connected.iter().find(|(cluster, _)| cluster.name == chosen.cluster.name) {
+        let client = match connected
+            .iter()
+            .find(|(cluster, _)| cluster.name == chosen.cluster.name)
+        {
             Some((_, client)) => client.clone(),
             None => {
                 let client = access::client(chosen.cluster).await?;
@@ -67,27 +77,49 @@ pub(crate) async fn show(
 }
 
 async fn look(client: &Client, cluster: &str, environment: &str) -> Result<Shown, Failure> {
-    let status =
-        status(client, environment).await.map_err(|error| Failure::refused(Failure::chain(&error)))?;
-    Ok(Shown { cluster: cluster.to_owned(), status })
+    let status = status(client, environment)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
+    Ok(Shown {
+        cluster: cluster.to_owned(),
+        status,
+    })
 }
 
 fn print(shown: &[Shown], terminal: &Terminal) -> Result<End, Failure> {
-    terminal.data(&shown, || shown.iter().map(screen).collect::<Vec<_>>().join("\n\n"))?;
+    terminal.data(&shown, || {
+        shown.iter().map(screen).collect::<Vec<_>>().join("\n\n")
+    })?;
     Ok(End::Done)
 }
 
 fn screen(shown: &Shown) -> String {
     let title = format!("{}/{}", shown.cluster, shown.status.environment);
     let Some(running) = &shown.status.running else {
-        return format!("{title}  is not deployed: cargo xtask deploy -n {}", shown.status.environment);
+        return format!(
+            "{title}  is not deployed: cargo xtask deploy -n {}",
+            shown.status.environment
+        );
     };
-    let mut lines = vec![if running.terminating { format!("{title}  IS BEING DELETED") } else { title }];
+    let mut lines = vec![if running.terminating {
+        format!("{title}  IS BEING DELETED")
+    } else {
+        title
+    }];
     lines.push(format!("  restate        {}", node(running)));
-    lines.push(format!("  verification   {}", running.service.as_ref().map_or("not deployed".to_owned(), ready)));
+    lines.push(format!(
+        "  verification   {}",
+        running
+            .service
+            .as_ref()
+            .map_or("not deployed".to_owned(), ready)
+    ));
     lines.push(format!("  invocations    {}", invocations(running)));
     lines.push(format!("  operation      {}", operation(running)));
-    lines.push(format!("  snapshots      {}", reading(&running.snapshots, ToString::to_string)));
+    lines.push(format!(
+        "  snapshots      {}",
+        reading(&running.snapshots, ToString::to_string)
+    ));
     lines.push(format!("  tests          {}", schedule(running)));
     lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
     lines.join("\n")
@@ -99,8 +131,15 @@ fn node(running: &Running) -> String {
     };
     let phase = node.phase.as_deref().unwrap_or("no pod");
     let image = node.image.as_deref().unwrap_or("unknown image");
-    let containers = format!("{}/{} containers ready", node.ready_containers, node.containers);
-    format!("{}, {phase}, {containers}, {} restarts, {image}", ready(&node.pods), node.restarts)
+    let containers = format!(
+        "{}/{} containers ready",
+        node.ready_containers, node.containers
+    );
+    format!(
+        "{}, {phase}, {containers}, {} restarts, {image}",
+        ready(&node.pods),
+        node.restarts
+    )
 }
 
 fn ready(workload: &Workload) -> String {
@@ -110,26 +149,42 @@ fn ready(workload: &Workload) -> String {
 /// The observer's own words: counts by status, what is open, what is oldest.
 fn invocations(running: &Running) -> String {
     reading(&running.invocations, |numbers| {
-        let counts = numbers.0.get("by_status").or_else(|| numbers.0.get("byStatus"));
+        let counts = numbers
+            .0
+            .get("by_status")
+            .or_else(|| numbers.0.get("byStatus"));
         let parts: Vec<String> = counts
             .and_then(|counts| counts.as_object())
             .into_iter()
             .flatten()
             .map(|(status, count)| format!("{count} {status}"))
             .collect();
-        if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+        if parts.is_empty() {
+            "none".to_owned()
+        } else {
+            parts.join(", ")
+        }
     })
 }
 
 fn operation(running: &Running) -> String {
     reading(&running.holder, |holder| match holder {
         None => "none".to_owned(),
-        Some(holding) => format!("{} by {} since {}", holding.operation, holding.who, holding.since),
+        Some(holding) => format!(
+            "{} by {} since {}",
+            holding.operation, holding.who, holding.since
+        ),
     })
 }
 
 fn schedule(running: &Running) -> String {
-    let count = |result: fn(&Attempted) -> bool| running.tests.iter().filter(|test| result(&test.result)).count();
+    let count = |result: fn(&Attempted) -> bool| {
+        running
+            .tests
+            .iter()
+            .filter(|test| result(&test.result))
+            .count()
+    };
     let state = match running.suspended {
         None => "not deployed",
         Some(true) => "SUSPENDED",
@@ -162,7 +217,9 @@ fn line(test: &TestJob) -> String {
         1 => "1 attempt".to_owned(),
         attempts => format!("{attempts} attempts"),
     };
-    let took = test.seconds.map_or_else(String::new, |seconds| format!(", {seconds} s"));
+    let took = test
+        .seconds
+        .map_or_else(String::new, |seconds| format!(", {seconds} s"));
     format!("{}  {result}, {attempts}{took}", test.name)
 }
 

@@ -35,10 +35,49 @@ const GO: &str = "crates/embedded/go";
 /// Name, program and arguments of what needs no cluster.
 const CHECKS: [(&str, &str, &[&str]); 5] = [
     ("formatting", "cargo", &["fmt", "--all", "--check"]),
-    ("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]),
-    ("lints of the storage driver", "go", &["-C", GO, "vet", "-trimpath", "./cmd/csi-driver", "./cmd/pause", "./internal/..."]),
-    ("the storage driver", "go", &["-C", GO, "test", "-trimpath", "./cmd/pause", "./internal/..."]),
-    ("every crate", "cargo", &["test", "--workspace", "--no-fail-fast"]),
+    (
+        "lints",
+        "cargo",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
+    (
+        "lints of the storage driver",
+        "go",
+        &[
+            "-C",
+            GO,
+            "vet",
+            "-trimpath",
+            "./cmd/csi-driver",
+            "./cmd/pause",
+            "./internal/...",
+        ],
+    ),
+    (
+        "the storage driver",
+        "go",
+        &[
+            "-C",
+            GO,
+            "test",
+            "-trimpath",
+            "./cmd/pause",
+            "./internal/...",
+        ],
+    ),
+    (
+        "every crate",
+        "cargo",
+        &["test", "--workspace", "--no-fail-fast"],
+    ),
 ];
 
 pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
@@ -48,7 +87,10 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
         for (name, program, arguments) in CHECKS {
             terminal.say(&format!("── {name}: {program} {}", arguments.join(" ")));
             let mut command = Command::new(program);
-            command.args(arguments).current_dir(project.root()).env("CGO_ENABLED", "0");
+            command
+                .args(arguments)
+                .current_dir(project.root())
+                .env("CGO_ENABLED", "0");
             tally.run(name, command)?;
         }
     }
@@ -56,7 +98,16 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
     let up = access::up(&embedded, terminal)?;
     let mut command = Command::new("cargo");
     command
-        .args(["test", "--package", "longrun-tests", "--features", "cluster", "--test", "end_to_end", "--"])
+        .args([
+            "test",
+            "--package",
+            "longrun-tests",
+            "--features",
+            "cluster",
+            "--test",
+            "end_to_end",
+            "--",
+        ])
         .args(&args.only)
         .current_dir(project.root())
         .env("LONGRUN_TEST_CLUSTER", CLUSTER)
@@ -64,15 +115,25 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
     let ran = tally.run("end to end", command);
     if !args.keep {
         let work = terminal.work("taking the tests' cluster down");
-        embedded.down(true, &|news| work.report(news)).map_err(access::embedded_failure)?;
+        embedded
+            .down(true, &|news| work.report(news))
+            .map_err(access::embedded_failure)?;
         drop(work);
     }
     ran?;
     for name in &tally.red {
         terminal.say(&format!("failed: {name}"));
     }
-    println!("{} passed, {} failed", tally.passed, tally.failed.max(tally.red.len()));
-    Ok(if tally.red.is_empty() { End::Done } else { End::HalfWay })
+    println!(
+        "{} passed, {} failed",
+        tally.passed,
+        tally.failed.max(tally.red.len())
+    );
+    Ok(if tally.red.is_empty() {
+        End::Done
+    } else {
+        End::HalfWay
+    })
 }
 
 /// What the tests' runners said, added up.
@@ -87,8 +148,18 @@ impl Tally {
     /// Runs a command with its output passed through, and counts.
     fn run(&mut self, name: &str, mut command: Command) -> Result<(), Failure> {
         let cannot = |error| Failure::half_way(format!("cannot run {name}: {error}"));
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().map_err(cannot)?;
-        for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines) {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(cannot)?;
+        for line in child
+            .stdout
+            .take()
+            .map(BufReader::new)
+            .into_iter()
+            .flat_map(BufReader::lines)
+        {
             let line = line.map_err(cannot)?;
             self.count(&line);
             println!("{line}");
@@ -105,7 +176,11 @@ impl Tally {
         if let Some(result) = line.strip_prefix("test result: ") {
             let number = |word: &str| {
                 let (before, _) = result.split_once(word)?;
-                before.rsplit([' ', ';', '.']).find(|part| !part.is_empty())?.parse::<usize>().ok()
+                before
+                    .rsplit([' ', ';', '.'])
+                    .find(|part| !part.is_empty())?
+                    .parse::<usize>()
+                    .ok()
             };
             self.passed += number(" passed").unwrap_or(0);
             self.failed += number(" failed").unwrap_or(0);

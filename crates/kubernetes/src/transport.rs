@@ -1,0 +1,49 @@
+//! One HTTP/2 connection for everything. The client's own transport speaks HTTP/1.1 only, and opens a TLS
+//! connection for each request under way: on a busy API server each costs as much as the request itself.
+
+use std::time::Duration;
+
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use kube::{
+    Config, Error,
+    client::{Body, ConfigExt as _},
+};
+use tower::{BoxError, ServiceBuilder};
+
+/// How often a connection in use is asked whether it is alive, and how long it may take to answer: a
+/// connection that is shared by all must not stay when nothing comes through any more.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+
+/// A client by a configuration. One that needs a proxy or another server name has the client's own transport.
+pub(crate) fn client(config: Config) -> Result<kube::Client, Error> {
+    if config.proxy_url.is_some() || config.tls_server_name.is_some() {
+        return kube::Client::try_from(config);
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(config.connect_timeout);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(config.rustls_client_config()?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(connector);
+    let http = Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .http2_keep_alive_interval(ASKED_EVERY)
+        .http2_keep_alive_timeout(ANSWERED_WITHIN)
+        .build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(kube::Client::new(service, config.default_namespace))
+}

@@ -1,0 +1,99 @@
+//! The claim of a StatefulSet grows without the pod noticing and without losing a byte.
+
+use crate::{house::House, templates::stateful_set};
+
+const SET: &str = "templates/store/statefulset.yaml.hbs";
+
+fn with_data(test: &str) -> House {
+    let house = House::small(test);
+    house.write(SET, &stateful_set("store", "64Mi", "store"));
+    house.deploy(&["--yes"]).exits(0);
+    house.kubectl(&[
+        "exec",
+        "store-0",
+        "--",
+        "/bin/sh",
+        "-c",
+        "echo kept > /data/file && sync",
+    ]);
+    house
+}
+
+#[test]
+fn a_claim_grows_under_the_pod_that_uses_it() {
+    let house = with_data("grow");
+    let uid = |object: &str| house.field(object, "/metadata/uid");
+    let (pod, claim, set) = (
+        uid("pod/store-0"),
+        uid("persistentvolumeclaim/data-store-0"),
+        uid("statefulset/store"),
+    );
+
+    house.write(SET, &stateful_set("store", "128Mi", "store"));
+    house.deploy(&["--yes"]).exits(0).says(&[
+        "take over PersistentVolumeClaim data-store-0",
+        "delete, keeping what it owns, StatefulSet store",
+        "create StatefulSet store",
+    ]);
+
+    assert_eq!(uid("pod/store-0"), pod, "the pod has survived");
+    assert_eq!(
+        uid("persistentvolumeclaim/data-store-0"),
+        claim,
+        "the claim has survived"
+    );
+    assert_ne!(uid("statefulset/store"), set, "the set is a new one");
+    assert_eq!(
+        house.field("pod/store-0", "/metadata/ownerReferences/0/uid"),
+        uid("statefulset/store")
+    );
+    house.until("the volume has grown", || {
+        house.field(
+            "persistentvolumeclaim/data-store-0",
+            "/status/capacity/storage",
+        ) == "128Mi"
+    });
+    assert_eq!(
+        house
+            .kubectl(&["exec", "store-0", "--", "cat", "/data/file"])
+            .trim(),
+        "kept"
+    );
+    house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+}
+
+#[test]
+fn a_claim_does_not_shrink() {
+    let house = with_data("shrink");
+    house.write(SET, &stateful_set("store", "32Mi", "store"));
+    house.deploy(&["--yes"]).exits(2).says(&[
+        "StatefulSet store has a field that cannot be changed",
+        "nothing was changed",
+    ]);
+    assert_eq!(
+        house.field(
+            "persistentvolumeclaim/data-store-0",
+            "/spec/resources/requests/storage"
+        ),
+        "64Mi"
+    );
+}
+
+#[test]
+fn what_else_is_immutable_in_a_set_does_not_hide_behind_a_growing_claim() {
+    let house = with_data("hide");
+    let set = house.field("statefulset/store", "/metadata/uid");
+    house.write(SET, &stateful_set("store", "128Mi", "another"));
+    house
+        .deploy(&["--yes"])
+        .exits(2)
+        .says(&["StatefulSet store has a field that cannot be changed"]);
+    assert_eq!(house.field("statefulset/store", "/metadata/uid"), set);
+    assert_eq!(
+        house.field(
+            "persistentvolumeclaim/data-store-0",
+            "/spec/resources/requests/storage"
+        ),
+        "64Mi"
+    );
+}

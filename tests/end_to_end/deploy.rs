@@ -1,0 +1,110 @@
+//! `cargo xtask deploy` and `diff`: from nothing to tests that pass, and back to it after somebody's hand.
+
+use crate::house::House;
+
+#[test]
+fn an_environment_runs_from_nothing_and_stays() {
+    let house = House::whole("first");
+
+    let first = house.deploy(&["--yes"]).exits(0).says(&[
+        "create Namespace",
+        "(checked locally)",
+        "then wait for",
+        "runs, and a test has verified",
+    ]);
+    // The closing screen says what runs.
+    first.prints(&[
+        "restate ",
+        "2/2 containers ready",
+        "verification   1/1 ready",
+        "every minute",
+        "verified, 1 attempt",
+    ]);
+
+    house
+        .deploy(&["--yes"])
+        .exits(0)
+        .says(&["nothing to do"])
+        .takes_at_most(15);
+    house.diff().exits(0).prints(&["nothing to do"]);
+    status_shows(&house);
+    what_a_hand_removed_comes_back(&house);
+}
+
+/// Both forms of `status` tell the same.
+fn status_shows(house: &House) {
+    house.run(&["status", "-n", &house.name]).exits(0).prints(&[
+        &format!("/{}\n", house.name),
+        "restate        1/1 ready, Running, 2/2 containers ready",
+        "operation      none",
+        "0 failed",
+    ]);
+    let document = house
+        .run(&["status", "-n", &house.name, "--output", "json"])
+        .exits(0)
+        .document();
+    assert_eq!(document[0]["environment"], house.name.as_str());
+    let running = &document[0]["running"];
+    assert_eq!(running["node"]["pods"]["ready"], 1, "{running}");
+    assert_eq!(running["service"]["ready"], 1, "{running}");
+    assert_eq!(running["suspended"], false, "{running}");
+    assert!(
+        running["tests"][0]["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("test-")),
+        "{running}"
+    );
+}
+
+/// A field that is ours and that somebody took away is shown by its name, and put back.
+fn what_a_hand_removed_comes_back(house: &House) {
+    let port = r#"[{"op": "remove", "path": "/spec/ports/0/appProtocol"}]"#;
+    house.kubectl(&[
+        "patch",
+        "service",
+        "verification",
+        "--type",
+        "json",
+        "--patch",
+        port,
+    ]);
+    house.kubectl(&["delete", "networkpolicy", "admin-door"]);
+
+    house.diff().exits(1).prints(&[
+        "update Service verification",
+        "appProtocol",
+        "kubernetes.io/h2c",
+        "create NetworkPolicy admin-door",
+    ]);
+    house.deploy(&["--yes"]).exits(0);
+    assert_eq!(
+        house.field("service/verification", "/spec/ports/0/appProtocol"),
+        "kubernetes.io/h2c"
+    );
+    house.diff().exits(0);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let house = House::small("dry");
+    house
+        .deploy(&["--dry-run"])
+        .exits(0)
+        .prints(&["nothing was changed", "--approve"]);
+    assert_eq!(house.get(&format!("namespace/{}", house.name)), None);
+}
+
+#[test]
+fn what_is_not_deployed_is_said_to_be_absent() {
+    let house = House::small("absent");
+    house
+        .run(&["status", "-n", &house.name])
+        .exits(0)
+        .prints(&["is not deployed", "cargo xtask deploy -n"]);
+    let document = house
+        .run(&["status", "-n", &house.name, "--output", "json"])
+        .exits(0)
+        .document();
+    assert_eq!(document[0]["running"], serde_json::Value::Null);
+    house.diff().exits(1).prints(&["create Namespace"]);
+}
