@@ -45,8 +45,13 @@ pub(crate) fn plan(plan: &Plan) -> String {
 fn line(step: &Step) -> String {
     let sign = match &step.act {
         Effect::Create { .. } | Effect::Snapshot { .. } => "+",
-        Effect::Delete { .. } => "-",
-        Effect::Update { .. } | Effect::Suspend { .. } | Effect::Watch { .. } => "~",
+        Effect::Delete { .. } | Effect::Discard { .. } => "-",
+        Effect::Update { .. }
+        | Effect::Suspend { .. }
+        | Effect::Scale { .. }
+        | Effect::Interrupt { .. }
+        | Effect::Reclaim { .. }
+        | Effect::Watch { .. } => "~",
     };
     let checked = if step.checked == Checked::Locally {
         "  (checked locally)"
@@ -131,6 +136,9 @@ fn lost(loss: &Loss) -> String {
         }
         Loss::Snapshot { name } => format!("the snapshot {name} is deleted, with what it stores"),
         Loss::Database { claim } => format!("THE DATABASE IS DELETED (claim UID {claim})"),
+        Loss::OnlyCopy { claim } => {
+            format!("THE DATABASE IS DELETED AND NO COPY IS KEPT (claim UID {claim})")
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! The token names its plan, so it is no use for another.
 
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
 };
@@ -45,6 +46,11 @@ pub enum By {
     },
     /// Nobody needed to: the plan changes nothing.
     NothingToApprove,
+    /// The consent that was given when the plan began: another driver goes on with the same plan.
+    Resumed {
+        /// Who consented then.
+        consent: Box<By>,
+    },
 }
 
 /// Consent was not given; nothing was changed.
@@ -104,11 +110,22 @@ impl Ask {
     pub fn demand(&self) -> Demand {
         match self.plan.worst_loss() {
             None | Some(Loss::Disruption { .. } | Loss::Copy { .. }) => Demand::Yes,
+            Some(Loss::Snapshot { .. }) if self.snapshots() > 1 => {
+                Demand::Phrase(format!("delete {} snapshots", self.snapshots()))
+            }
             Some(Loss::Evidence { job: name } | Loss::Snapshot { name }) => {
                 Demand::Phrase(name.clone())
             }
             Some(Loss::Database { .. }) => Demand::Phrase(self.plan.target.to_string()),
+            Some(Loss::OnlyCopy { .. }) => {
+                Demand::Phrase(format!("destroy {} without a copy", self.plan.target))
+            }
         }
+    }
+
+    fn snapshots(&self) -> usize {
+        let is_snapshot = |loss: &&Loss| matches!(loss, Loss::Snapshot { .. });
+        self.plan.loses.iter().filter(is_snapshot).count()
     }
 
     /// The flag with which a pipe answers.

@@ -10,15 +10,32 @@ use alloc::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
 
 use crate::{
     approval::{Approved, By},
-    change::asked,
-    object::{Digest, Uid, intent, uid},
+    object::{Uid, uid},
     plan::{Effect, Guard, Plan, Step},
-    wait::{BAD_HOLDS, Sight, Standing},
+    wait::{Sight, Standing},
 };
+
+mod admission;
+mod checklist;
+mod guard;
+mod patience;
+mod resolve;
+mod state;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod undo;
+
+use guard::is_done;
+pub use guard::moved;
+
+pub use admission::{Admission, Unfinished, admit};
+pub use checklist::{Checklist, Item, Mark};
+pub use state::State;
+pub use stored::{JOURNAL, NotTaken, Stored};
 
 /// The present format of a written journal.
 const FORMAT: u32 = 1;
@@ -31,9 +48,12 @@ pub struct Journal {
     plan: Plan,
     by: By,
     entries: Vec<Entry>,
-    /// Set once; from then on only undoing remains.
+    /// While it is set, only undoing remains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped: Option<Reason>,
+    /// Another operation made it void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    superseded: Option<String>,
 }
 
 /// One step that has begun.
@@ -53,9 +73,18 @@ pub struct Entry {
     /// When what it waited for held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-    /// Its undo has been done.
+    /// The StatefulSet's generation when it had stopped: the fence has held as long as it is the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// Its undo has been done, or will never be.
     #[serde(default)]
     pub undone: bool,
+    /// Why its undo was not done, or why a soft step did not succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When another driver went on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Timestamp>,
     /// Since when it looks bad without a break.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bad_since: Option<Timestamp>,
@@ -119,6 +148,9 @@ pub enum Next {
         /// Since when the step waits.
         since: Timestamp,
     },
+    /// The plan cannot go on, for this reason, and what can be taken back is taken back from here on: look
+    /// at the next one's object.
+    TurnBack(Reason),
     /// Do this effect, then say [`Journal::undone`].
     Undo(Effect),
     /// Everything is done.
@@ -138,6 +170,7 @@ impl Journal {
             by,
             entries: Vec::new(),
             stopped: None,
+            superseded: None,
         }
     }
 
@@ -159,10 +192,14 @@ impl Journal {
         &self.entries
     }
 
-    /// The step that is to be looked at next: its object is what the next [`Sight`] is about.
+    /// The step that is to be looked at next: its object is what the next [`Sight`] is about. While the
+    /// plan is taken back, it is an undo.
     #[must_use]
-    pub fn current(&self) -> Option<&Step> {
-        self.plan.steps.get(self.position())
+    pub fn current(&self) -> Option<Step> {
+        if self.stopped.is_some() && !self.is_unsettled() {
+            return self.undo_step(self.to_undo()?);
+        }
+        self.resolved(self.position())
     }
 
     /// Index of the current step; the number of steps when all are done.
@@ -178,41 +215,31 @@ impl Journal {
     /// What to do next, by what was just seen of the current step's object.
     pub fn next(&mut self, sight: &Sight, now: Timestamp) -> Next {
         if let Some(reason) = self.stopped.clone() {
-            return self.stop(reason);
+            return self.take_back(reason, sight, now);
         }
         let index = self.position();
-        let Some(step) = self.plan.steps.get(index) else {
+        let Some(step) = self.resolved(index) else {
             return Next::Done;
         };
         let begun = self.entries.last().is_some_and(|entry| entry.step == index);
         if !begun {
             if let Some(moved) = moved(&step.guard, sight) {
-                let step = step.act.to_string();
-                return self.stop(Reason::Moved { step, moved });
+                return self.fail(&step, sight, now, |step| Reason::Moved { step, moved });
             }
-            let effect = step.act.clone();
-            let watch = effect.is_watch();
-            self.entries.push(Entry {
-                step: index,
-                began: now,
-                acted: watch.then_some(now),
-                uid: None,
-                ended: None,
-                undone: false,
-                bad_since: None,
-                still_since: None,
-                causes: BTreeSet::new(),
-            });
-            if !watch {
-                return Next::Do(effect);
+            // What the plan itself made may be gone already.
+            let nothing_to_do = step.act.is_watch()
+                || step.guard == Guard::None && is_done(&step.act, &step.guard, sight);
+            self.entries.push(Entry::new(index, now));
+            if !nothing_to_do {
+                return Next::Do(step.act);
             }
+            self.acted(None, now);
         }
-        self.wait(index, sight, now)
+        self.wait(&step, sight, now)
     }
 
-    fn wait(&mut self, index: usize, sight: &Sight, now: Timestamp) -> Next {
-        let (Some(step), Some(entry)) = (self.plan.steps.get(index), self.entries.last_mut())
-        else {
+    fn wait(&mut self, step: &Step, sight: &Sight, now: Timestamp) -> Next {
+        let Some(entry) = self.entries.last_mut() else {
             return Next::Done;
         };
         if entry.acted.is_none() {
@@ -224,33 +251,71 @@ impl Journal {
                     entry.uid = sight.object.as_ref().and_then(uid);
                 }
                 Some(moved) => {
-                    let step = step.act.to_string();
-                    return self.stop(Reason::Moved { step, moved });
+                    return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
                 }
             }
         }
-        let standing = step.until.assess(sight, entry.began);
+        if let Some(moved) = entry.lost(step, sight) {
+            return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
+        }
+        let standing = step.until.assess(sight, entry.since());
         let given_up = match standing {
             Standing::Holds => {
-                entry.ended = Some(now);
-                return Next::Look;
+                return self.end(sight, now);
             }
             Standing::Never { cause } => Err(cause),
-            Standing::Bad { cause } => entry.looks_bad(cause, now),
+            Standing::Bad { cause } => entry.looks_bad(step, cause, now),
             Standing::NotYet { cause } => {
                 entry.bad_since = None;
                 Ok(cause)
             }
         };
         match given_up.and_then(|cause| entry.be_patient(step, cause, sight, now)) {
+            Ok(_) if entry.has_had_its_time(step, now) => self.end(sight, now),
             Ok(cause) => Next::Wait {
                 cause,
                 since: entry.began,
             },
-            Err(cause) => {
-                let step = step.act.to_string();
-                self.stop(Reason::Waited { step, cause })
-            }
+            Err(cause) => self.fail(step, sight, now, |step| Reason::Waited { step, cause }),
+        }
+    }
+
+    fn end(&mut self, sight: &Sight, now: Timestamp) -> Next {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.ended = Some(now);
+            entry.generation = sight
+                .object
+                .as_ref()
+                .and_then(|object| object.pointer("/metadata/generation")?.as_u64());
+        }
+        Next::Look
+    }
+
+    /// A soft step ends with a note; any other one stops the plan.
+    fn fail(
+        &mut self,
+        step: &Step,
+        sight: &Sight,
+        now: Timestamp,
+        reason: impl FnOnce(String) -> Reason,
+    ) -> Next {
+        let reason = reason(step.act.to_string());
+        if !step.soft {
+            return self.stop(reason);
+        }
+        self.note(reason.cause().to_string(), now);
+        self.end(sight, now)
+    }
+
+    /// The present step is soft and did not succeed.
+    fn note(&mut self, cause: String, now: Timestamp) {
+        let index = self.position();
+        if self.entries.last().is_none_or(|entry| entry.step != index) {
+            self.entries.push(Entry::new(index, now));
+        }
+        if let Some(entry) = self.entries.last_mut() {
+            entry.note = Some(cause);
+            entry.ended = Some(now);
         }
     }
 
@@ -263,10 +328,13 @@ impl Journal {
     }
 
     /// The effect that [`Next::Do`] or [`Next::Undo`] asked for was refused.
-    pub fn refused(&mut self, cause: String) {
+    pub fn refused(&mut self, cause: String, now: Timestamp) {
         if self.stopped.is_some() {
             // It cannot be taken back: the ones before it still can.
-            return self.undone();
+            return self.not_undone(cause);
+        }
+        if self.current().is_some_and(|step| step.soft) {
+            return self.note(cause, now);
         }
         let step = self.current_step();
         self.entries.pop();
@@ -286,100 +354,35 @@ impl Journal {
             .map_or_else(String::new, |step| step.act.to_string())
     }
 
-    /// The effect that [`Next::Undo`] asked for is done.
-    pub fn undone(&mut self) {
-        if let Some(index) = self.to_undo() {
-            self.entries[index].undone = true;
-        }
-    }
-
-    fn stop(&mut self, reason: Reason) -> Next {
-        self.stopped = Some(reason.clone());
-        self.to_undo()
-            .and_then(|index| self.undo_of(index))
-            .map_or(Next::Stop(reason), Next::Undo)
-    }
-
-    /// What is done, could have been taken back, and was not, when the plan stopped: in what state the
-    /// cluster is left.
+    /// Why the plan stopped, if it did.
     #[must_use]
-    pub fn left(&self) -> Vec<&Effect> {
-        let stopped = self.stopped.is_some();
+    pub fn stopped(&self) -> Option<&Reason> {
+        self.stopped.as_ref()
+    }
+
+    /// What did not succeed although the plan went on, or could not be taken back: step and cause.
+    #[must_use]
+    pub fn notes(&self) -> Vec<(&Effect, &str)> {
         self.entries
             .iter()
-            .enumerate()
-            .filter(|_| stopped)
-            .filter(|(index, entry)| !entry.undone && self.undo_of(*index).is_some())
-            .filter_map(|(_, entry)| Some(&self.plan.steps.get(entry.step)?.act))
+            .filter_map(|entry| {
+                let step = self.plan.steps.get(entry.step)?;
+                Some((&step.act, entry.note.as_deref()?))
+            })
             .collect()
-    }
-
-    /// The latest step whose effect is done and can be taken back. What came before a change that stays
-    /// is not taken back: the tests must not resume while two versions of the service run.
-    fn to_undo(&self) -> Option<usize> {
-        for (index, entry) in self.entries.iter().enumerate().rev() {
-            if entry.undone {
-                continue;
-            }
-            if self.undo_of(index).is_some() {
-                return Some(index);
-            }
-            let step = self.plan.steps.get(entry.step)?;
-            if step.act.stays() && step.undo.is_none() {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// What takes a step back, unless a later one has done just that.
-    fn undo_of(&self, index: usize) -> Option<Effect> {
-        let entry = self.entries.get(index)?;
-        entry.acted?;
-        let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
-        let later = self.entries.get(index + 1..)?.iter();
-        let done = later
-            .filter(|entry| entry.acted.is_some())
-            .any(|entry| self.plan.steps.get(entry.step).map(|step| &step.act) == Some(undo));
-        (!done).then(|| undo.clone())
     }
 }
 
-impl Entry {
-    /// A bad state counts after it has held for a while: until then it may pass.
-    fn looks_bad(&mut self, cause: String, now: Timestamp) -> Result<String, String> {
-        let since = *self.bad_since.get_or_insert(now);
-        if now.duration_since(since) >= BAD_HOLDS {
-            Err(cause)
-        } else {
-            Ok(cause)
+impl Reason {
+    /// Without the step.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        match self {
+            Self::Moved { moved: cause, .. }
+            | Self::Refused { cause, .. }
+            | Self::Waited { cause, .. }
+            | Self::Interrupted { cause, .. } => cause,
         }
-    }
-
-    /// The cause, for as long as there is progress and time.
-    fn be_patient(
-        &mut self,
-        step: &Step,
-        cause: String,
-        sight: &Sight,
-        now: Timestamp,
-    ) -> Result<String, String> {
-        if self.causes.insert(cause.clone()) {
-            self.still_since = Some(now);
-        }
-        let still = now.duration_since(self.still_since.unwrap_or(self.began));
-        let whole = now.duration_since(self.began);
-        let given_up = if step.until.patience().is_some_and(|most| still >= most) {
-            format!("nothing has changed for {} s: {cause}", still.as_secs())
-        } else if step.until.bound().is_some_and(|most| whole >= most) {
-            format!("not after {} s: {cause}", whole.as_secs())
-        } else {
-            return Ok(cause);
-        };
-        Err(match sight.warnings.first() {
-            None => given_up,
-            Some(warning) => format!("{given_up}; the latest warning is {warning}"),
-        })
     }
 }
 
@@ -392,70 +395,21 @@ fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     }
 }
 
-/// Whether an effect, whose guard does not hold, must have been done before its driver died.
-fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
-    let object = sight.object.as_ref();
-    let same = match guard {
-        Guard::None | Guard::Absent => true,
-        Guard::Is { uid: planned } | Guard::Unchanged { uid: planned, .. } => {
-            object.and_then(uid).as_ref() == Some(planned)
+impl Entry {
+    fn new(step: usize, now: Timestamp) -> Self {
+        Self {
+            step,
+            began: now,
+            acted: None,
+            uid: None,
+            ended: None,
+            generation: None,
+            undone: false,
+            note: None,
+            resumed: None,
+            bad_since: None,
+            still_since: None,
+            causes: BTreeSet::new(),
         }
-    };
-    match (effect, object) {
-        (Effect::Delete { .. }, object) => {
-            !same
-                || object.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
-        }
-        (
-            Effect::Create { object: desired }
-            | Effect::Update {
-                object: desired, ..
-            },
-            Some(live),
-        ) => same && asked(live, desired).is_empty(),
-        (Effect::Suspend { suspend, .. }, Some(live)) => {
-            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
-        }
-        (
-            Effect::Snapshot {
-                object: desired, ..
-            },
-            Some(live),
-        ) => asked(live, desired).is_empty(),
-        (_, None) | (Effect::Watch { .. }, _) => false,
     }
 }
-
-/// What moved since the plan was made, if anything did.
-#[must_use]
-pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
-    let met = sight.object.as_ref().and_then(uid);
-    match (guard, &sight.object) {
-        (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
-        (Guard::Is { .. } | Guard::Unchanged { .. }, None) => {
-            Some("it was deleted meanwhile".to_string())
-        }
-        (Guard::Is { uid } | Guard::Unchanged { uid, .. }, Some(_))
-            if met.as_ref() != Some(uid) =>
-        {
-            Some(format!(
-                "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
-                met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
-            ))
-        }
-        (
-            Guard::Unchanged {
-                intent: planned, ..
-            },
-            Some(object),
-        ) if Digest::of(&intent(object)) != *planned => {
-            Some("somebody changed it meanwhile".to_string())
-        }
-        (Guard::None, _)
-        | (Guard::Absent, None)
-        | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

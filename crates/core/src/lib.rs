@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod approval;
 pub mod change;
+pub mod gate;
 pub mod inputs;
 pub mod journal;
 mod nearest;

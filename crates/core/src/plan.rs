@@ -2,16 +2,18 @@
 //! hashed, confirmed, driven and resumed, whatever the operation.
 
 use alloc::{
+    format,
     string::{String, ToString},
     vec::Vec,
 };
-use core::fmt;
+use core::{cmp::Reverse, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     change::Change,
+    gate::Gate,
     object::{Digest, ObjectRef, Uid},
     wait::Wait,
 };
@@ -65,6 +67,20 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// How far the step has been tried.
     pub checked: Checked,
+    /// When it fails, that is noted and the next step begins: what came before it is worth finishing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub soft: bool,
+    /// Why it is there and why it is safe, for the reader. Empty where the effect says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Everything that can be done to a cluster. The list is closed: the simulator interprets the same one.
@@ -106,11 +122,69 @@ pub enum Effect {
         /// The incarnation of the claim it is taken of.
         claim: Uid,
     },
+    /// Stops or starts a StatefulSet.
+    Scale {
+        /// Which one.
+        object: ObjectRef,
+        /// How many pods it has afterwards.
+        replicas: u64,
+    },
+    /// Labels every test Job of a CronJob that has not ended with [`INTERRUPTED_LABEL`]: what becomes of
+    /// it says nothing about Restate. See [`Sight::running`](crate::wait::Sight::running).
+    Interrupt {
+        /// Which CronJob.
+        object: ObjectRef,
+        /// By which operation: the label's value.
+        operation: String,
+    },
+    /// Says what becomes of stored data when its claim or its `VolumeSnapshot` goes: the reclaim policy of
+    /// a `PersistentVolume`, the deletion policy of a `VolumeSnapshotContent`.
+    Reclaim {
+        /// The volume or the content.
+        object: ObjectRef,
+        /// Which incarnation of it.
+        uid: Uid,
+        /// What becomes of the data.
+        policy: Policy,
+    },
+    /// Deletes what an earlier step of the plan made. The journal knows which incarnation that is, and
+    /// turns it into a [`Self::Delete`]: nobody else ever does it.
+    Discard {
+        /// Which object.
+        object: ObjectRef,
+        /// What becomes of the objects it owns.
+        propagation: Propagation,
+    },
     /// Changes nothing: the step waits.
     Watch {
         /// What is watched.
         object: ObjectRef,
     },
+}
+
+/// Set on a Job that an operation has interrupted; the value is the operation. It is neither a failure nor
+/// a success.
+pub const INTERRUPTED_LABEL: &str = "longrun/interrupted";
+
+/// What becomes of stored data when the object that stands for it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Policy {
+    /// It stays.
+    Retain,
+    /// It goes as well.
+    Delete,
+}
+
+impl Policy {
+    /// As Kubernetes writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retain => "Retain",
+            Self::Delete => "Delete",
+        }
+    }
 }
 
 /// What becomes of the objects that a deleted object owns.
@@ -145,6 +219,17 @@ pub enum Guard {
         /// Digest of [`crate::object::intent`].
         intent: Digest,
     },
+    /// It is this incarnation of a `PersistentVolume`, and belongs to this claim.
+    Volume {
+        /// The volume's incarnation.
+        uid: Uid,
+        /// The claim's incarnation.
+        claim: Uid,
+        /// Whether the claim still has it; otherwise the claim is gone and the volume was kept.
+        bound: bool,
+    },
+    /// It is a claim that may be deleted: its data are safe.
+    Gate(Gate),
 }
 
 /// How far a step has been tried without doing it.
@@ -183,8 +268,13 @@ pub enum Loss {
         /// The `VolumeSnapshot`.
         name: String,
     },
-    /// The database of an environment.
+    /// The database of an environment, of which a verified snapshot is kept.
     Database {
+        /// The claim's incarnation.
+        claim: Uid,
+    },
+    /// The database of an environment, of which nothing is kept.
+    OnlyCopy {
         /// The claim's incarnation.
         claim: Uid,
     },
@@ -198,19 +288,31 @@ impl Effect {
             Self::Create { object }
             | Self::Update { object, .. }
             | Self::Snapshot { object, .. } => ObjectRef::of(object),
-            Self::Delete { object, .. } | Self::Suspend { object, .. } | Self::Watch { object } => {
-                Some(object.clone())
-            }
+            Self::Delete { object, .. }
+            | Self::Suspend { object, .. }
+            | Self::Scale { object, .. }
+            | Self::Interrupt { object, .. }
+            | Self::Reclaim { object, .. }
+            | Self::Discard { object, .. }
+            | Self::Watch { object } => Some(object.clone()),
         }
     }
 
-    /// Whether the cluster is another one after it, unless it is undone. A suspension is passing, and a
-    /// snapshot is a copy.
+    /// Whether the cluster is another one after it, unless it is undone. A suspension is passing, a
+    /// snapshot is a copy, and what a plan discards it has made itself.
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
-            Self::Create { .. } | Self::Update { .. } | Self::Delete { .. } => true,
-            Self::Suspend { .. } | Self::Snapshot { .. } | Self::Watch { .. } => false,
+            Self::Create { .. }
+            | Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Scale { .. }
+            | Self::Reclaim { .. } => true,
+            Self::Suspend { .. }
+            | Self::Snapshot { .. }
+            | Self::Interrupt { .. }
+            | Self::Discard { .. }
+            | Self::Watch { .. } => false,
         }
     }
 
@@ -239,21 +341,25 @@ impl Plan {
     /// so that time passing does not change it.
     #[must_use]
     pub fn digest_from(&self, first: usize) -> Digest {
+        let snapshots = self.steps.iter().filter_map(|step| match &step.act {
+            Effect::Snapshot { object, .. } => object.pointer("/metadata/name")?.as_str(),
+            _ => None,
+        });
+        let mut generated: Vec<(usize, &str)> = snapshots.enumerate().collect();
+        // A name that begins like another one must not be taken for it.
+        generated.sort_by_key(|(_, name)| Reverse(name.len()));
         let steps: Vec<Value> = self
             .steps
             .iter()
             .skip(first)
             .filter(|step| !step.act.is_watch())
             .map(|step| {
-                let mut act = json!(step.act);
-                if let Effect::Snapshot { .. } = step.act
-                    && let Some(metadata) = act
-                        .pointer_mut("/object/metadata")
-                        .and_then(Value::as_object_mut)
-                {
-                    metadata.shift_remove("name");
+                let mut step =
+                    json!({"act": step.act, "guard": step.guard, "changes": step.changes});
+                for (index, name) in &generated {
+                    mask(&mut step, name, &format!("(snapshot {index})"));
                 }
-                json!({"act": act, "guard": step.guard, "changes": step.changes})
+                step
             })
             .collect();
         Digest::of(&json!({
@@ -277,6 +383,16 @@ impl Plan {
     }
 }
 
+/// Puts something else in place of a generated name, also where it is a part of another one.
+fn mask(value: &mut Value, name: &str, by: &str) {
+    match value {
+        Value::String(text) if text.contains(name) => *text = text.replace(name, by),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, name, by)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, name, by)),
+        _ => {}
+    }
+}
+
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self {
@@ -287,10 +403,21 @@ impl fmt::Display for Effect {
                 propagation: Propagation::Orphan,
                 ..
             } => "delete, keeping what it owns,",
-            Self::Delete { .. } => "delete",
+            Self::Delete { .. } | Self::Discard { .. } => "delete",
             Self::Suspend { suspend: true, .. } => "suspend",
             Self::Suspend { suspend: false, .. } => "resume",
             Self::Snapshot { .. } => "snapshot",
+            Self::Scale { replicas: 0, .. } => "stop",
+            Self::Scale { .. } => "start",
+            Self::Interrupt { .. } => "mark as interrupted what still runs of",
+            Self::Reclaim {
+                policy: Policy::Retain,
+                ..
+            } => "keep the data of",
+            Self::Reclaim {
+                policy: Policy::Delete,
+                ..
+            } => "no longer keep the data of",
             Self::Watch { .. } => "wait for",
         };
         let object = self

@@ -12,11 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::object::Uid;
+use crate::object::{ObjectRef, Uid};
 
 mod job;
 mod pods;
 mod rollout;
+mod snapshot;
 
 pub use pods::trouble;
 
@@ -41,10 +42,25 @@ pub enum Wait {
         /// Which incarnation.
         uid: Uid,
     },
-    /// A `VolumeSnapshot` that is ready to be restored.
+    /// A `VolumeSnapshot` that is ready to be restored. Reads [`Sight::contents`].
     SnapshotReady,
+    /// A `VolumeSnapshot` whose point in time is fixed: what is written from now on is not in it. Reads
+    /// [`Sight::contents`].
+    SnapshotCut,
     /// No test runs and no invocation is open in the environment.
     Drained,
+    /// No test of the CronJob runs, or they have had their time: the step ends then all the same. Reads
+    /// [`Sight::jobs`].
+    Ended,
+    /// A StatefulSet without pods, and no pod at all that mounts the claim. Reads [`Sight::mounts`].
+    Stopped {
+        /// The claim.
+        claim: ObjectRef,
+    },
+    /// A Job that has succeeded in reading volumes, which takes as long as it takes. Reads [`Sight::pods`].
+    Verified,
+    /// A pod that is ready. Reads the object and [`Sight::warnings`].
+    Ready,
 }
 
 /// What was seen of a step's object and what belongs to it.
@@ -60,6 +76,30 @@ pub struct Sight {
     pub warnings: Vec<Warning>,
     /// Invocations that are not completed; `None` when it is not known.
     pub open_invocations: Option<u64>,
+    /// Every pod of the namespace that names the claim in question as a volume, finished ones too: they
+    /// hold it as well. The claim in question is the step's object, or the one its wait names.
+    pub mounts: Vec<Value>,
+    /// The `PersistentVolume` of the claim in question.
+    pub volume: Option<Value>,
+    /// The StatefulSet that a [`Gate`](crate::gate::Gate) names.
+    pub set: Option<Value>,
+    /// The `VolumeSnapshot`s of the namespace.
+    pub snapshots: Vec<Value>,
+    /// The `VolumeSnapshotContent`s that the snapshots in question are bound to.
+    pub contents: Vec<Value>,
+}
+
+impl Sight {
+    /// The Jobs that have not ended and are not marked as interrupted yet: what
+    /// [`Effect::Interrupt`](crate::plan::Effect::Interrupt) labels.
+    #[must_use]
+    pub fn running(&self) -> Vec<ObjectRef> {
+        self.jobs
+            .iter()
+            .filter(|job| !job::is_finished(job) && !job::is_interrupted(job))
+            .filter_map(job::reference)
+            .collect()
+    }
 }
 
 /// A Kubernetes Event of type Warning.
@@ -111,10 +151,27 @@ impl Wait {
     #[must_use]
     pub fn patience(&self) -> Option<SignedDuration> {
         match self {
-            Self::SnapshotReady => None,
+            Self::SnapshotReady | Self::SnapshotCut => None,
             Self::Drained => Some(SignedDuration::from_mins(10)),
+            Self::Verified => Some(SignedDuration::from_mins(30)),
             _ => Some(SignedDuration::from_mins(4)),
         }
+    }
+
+    /// How long a bad state must hold before it counts. The snapshot controller retries for a while, with
+    /// pauses that double.
+    #[must_use]
+    pub fn bad_holds(&self) -> SignedDuration {
+        match self {
+            Self::SnapshotReady | Self::SnapshotCut => SignedDuration::from_mins(10),
+            _ => BAD_HOLDS,
+        }
+    }
+
+    /// After how long the step ends even if what it waits for does not hold.
+    #[must_use]
+    pub fn grace(&self) -> Option<SignedDuration> {
+        (*self == Self::Ended).then(|| SignedDuration::from_mins(5))
     }
 
     /// How long it may take in all, however much moves meanwhile.
@@ -136,6 +193,9 @@ impl Wait {
         if *self == Self::Drained {
             return drained(sight);
         }
+        if *self == Self::Ended {
+            return ended(sight);
+        }
         let Some(object) = &sight.object else {
             return not_yet("it does not exist");
         };
@@ -145,8 +205,12 @@ impl Wait {
             Self::RolledOut => rollout::assess(object, sight, began),
             Self::Complete => job::complete(object, sight, began),
             Self::FirstSuccess => job::first_success(object, sight, began),
-            Self::SnapshotReady => snapshot_ready(object),
-            Self::None | Self::Gone { .. } | Self::Drained => Standing::Holds,
+            Self::SnapshotReady => snapshot::ready(object, sight),
+            Self::SnapshotCut => snapshot::cut(object, sight),
+            Self::Stopped { claim } => stopped(object, claim, sight),
+            Self::Verified => job::verified(object, sight, began),
+            Self::Ready => pods::ready(object, sight, began),
+            Self::None | Self::Gone { .. } | Self::Drained | Self::Ended => Standing::Holds,
         }
     }
 }
@@ -194,6 +258,33 @@ fn drained(sight: &Sight) -> Standing {
     }
 }
 
+fn ended(sight: &Sight) -> Standing {
+    match sight.running().len() {
+        0 => Standing::Holds,
+        running => not_yet(format!("{running} tests are running")),
+    }
+}
+
+fn stopped(set: &Value, claim: &ObjectRef, sight: &Sight) -> Standing {
+    let generation = count(set, "/metadata/generation");
+    if count(set, "/status/observedGeneration") != generation {
+        return not_yet(format!(
+            "its controller has not seen generation {generation}"
+        ));
+    }
+    if count(set, "/spec/replicas") != 0 {
+        return Standing::Never {
+            cause: "somebody started it again".to_string(),
+        };
+    }
+    let mounts: Vec<&str> = sight.mounts.iter().map(crate::gate::name).collect();
+    match (mounts.is_empty(), count(set, "/status/replicas")) {
+        (true, 0) => Standing::Holds,
+        (true, pods) => not_yet(format!("{pods} of its pods are still there")),
+        (false, _) => not_yet(format!("{claim} is mounted by {}", mounts.join(", "))),
+    }
+}
+
 fn active(object: &Value) -> Standing {
     match object.pointer("/status/phase").and_then(Value::as_str) {
         Some("Terminating") => Standing::Never {
@@ -213,24 +304,6 @@ fn established(object: &Value) -> Standing {
     match condition(object, "Established") {
         Some(Condition { holds: true, .. }) => Standing::Holds,
         _ => not_yet("the API server does not serve it yet"),
-    }
-}
-
-fn snapshot_ready(object: &Value) -> Standing {
-    if object
-        .pointer("/status/readyToUse")
-        .and_then(Value::as_bool)
-        == Some(true)
-    {
-        return Standing::Holds;
-    }
-    match object
-        .pointer("/status/error/message")
-        .and_then(Value::as_str)
-    {
-        // The controller retries: an error comes and goes.
-        Some(message) => not_yet(format!("the snapshot controller retries after: {message}")),
-        None => not_yet("the storage has not finished it"),
     }
 }
 

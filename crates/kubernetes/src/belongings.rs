@@ -85,6 +85,7 @@ impl Belongings {
             warnings,
             open_invocations: None,
             object: Some(object),
+            ..Sight::default()
         }
     }
 

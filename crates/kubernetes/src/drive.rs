@@ -77,6 +77,7 @@ pub async fn drive(
                 run.say_waiting(&cause, since, &seen);
                 run.wait(lease, interrupted.as_mut()).await;
             }
+            Next::TurnBack(_) => run.gather(&seen).await,
             Next::Undo(effect) => run.undo(&effect, &seen).await,
             Next::Done => return Ok(run.journal),
             Next::Stop(reason) => {

@@ -27,6 +27,8 @@ fn step(name: &str) -> Step {
         undo: None,
         changes: vec![],
         checked: Checked::ByServer,
+        soft: false,
+        why: String::new(),
     }
 }
 

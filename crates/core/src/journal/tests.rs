@@ -9,12 +9,12 @@ use alloc::{
 
 use insta::assert_snapshot;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     approval::Ask,
-    object::ObjectRef,
+    object::{Digest, ObjectRef, intent},
     plan::{Checked, Target},
     wait::Wait,
 };
@@ -44,6 +44,8 @@ fn step(act: Effect, guard: Guard, until: Wait) -> Step {
         undo,
         changes: vec![],
         checked: Checked::Nothing,
+        soft: false,
+        why: String::new(),
     }
 }
 
@@ -134,6 +136,7 @@ fn story(mut journal: Journal, refused: &str) -> String {
             Next::Stop(reason) => format!("stop: {reason}"),
             Next::Done => "done".to_string(),
             Next::Look => "look".to_string(),
+            Next::TurnBack(_) => "turn back".to_string(),
             Next::Wait { cause, .. } => format!("wait: {cause}"),
         };
         if story.last() != Some(&line) {
@@ -141,12 +144,12 @@ fn story(mut journal: Journal, refused: &str) -> String {
         }
         match next {
             _ if !refused.is_empty() && line.ends_with(refused) => {
-                journal.refused("forbidden".into());
+                journal.refused("forbidden".into(), at(9));
             }
             Next::Do(_) => journal.acted(None, at(second)),
             Next::Undo(_) => journal.undone(),
             Next::Stop(_) | Next::Done => break,
-            Next::Look | Next::Wait { .. } => {}
+            Next::Look | Next::TurnBack(_) | Next::Wait { .. } => {}
         }
     }
     let left = journal.left();
@@ -232,7 +235,7 @@ fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
     let mut undone = Vec::new();
     while let Next::Undo(effect) = journal.next(&seen, at(9)) {
         undone.push(effect.to_string());
-        journal.refused("forbidden".into());
+        journal.refused("forbidden".into(), at(9));
     }
     assert_eq!(undone, ["resume CronJob b", "resume CronJob a"]);
 }

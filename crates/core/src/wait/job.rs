@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Sight, Standing, condition, count, not_yet, pods};
+use crate::{object::ObjectRef, plan::INTERRUPTED_LABEL};
 
 pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
     if has(job, "Complete").is_some() {
@@ -22,7 +23,19 @@ pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing
     }
 }
 
-/// Jobs made before the step began prove nothing about what was just deployed.
+/// Like [`complete`], and the reason of a failure is what the program said of it.
+pub(super) fn verified(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
+    let said = sight.pods.iter().rev().find_map(pods::last_words);
+    match (complete(job, sight, began), said) {
+        (Standing::Never { cause }, Some(said)) => Standing::Never {
+            cause: format!("{said} ({cause})"),
+        },
+        (standing, _) => standing,
+    }
+}
+
+/// Jobs made before the step began prove nothing about what was just deployed, and those that an
+/// operation interrupted prove nothing at all.
 pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -> Standing {
     // Kubernetes writes whole seconds.
     let since = began
@@ -31,7 +44,7 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
     let mut fresh: Vec<&Value> = sight
         .jobs
         .iter()
-        .filter(|job| created(job) >= Some(since))
+        .filter(|job| created(job) >= Some(since) && !is_interrupted(job))
         .collect();
     // The oldest first: each minute brings another one that has not got far.
     fresh.sort_by_key(|job| (created(job), name(job)));
@@ -68,6 +81,18 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
 
 pub(super) fn is_finished(job: &Value) -> bool {
     has(job, "Complete").or(has(job, "Failed")).is_some()
+}
+
+pub(super) fn is_interrupted(job: &Value) -> bool {
+    let labels = job.pointer("/metadata/labels");
+    labels.is_some_and(|labels| labels.get(INTERRUPTED_LABEL).is_some())
+}
+
+/// Items of a list do not say what they are.
+pub(super) fn reference(job: &Value) -> Option<ObjectRef> {
+    let text = |pointer| job.pointer(pointer)?.as_str();
+    let (namespace, name) = (text("/metadata/namespace")?, text("/metadata/name")?);
+    Some(ObjectRef::namespaced("batch/v1", "Job", namespace, name))
 }
 
 /// The message of a condition that holds.

@@ -3,12 +3,13 @@
 use alloc::{
     format,
     string::{String, ToString},
+    vec,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Sight, Warning, condition};
+use super::{Sight, Standing, Warning, condition, not_yet};
 
 /// Waiting reasons that rarely pass by themselves.
 const BAD_REASONS: [&str; 8] = [
@@ -70,6 +71,38 @@ fn outdates(pod: &Value, warning: &Warning) -> bool {
         return made >= Some(warning.last);
     }
     warning.about == format!("Pod {}", name(pod)) && containers(pod).any(is_running)
+}
+
+/// The step's object is itself the pod.
+pub(super) fn ready(pod: &Value, sight: &Sight, began: Timestamp) -> Standing {
+    if condition(pod, "Ready").is_some_and(|ready| ready.holds) {
+        return Standing::Holds;
+    }
+    if is_over(pod) {
+        return Standing::Never {
+            cause: last_words(pod).unwrap_or_else(|| "the pod has ended".to_string()),
+        };
+    }
+    let seen = Sight {
+        pods: vec![pod.clone()],
+        warnings: sight.warnings.clone(),
+        ..Sight::default()
+    };
+    match (trouble(&seen, began), waiting(&seen)) {
+        (Some(cause), _) => Standing::Bad { cause },
+        (None, Some(waiting)) => not_yet(waiting),
+        (None, None) => not_yet("it has not started"),
+    }
+}
+
+/// What a container said when it failed (Kubernetes: `terminated.message`).
+pub(super) fn last_words(pod: &Value) -> Option<String> {
+    containers(pod).find_map(|container| {
+        let ended = container.pointer("/state/terminated")?;
+        let failed = ended.get("exitCode").and_then(Value::as_i64) != Some(0);
+        let said = ended.get("message")?.as_str()?.trim();
+        (failed && !said.is_empty()).then(|| said.to_string())
+    })
 }
 
 /// What a pod that is all right so far is doing.

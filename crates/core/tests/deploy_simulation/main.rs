@@ -241,10 +241,10 @@ impl Schedule {
                     let sight = self.world.sight(&place);
                     match self.world.perform(&effect, sight.object.as_ref()) {
                         Ok(_) => journal.undone(),
-                        Err(cause) => journal.refused(cause),
+                        Err(cause) => journal.refused(cause, self.world.now),
                     }
                 }
-                Next::Look => {}
+                Next::Look | Next::TurnBack(_) => {}
                 Next::Wait { .. } => self.tick(),
                 Next::Done => return End::Done,
                 Next::Stop(reason) => return End::Stopped(reason.to_string()),
@@ -276,7 +276,7 @@ impl Schedule {
             Ok(_) if self.unlucky(40) => return Some(End::Killed),
             Ok(_) if resumes => self.resume(journal),
             Ok(uid) => journal.acted(uid, self.world.now),
-            Err(cause) => journal.refused(cause),
+            Err(cause) => journal.refused(cause, self.world.now),
         }
         if let Some(place) = effect.object() {
             self.planned.remove(&place);

@@ -75,7 +75,11 @@ pub(super) async fn perform(
             Err(failure) => Err(failure.into()),
         },
         Effect::Suspend { object, suspend } => self::suspend(client, object, *suspend).await,
-        Effect::Watch { .. } => Ok(None),
+        Effect::Scale { .. } | Effect::Interrupt { .. } | Effect::Reclaim { .. } => Err(
+            Trouble::Refused("this version does not know how to do that".to_owned()),
+        ),
+        // The journal makes a deletion of it.
+        Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
     }
 }
 

@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         if written && step.until == Wait::None {
             return Ok(Sight::default());
         }
-        let seen = sight(self.client, step).await?;
+        let seen = sight(self.client, &step).await?;
         self.silent_since = None;
         Ok(seen)
     }
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
         (self.progress)(&Doing::Step {
             index: self.journal.position(),
             of: self.journal.plan().steps.len(),
-            step,
+            step: &step,
         });
         let done = effect::perform(self.client, effect, &step.guard, seen).await;
         match done {
@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
                 self.silent_since = None;
                 self.journal.acted(uid, now());
             }
-            Err(Trouble::Refused(cause)) => self.journal.refused(cause),
+            Err(Trouble::Refused(cause)) => self.journal.refused(cause, now()),
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
                 Some(cause) => self.journal.interrupt(cause),
                 None => return Some(Silent),
@@ -102,12 +102,10 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn undo(&mut self, effect: &Effect, seen: &Sight) {
-        self.gather(seen).await;
         (self.progress)(&Doing::Undoing { effect });
         let since = Moment::now();
         let failed = loop {
-            let sight = Sight::default();
-            match effect::perform(self.client, effect, &Guard::None, &sight).await {
+            match effect::perform(self.client, effect, &Guard::None, seen).await {
                 Ok(_) => return self.journal.undone(),
                 Err(Trouble::Passing(_)) if since.at_least_ago() < SILENCE => {
                     tokio::time::sleep(PAUSE).await;
@@ -118,7 +116,7 @@ impl<'a> Run<'a> {
         if let Some(report) = &mut self.report {
             report.not_undone.push(format!("{effect}: {failed}"));
         }
-        self.journal.refused(failed);
+        self.journal.refused(failed, now());
     }
 
     pub(super) fn ended(&mut self) {
@@ -139,7 +137,7 @@ impl<'a> Run<'a> {
             (self.progress)(&Doing::Waiting {
                 index: self.journal.position(),
                 of: self.journal.plan().steps.len(),
-                step,
+                step: &step,
                 cause,
                 since,
                 latest: seen
@@ -157,7 +155,7 @@ impl<'a> Run<'a> {
         };
         let wake = self
             .wake
-            .get_or_insert_with(|| Wake::for_step(self.client, step));
+            .get_or_insert_with(|| Wake::for_step(self.client, &step));
         let interrupt = tokio::select! {
             () = wake.changed() => false,
             () = lease.until_lost() => false,

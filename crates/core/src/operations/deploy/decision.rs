@@ -229,6 +229,8 @@ fn update(
         undo: None,
         changes,
         checked,
+        soft: false,
+        why: String::new(),
     }]
 }
 
@@ -242,6 +244,8 @@ pub(super) fn creation(observed: &Observed, checked: Checked, changes: Vec<Chang
         undo: None,
         changes,
         checked,
+        soft: false,
+        why: String::new(),
     }
 }
 

@@ -113,6 +113,8 @@ pub(super) fn step(
         undo: None,
         changes,
         checked,
+        soft: false,
+        why: String::new(),
     })
 }
 

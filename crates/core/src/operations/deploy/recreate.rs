@@ -1,7 +1,7 @@
 //! Objects that cannot be changed in place: another incarnation takes their place, and nothing that
 //! belongs to them is lost.
 
-use alloc::{vec, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 
 use serde_json::{Value, json};
 
@@ -148,6 +148,8 @@ fn growth(claim: &Value, wanted: &str) -> Option<Step> {
         until: Wait::None,
         undo: None,
         checked: Checked::Locally,
+        soft: false,
+        why: String::new(),
     })
 }
 
@@ -172,6 +174,8 @@ pub(super) fn deletion(
         undo: None,
         changes: Vec::new(),
         checked: Checked::Nothing,
+        soft: false,
+        why: String::new(),
     }
 }
 

@@ -104,6 +104,8 @@ fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
         undo: None,
         changes: Vec::new(),
         checked: Checked::Locally,
+        soft: false,
+        why: String::new(),
     })
 }
 
@@ -126,6 +128,8 @@ pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
         }),
         changes: Vec::new(),
         checked: Checked::Nothing,
+        soft: false,
+        why: String::new(),
     });
     suspend
         .into_iter()
@@ -146,6 +150,8 @@ pub(super) fn resume(facts: &Facts) -> Option<Step> {
         undo: None,
         changes: Vec::new(),
         checked: Checked::Nothing,
+        soft: false,
+        why: String::new(),
     })
 }
 
@@ -191,6 +197,8 @@ pub(super) fn watch(object: ObjectRef, until: Wait) -> Step {
         undo: None,
         changes: Vec::new(),
         checked: Checked::Nothing,
+        soft: false,
+        why: String::new(),
     }
 }
 

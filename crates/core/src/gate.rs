@@ -1,0 +1,176 @@
+//! Whether a claim may be deleted: only when what it holds is known to be safe elsewhere. Any doubt is a
+//! no.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    object::{ObjectRef, Uid, uid},
+    wait::Sight,
+};
+
+/// What must be true of a claim and its surroundings before it is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gate {
+    /// The claim's incarnation.
+    pub claim: Uid,
+    /// What the storage calls its volume.
+    pub handle: String,
+    /// The StatefulSet that writes to it, which must have stood still since the fence.
+    pub set: ObjectRef,
+    /// The set's generation when the fence held. The journal fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+    /// The verified snapshot; `None` only when somebody consented to lose the only copy.
+    pub snapshot: Option<ObjectRef>,
+    /// The incarnation of the snapshot that the plan itself made. The journal fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Uid>,
+}
+
+impl Gate {
+    /// The first doubt, if there is one. Reads the claim as the object, and [`Sight::volume`],
+    /// [`Sight::set`], [`Sight::mounts`], [`Sight::snapshots`] and [`Sight::contents`].
+    #[must_use]
+    pub fn doubt(&self, sight: &Sight) -> Option<String> {
+        let Some(claim) = &sight.object else {
+            return Some("the claim was deleted meanwhile, by somebody else".to_string());
+        };
+        if uid(claim).as_ref() != Some(&self.claim) {
+            return Some(format!(
+                "the claim was recreated meanwhile: the plan was for UID {}",
+                self.claim
+            ));
+        }
+        self.volume_doubt(sight)
+            .or_else(|| self.fence_doubt(sight))
+            .or_else(|| self.snapshot_doubt(sight))
+            .or_else(|| self.hanging(claim, sight))
+    }
+
+    fn volume_doubt(&self, sight: &Sight) -> Option<String> {
+        let Some(volume) = &sight.volume else {
+            return Some("its volume was not found".to_string());
+        };
+        let name = name(volume);
+        if text(volume, "/spec/csi/volumeHandle") != self.handle {
+            return Some(format!(
+                "its volume {name} is not the one that was snapshotted, {}",
+                self.handle
+            ));
+        }
+        if text(volume, "/spec/claimRef/uid") != self.claim.0 {
+            return Some(format!("its volume {name} belongs to another claim"));
+        }
+        (text(volume, "/spec/persistentVolumeReclaimPolicy") != "Retain")
+            .then(|| format!("its volume {name} would be deleted with it"))
+    }
+
+    fn fence_doubt(&self, sight: &Sight) -> Option<String> {
+        let Some(set) = &sight.set else {
+            return Some(format!("{} is gone, and nobody knows since when", self.set));
+        };
+        let replicas = set.pointer("/spec/replicas").and_then(Value::as_u64);
+        let generation = set.pointer("/metadata/generation").and_then(Value::as_u64);
+        if replicas != Some(0) || generation.is_none() || generation != self.generation {
+            return Some(format!(
+                "{} was changed or started after it had been stopped: what was written since is in no snapshot",
+                self.set
+            ));
+        }
+        let mounts: Vec<&str> = sight.mounts.iter().map(name).collect();
+        (!mounts.is_empty()).then(|| format!("it is mounted by {}", mounts.join(", ")))
+    }
+
+    fn snapshot_doubt(&self, sight: &Sight) -> Option<String> {
+        let planned = self.snapshot.as_ref()?;
+        let doubt = |what: &str| Some(format!("the snapshot {} {what}", planned.name));
+        let Some(snapshot) = sight
+            .snapshots
+            .iter()
+            .find(|snapshot| name(snapshot) == planned.name)
+        else {
+            return doubt("is gone");
+        };
+        if self.made.is_none() || uid(snapshot) != self.made {
+            return doubt("is not the one that was made and verified");
+        }
+        if is_going(snapshot) {
+            return doubt("is being deleted");
+        }
+        if !is_ready(snapshot) {
+            return doubt("is not ready any more");
+        }
+        let Some(content) = content_of(snapshot, &sight.contents) else {
+            return doubt("is bound to nothing that is stored");
+        };
+        if text(content, "/spec/source/volumeHandle") != self.handle {
+            return doubt("is of another volume");
+        }
+        if is_going(content) || !is_ready(content) {
+            return doubt("is not stored safely");
+        }
+        if text(content, "/spec/deletionPolicy") != "Retain" {
+            return doubt("would be deleted with its namespace: its deletion policy is not Retain");
+        }
+        None
+    }
+
+    /// A snapshot that is not ready holds the claim for ever: its finalizer goes when it gets ready.
+    fn hanging(&self, claim: &Value, sight: &Sight) -> Option<String> {
+        let of_claim = |snapshot: &&Value| {
+            text(snapshot, "/spec/source/persistentVolumeClaimName") == name(claim)
+        };
+        sight
+            .snapshots
+            .iter()
+            .filter(of_claim)
+            .find(|snapshot| !is_ready(snapshot))
+            .map(|snapshot| {
+                format!(
+                    "the snapshot {} of it is not ready and would hold its deletion",
+                    name(snapshot)
+                )
+            })
+    }
+}
+
+/// What a `VolumeSnapshot` is bound to: a content that is bound to it as well.
+#[must_use]
+pub fn content_of<'a>(snapshot: &Value, contents: &'a [Value]) -> Option<&'a Value> {
+    let bound = snapshot.pointer("/status/boundVolumeSnapshotContentName")?;
+    contents.iter().find(|content| {
+        content.pointer("/metadata/name") == Some(bound)
+            && content.pointer("/spec/volumeSnapshotRef/uid") == snapshot.pointer("/metadata/uid")
+    })
+}
+
+/// Whether a snapshot or its content is ready to be restored.
+#[must_use]
+pub fn is_ready(snapshot: &Value) -> bool {
+    let ready = snapshot.pointer("/status/readyToUse");
+    ready.and_then(Value::as_bool) == Some(true)
+}
+
+/// Whether it is being deleted.
+pub(crate) fn is_going(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+pub(crate) fn name(object: &Value) -> &str {
+    text(object, "/metadata/name")
+}

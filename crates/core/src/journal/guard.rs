@@ -1,0 +1,105 @@
+//! Whether a step may still be done, and whether it was done by a driver that died.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+};
+
+use serde_json::Value;
+
+use crate::{
+    change::asked,
+    gate::{is_going, text},
+    object::{Digest, Uid, intent, uid},
+    plan::{Effect, Guard},
+    wait::Sight,
+};
+
+/// Whether an effect, of which nobody knows, must have been done before its driver died.
+pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
+    let object = sight.object.as_ref();
+    let met = object.and_then(uid);
+    let same = match guard {
+        Guard::None | Guard::Absent => true,
+        Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Volume { uid, .. } => {
+            met.as_ref() == Some(uid)
+        }
+        Guard::Gate(gate) => met.as_ref() == Some(&gate.claim),
+    };
+    match (effect, object) {
+        (Effect::Delete { uid, .. }, object) => {
+            met.as_ref() != Some(uid) || object.is_some_and(is_going)
+        }
+        (
+            Effect::Create { object: desired }
+            | Effect::Update {
+                object: desired, ..
+            }
+            | Effect::Snapshot {
+                object: desired, ..
+            },
+            Some(live),
+        ) => same && asked(live, desired).is_empty(),
+        (Effect::Suspend { suspend, .. }, Some(live)) => {
+            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
+        }
+        (Effect::Scale { replicas, .. }, Some(live)) => {
+            same && live.pointer("/spec/replicas").and_then(Value::as_u64) == Some(*replicas)
+        }
+        (Effect::Reclaim { policy, .. }, Some(live)) => {
+            let spec = |field| live.get("spec")?.get(field)?.as_str();
+            let now = spec("persistentVolumeReclaimPolicy").or_else(|| spec("deletionPolicy"));
+            same && now == Some(policy.word())
+        }
+        (Effect::Interrupt { .. }, Some(_)) => sight.running().is_empty(),
+        (_, None) | (Effect::Discard { .. } | Effect::Watch { .. }, _) => false,
+    }
+}
+
+/// What moved since the plan was made, if anything did.
+#[must_use]
+pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
+    let met = sight.object.as_ref().and_then(uid);
+    match (guard, &sight.object) {
+        (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
+        (Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Volume { .. }, None) => {
+            Some("it was deleted meanwhile".to_string())
+        }
+        (Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Volume { uid, .. }, Some(_))
+            if met.as_ref() != Some(uid) =>
+        {
+            Some(format!(
+                "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
+                met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
+            ))
+        }
+        (
+            Guard::Unchanged {
+                intent: planned, ..
+            },
+            Some(object),
+        ) if Digest::of(&intent(object)) != *planned => {
+            Some("somebody changed it meanwhile".to_string())
+        }
+        (Guard::Volume { claim, bound, .. }, Some(volume)) => volume_moved(volume, claim, *bound),
+        (Guard::Gate(gate), _) => gate.doubt(sight),
+        (Guard::None, _)
+        | (Guard::Absent, None)
+        | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
+    }
+}
+
+fn volume_moved(volume: &Value, claim: &Uid, bound: bool) -> Option<String> {
+    let phase = text(volume, "/status/phase");
+    if text(volume, "/spec/claimRef/uid") != claim.0 {
+        Some("it belongs to another claim".to_string())
+    } else if bound && phase != "Bound" {
+        Some(format!(
+            "its claim is gone, and it is {phase}: what it holds would be lost"
+        ))
+    } else if !bound && phase != "Released" {
+        Some(format!("it is {phase}, and not given up by its claim"))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,81 @@
+//! How long a step may take: as long as it gets somewhere and does not look bad.
+
+use alloc::{format, string::String};
+
+use jiff::Timestamp;
+
+use super::{Entry, guard::moved};
+use crate::{
+    plan::{Effect, Guard, Step},
+    wait::{Sight, Wait},
+};
+
+impl Entry {
+    /// Since when the present driver waits.
+    pub(super) fn since(&self) -> Timestamp {
+        self.resumed.unwrap_or(self.began)
+    }
+
+    /// What the step made must be there while it is waited for.
+    pub(super) fn lost(&self, step: &Step, sight: &Sight) -> Option<String> {
+        let made = self.uid.clone()?;
+        let makes = matches!(step.act, Effect::Create { .. } | Effect::Snapshot { .. });
+        if !makes || step.until == Wait::None {
+            return None;
+        }
+        moved(&Guard::Is { uid: made }, sight)
+    }
+
+    /// A bad state counts after it has held for a while: until then it may pass.
+    pub(super) fn looks_bad(
+        &mut self,
+        step: &Step,
+        cause: String,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        let since = earliest(&mut self.bad_since, now);
+        if now.duration_since(since) >= step.until.bad_holds() {
+            Err(cause)
+        } else {
+            Ok(cause)
+        }
+    }
+
+    /// The cause, for as long as there is progress and time.
+    pub(super) fn be_patient(
+        &mut self,
+        step: &Step,
+        cause: String,
+        sight: &Sight,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        if self.causes.insert(cause.clone()) {
+            self.still_since = Some(now);
+        }
+        let still = now.duration_since(earliest(&mut self.still_since, now));
+        let whole = now.duration_since(self.since());
+        let given_up = if step.until.patience().is_some_and(|most| still >= most) {
+            format!("nothing has changed for {} s: {cause}", still.as_secs())
+        } else if step.until.bound().is_some_and(|most| whole >= most) {
+            format!("not after {} s: {cause}", whole.as_secs())
+        } else {
+            return Ok(cause);
+        };
+        Err(match sight.warnings.first() {
+            None => given_up,
+            Some(warning) => format!("{given_up}; the latest warning is {warning}"),
+        })
+    }
+
+    pub(super) fn has_had_its_time(&self, step: &Step, now: Timestamp) -> bool {
+        let waited = now.duration_since(self.since());
+        step.until.grace().is_some_and(|grace| waited >= grace)
+    }
+}
+
+/// Since when something holds. A clock that is set back must not make it last longer.
+fn earliest(since: &mut Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let earliest = since.map_or(now, |since| since.min(now));
+    *since = Some(earliest);
+    earliest
+}

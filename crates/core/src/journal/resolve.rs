@@ -1,0 +1,134 @@
+//! A step as it is done: with the incarnations that only came into being while the plan was carried out.
+
+use alloc::{string::String, vec::Vec};
+
+use serde_json::{Value, json};
+
+use super::Journal;
+use crate::{
+    object::{ObjectRef, Uid},
+    plan::{Checked, Effect, Guard, Step},
+    wait::Wait,
+};
+
+impl Journal {
+    /// A step of the plan, with what earlier steps made.
+    pub(super) fn resolved(&self, index: usize) -> Option<Step> {
+        let mut step = self.plan.steps.get(index)?.clone();
+        match &mut step.act {
+            Effect::Discard {
+                object,
+                propagation,
+            } => {
+                let (object, propagation) = (object.clone(), *propagation);
+                return Some(match self.made(&object) {
+                    Some(uid) => Step {
+                        act: Effect::Delete {
+                            object,
+                            uid: uid.clone(),
+                            propagation,
+                        },
+                        until: Wait::Gone { uid },
+                        ..step
+                    },
+                    None => Step {
+                        act: Effect::Watch { object },
+                        until: Wait::None,
+                        ..step
+                    },
+                });
+            }
+            Effect::Create { object } => self.name_owners(object),
+            _ => {}
+        }
+        if let Guard::Gate(gate) = &mut step.guard {
+            gate.made = gate
+                .snapshot
+                .as_ref()
+                .and_then(|snapshot| self.made(snapshot));
+            gate.generation = self.generation(&gate.set);
+        }
+        Some(step)
+    }
+
+    /// What takes a step back, as a step.
+    pub(super) fn undo_step(&self, index: usize) -> Option<Step> {
+        let undo = self.undo_of(index)?;
+        let step = self.plan.steps.get(self.entries.get(index)?.step)?;
+        let (act, guard) = match undo {
+            Effect::Discard {
+                object,
+                propagation,
+            } => {
+                let uid = self.entries.get(index)?.uid.clone()?;
+                let act = Effect::Delete {
+                    object,
+                    uid,
+                    propagation,
+                };
+                (act, Guard::None)
+            }
+            Effect::Suspend { .. } | Effect::Scale { .. } | Effect::Reclaim { .. } => {
+                (undo, step.guard.clone())
+            }
+            other => (other, Guard::None),
+        };
+        Some(Step {
+            act,
+            guard,
+            until: Wait::None,
+            undo: None,
+            changes: Vec::new(),
+            checked: Checked::Nothing,
+            soft: false,
+            why: String::new(),
+        })
+    }
+
+    /// The incarnation that a step of the plan made of an object.
+    pub(super) fn made(&self, object: &ObjectRef) -> Option<Uid> {
+        let makes = |effect: &Effect| {
+            matches!(effect, Effect::Create { .. } | Effect::Snapshot { .. })
+                && effect.object().as_ref() == Some(object)
+        };
+        let entry = self.entries.iter().rev().find(|entry| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(|step| makes(&step.act))
+        })?;
+        entry.uid.clone()
+    }
+
+    /// The generation of a StatefulSet when the plan had stopped it.
+    fn generation(&self, set: &ObjectRef) -> Option<u64> {
+        let entry = self.entries.iter().rev().find(|entry| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(
+                |step| matches!(&step.act, Effect::Scale { object, replicas: 0 } if object == set),
+            )
+        })?;
+        entry.generation
+    }
+
+    /// An owner that the plan itself makes has no UID in the plan.
+    fn name_owners(&self, object: &mut Value) {
+        let owners = object
+            .pointer_mut("/metadata/ownerReferences")
+            .and_then(Value::as_array_mut);
+        for owner in owners.into_iter().flatten() {
+            if owner.get("uid").is_some() {
+                continue;
+            }
+            let made = self.entries.iter().rev().find_map(|entry| {
+                let made = self.plan.steps.get(entry.step)?.act.object()?;
+                let text = |field| owner.get(field).and_then(Value::as_str);
+                let is_owner = text("kind") == Some(&made.kind)
+                    && text("name") == Some(&made.name)
+                    && text("apiVersion") == Some(&made.api_version);
+                is_owner.then_some(entry.uid.clone())?
+            });
+            if let Some(uid) = made {
+                owner["uid"] = json!(uid);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where an operation stands as a whole.
+
+use alloc::string::String;
+use core::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Journal;
+use crate::plan::Effect;
+
+/// Where an operation stands as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum State {
+    /// It is not finished, and all of it can still be taken back. Perhaps that has begun.
+    Open,
+    /// It is not finished, and something of it cannot be taken back.
+    PastReturn,
+    /// All steps are done.
+    Done,
+    /// It stopped, and everything was taken back.
+    TakenBack,
+    /// Another operation took its place.
+    Superseded {
+        /// Which one.
+        by: String,
+    },
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("is not finished, and nothing is lost yet"),
+            Self::PastReturn => f.write_str("is not finished, and cannot be taken back any more"),
+            Self::Done => f.write_str("is done"),
+            Self::TakenBack => f.write_str("was taken back"),
+            Self::Superseded { by } => write!(f, "was closed by a {by}"),
+        }
+    }
+}
+
+impl Journal {
+    /// Where the operation stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let past = self.point_of_no_return().is_some();
+        if let Some(by) = &self.superseded {
+            return State::Superseded { by: by.clone() };
+        }
+        if self.position() == self.plan.steps.len() {
+            return State::Done;
+        }
+        let stopped = self.stopped.is_some();
+        if stopped && !past && !self.is_unsettled() && self.to_undo().is_none() {
+            State::TakenBack
+        } else if past {
+            State::PastReturn
+        } else {
+            State::Open
+        }
+    }
+
+    /// The last thing done that cannot be taken back, if there is one.
+    #[must_use]
+    pub fn point_of_no_return(&self) -> Option<&Effect> {
+        let acted = self.entries.iter().rev();
+        acted
+            .filter(|entry| entry.acted.is_some())
+            .filter_map(|entry| self.plan.steps.get(entry.step))
+            .find(|step| step.act.stays() && step.undo.is_none())
+            .map(|step| &step.act)
+    }
+
+    /// Another driver takes over. What had stopped beyond the point of no return is tried again; what is
+    /// being taken back is taken back.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        if self.point_of_no_return().is_some() {
+            self.stopped = None;
+        }
+        if let Some(entry) = self.entries.last_mut() {
+            entry.resumed = Some(now);
+            entry.bad_since = None;
+            entry.still_since = None;
+        }
+    }
+}
