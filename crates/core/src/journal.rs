@@ -10,15 +10,21 @@ use alloc::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
 
 use crate::{
     approval::{Approved, By},
-    change::asked,
-    object::{Digest, Uid, intent, uid},
-    plan::{Effect, Guard, Plan, Step},
+    object::{Uid, uid},
+    plan::{Effect, Plan, Step},
     wait::{BAD_HOLDS, Sight, Standing},
 };
+
+mod guard;
+#[cfg(test)]
+mod tests;
+mod undo;
+
+use guard::is_done;
+pub use guard::moved;
 
 /// The present format of a written journal.
 const FORMAT: u32 = 1;
@@ -299,50 +305,6 @@ impl Journal {
             .and_then(|index| self.undo_of(index))
             .map_or(Next::Stop(reason), Next::Undo)
     }
-
-    /// What is done, could have been taken back, and was not, when the plan stopped: in what state the
-    /// cluster is left.
-    #[must_use]
-    pub fn left(&self) -> Vec<&Effect> {
-        let stopped = self.stopped.is_some();
-        self.entries
-            .iter()
-            .enumerate()
-            .filter(|_| stopped)
-            .filter(|(index, entry)| !entry.undone && self.undo_of(*index).is_some())
-            .filter_map(|(_, entry)| Some(&self.plan.steps.get(entry.step)?.act))
-            .collect()
-    }
-
-    /// The latest step whose effect is done and can be taken back. What came before a change that stays
-    /// is not taken back: the tests must not resume while two versions of the service run.
-    fn to_undo(&self) -> Option<usize> {
-        for (index, entry) in self.entries.iter().enumerate().rev() {
-            if entry.undone {
-                continue;
-            }
-            if self.undo_of(index).is_some() {
-                return Some(index);
-            }
-            let step = self.plan.steps.get(entry.step)?;
-            if step.act.stays() && step.undo.is_none() {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// What takes a step back, unless a later one has done just that.
-    fn undo_of(&self, index: usize) -> Option<Effect> {
-        let entry = self.entries.get(index)?;
-        entry.acted?;
-        let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
-        let later = self.entries.get(index + 1..)?.iter();
-        let done = later
-            .filter(|entry| entry.acted.is_some())
-            .any(|entry| self.plan.steps.get(entry.step).map(|step| &step.act) == Some(undo));
-        (!done).then(|| undo.clone())
-    }
 }
 
 impl Entry {
@@ -391,71 +353,3 @@ fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
         ))),
     }
 }
-
-/// Whether an effect, whose guard does not hold, must have been done before its driver died.
-fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
-    let object = sight.object.as_ref();
-    let same = match guard {
-        Guard::None | Guard::Absent => true,
-        Guard::Is { uid: planned } | Guard::Unchanged { uid: planned, .. } => {
-            object.and_then(uid).as_ref() == Some(planned)
-        }
-    };
-    match (effect, object) {
-        (Effect::Delete { .. }, object) => {
-            !same
-                || object.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
-        }
-        (
-            Effect::Create { object: desired }
-            | Effect::Update {
-                object: desired, ..
-            },
-            Some(live),
-        ) => same && asked(live, desired).is_empty(),
-        (Effect::Suspend { suspend, .. }, Some(live)) => {
-            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
-        }
-        (
-            Effect::Snapshot {
-                object: desired, ..
-            },
-            Some(live),
-        ) => asked(live, desired).is_empty(),
-        (_, None) | (Effect::Watch { .. }, _) => false,
-    }
-}
-
-/// What moved since the plan was made, if anything did.
-#[must_use]
-pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
-    let met = sight.object.as_ref().and_then(uid);
-    match (guard, &sight.object) {
-        (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
-        (Guard::Is { .. } | Guard::Unchanged { .. }, None) => {
-            Some("it was deleted meanwhile".to_string())
-        }
-        (Guard::Is { uid } | Guard::Unchanged { uid, .. }, Some(_))
-            if met.as_ref() != Some(uid) =>
-        {
-            Some(format!(
-                "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
-                met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
-            ))
-        }
-        (
-            Guard::Unchanged {
-                intent: planned, ..
-            },
-            Some(object),
-        ) if Digest::of(&intent(object)) != *planned => {
-            Some("somebody changed it meanwhile".to_string())
-        }
-        (Guard::None, _)
-        | (Guard::Absent, None)
-        | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -9,13 +9,13 @@ use alloc::{
 
 use insta::assert_snapshot;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     approval::Ask,
-    object::ObjectRef,
-    plan::{Checked, Target},
+    object::{Digest, ObjectRef, intent},
+    plan::{Checked, Guard, Target},
     wait::Wait,
 };
 
