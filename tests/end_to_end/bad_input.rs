@@ -105,6 +105,19 @@ fn a_file_that_has_another_name_than_what_is_in_it() {
 }
 
 #[test]
+fn a_file_with_another_ending() {
+    let house = House::offline("input");
+    house.write("environments/second.yml", "name: second\ncluster: dev\n");
+    refused(
+        &house,
+        &[
+            "environments/second.yml:1:1: this is not the name of an input file",
+            "environments/<name>.yaml",
+        ],
+    );
+}
+
+#[test]
 fn an_unknown_cluster() {
     let house = House::offline("input");
     house.environment_on("nowhere", "");

@@ -38,6 +38,7 @@ fn an_edit_by_hand_is_shown_and_undone() {
     house.write(path, &project(path).replace("replicas: 3", "replicas: 5"));
     house.remove("manifests/dev/restate/test/cronjob.yaml");
     house.write("manifests/dev/restate/test/another.yaml", "kind: List\n");
+    house.write("manifests/dev/gone/test/cronjob.yaml", "kind: List\n");
 
     house.run(&["render", "--check"]).exits(1).prints(&[
         path,
@@ -45,7 +46,8 @@ fn an_edit_by_hand_is_shown_and_undone() {
         "+  replicas: 3",
         "missing  manifests/dev/restate/test/cronjob.yaml",
         "surplus  manifests/dev/restate/test/another.yaml",
-        "3 of ",
+        "surplus  manifests/dev/gone/test/cronjob.yaml",
+        "4 differ",
     ]);
     assert!(
         std::fs::read_to_string(house.path(path))
@@ -53,6 +55,12 @@ fn an_edit_by_hand_is_shown_and_undone() {
             .contains("replicas: 5"),
         "a check writes nothing"
     );
+
+    // What was not asked for is left alone.
+    house
+        .run(&["render", "restate", "--check"])
+        .exits(1)
+        .prints(&["3 differ"]);
 
     house.run(&["render"]).exits(0);
     assert_eq!(
@@ -76,4 +84,25 @@ fn rendering_needs_neither_network_nor_a_certain_place() {
         .current_dir(root());
     assert_eq!(here, whole(&mut alone));
     assert!(here.contains("kind: StatefulSet"));
+}
+
+/// What the embedded cluster gets is rendered at deploy: files would be nobody's to review.
+#[test]
+fn the_embedded_cluster_has_no_files() {
+    let house = copy();
+    house
+        .run(&[
+            "render",
+            "restate",
+            "--cluster",
+            &crate::setting::setting().cluster,
+        ])
+        .exits(2)
+        .says(&["are not committed", "--stdout"]);
+    house.environment("");
+    house.run(&["render", "--check"]).exits(0);
+    house
+        .run(&["render", &house.name])
+        .exits(2)
+        .says(&["are not committed", "--stdout"]);
 }

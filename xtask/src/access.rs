@@ -17,12 +17,12 @@ use crate::{
 
 /// The embedded cluster of a name, running or not.
 pub(crate) fn embedded(name: &str) -> Result<Embedded, Failure> {
-    Embedded::open(name, &places()?).map_err(embedded_failure)
+    Ok(Embedded::open(name, &places()?)?)
 }
 
 /// Where this user's embedded clusters and caches are.
 pub(crate) fn places() -> Result<Places, Failure> {
-    Places::of_user().map_err(embedded_failure)
+    Ok(Places::of_user()?)
 }
 
 /// Installs what the machine lacks for the embedded cluster, after saying so.
@@ -32,7 +32,7 @@ pub(crate) fn prepare_machine(
     terminal: &Terminal,
 ) -> Result<Embedded, Failure> {
     let cluster = embedded(name)?;
-    let missing = longrun_embedded::missing_packages();
+    let missing = longrun_embedded::missing_packages()?;
     if !missing.is_empty() {
         let question = format!(
             "The embedded cluster needs these Debian packages: {}",
@@ -40,7 +40,7 @@ pub(crate) fn prepare_machine(
         );
         terminal.consent(&question, "Install them?", answers)?;
         let work = terminal.work("installing packages");
-        longrun_embedded::install(&missing, &|news| work.report(news)).map_err(embedded_failure)?;
+        longrun_embedded::install(&missing, &|news| work.report(news))?;
         work.done("packages are installed");
     }
     Ok(cluster)
@@ -49,9 +49,7 @@ pub(crate) fn prepare_machine(
 /// Starts the embedded cluster, unless it runs.
 pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure> {
     let work = terminal.work("embedded cluster");
-    let up = cluster
-        .up(&|news| work.report(news))
-        .map_err(embedded_failure)?;
+    let up = cluster.up(&|news| work.report(news))?;
     if up.started {
         work.done("the embedded cluster runs");
     } else {
@@ -94,7 +92,7 @@ pub(crate) fn way(cluster: &Cluster) -> Result<(longrun_kubernetes::Access, Opti
 }
 
 fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
-    let status = embedded(name)?.status().map_err(embedded_failure)?;
+    let status = embedded(name)?.status()?;
     match (status.running, status.kube_system_uid) {
         (Some(_), Some(uid)) => Ok((status.kubeconfig, Uid(uid))),
         _ => Err(
@@ -104,6 +102,22 @@ fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
     }
 }
 
-pub(crate) fn embedded_failure(error: EmbeddedError) -> Failure {
-    Failure::refused(Failure::chain(&error))
+impl From<EmbeddedError> for Failure {
+    fn from(error: EmbeddedError) -> Self {
+        let message = Self::chain(&error);
+        match error {
+            EmbeddedError::Left { .. } => Self::half_way(message),
+            EmbeddedError::Build(_) => Self::refused(message)
+                .hint("run the command again: what is compiled already is kept"),
+            EmbeddedError::Component { .. }
+            | EmbeddedError::NotReady { .. }
+            | EmbeddedError::SupervisorEnded { .. } => Self::refused(message)
+                .hint("see what runs: cargo xtask local status")
+                .hint(
+                    "its data is kept: put it right and run the command again, or begin without \
+                     it: cargo xtask local down --delete-data",
+                ),
+            _ => Self::refused(message),
+        }
+    }
 }

@@ -119,15 +119,10 @@ async fn prepare_embedded(
         .await?;
     let mut imported = 0;
     for image in &built {
-        if !cluster
-            .has_image(image.reference.as_str())
-            .map_err(access::embedded_failure)?
-        {
+        if !cluster.has_image(image.reference.as_str())? {
             let archive = workshop.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
-            cluster
-                .import_image(&archive)
-                .map_err(access::embedded_failure)?;
+            cluster.import_image(&archive)?;
             imported += 1;
         }
     }
@@ -136,9 +131,7 @@ async fn prepare_embedded(
     } else {
         drop(work);
     }
-    let definitions = cluster
-        .snapshot_crds(&|_| {})
-        .map_err(access::embedded_failure)?;
+    let definitions = cluster.snapshot_crds()?;
     let extras = definitions
         .into_iter()
         .enumerate()

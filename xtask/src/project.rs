@@ -55,7 +55,10 @@ impl Project {
     pub(crate) fn inputs(&self) -> Result<Inputs, Failure> {
         let mut files = BTreeMap::new();
         for folder in [ENVIRONMENTS, CLUSTERS] {
-            read_all(&self.inputs, &self.inputs.join(folder), ".yaml", &mut files)?;
+            // `.yml` too: to be told about it is better than to miss a file.
+            for ending in [".yaml", ".yml"] {
+                read_all(&self.inputs, &self.inputs.join(folder), ending, &mut files)?;
+            }
         }
         Inputs::parse(&files).map_err(|errors| unreadable(&errors, &files))
     }
@@ -92,7 +95,7 @@ impl Project {
     /// Removes a manifest.
     pub(crate) fn remove_manifest(&self, path: &str) -> Result<(), Failure> {
         let path = self.inputs.join(path);
-        std::fs::remove_file(&path).map_err(|error| unusable(&path, &error))
+        std::fs::remove_file(&path).map_err(|error| unwritten(&path, &error))
     }
 
     /// The path of a cluster's file.
@@ -209,8 +212,14 @@ fn read_all(
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
-    std::fs::write(path, text).map_err(|error| unusable(path, &error))
+    std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
+    std::fs::write(path, text).map_err(|error| unwritten(path, &error))
+}
+
+/// Files are written one after the other.
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::half_way(format!("{}: {error}", path.display()))
+        .hint("files that were written before it stay; the same command writes the rest")
 }
 
 pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {

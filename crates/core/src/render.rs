@@ -26,7 +26,7 @@ mod templates;
 mod values;
 mod yaml;
 
-pub use check::{Difference, check};
+pub use check::{Difference, check, strays};
 pub use error::{Place, RenderError};
 pub use templates::Templates;
 pub use values::POD_USER;

@@ -11,7 +11,7 @@ use crate::components::API_PORT;
 use crate::network;
 use crate::places::Directories;
 use crate::record::{self, Entries, Record};
-use crate::status::{self, Status, failing, is_settled};
+use crate::status::{self, LOG_END, Status, failing, is_settled};
 use crate::{Error, Places, cgroups, files, images, preflight, programs, start, storage, wait};
 
 /// Is told what is being done, each time that changes.
@@ -85,7 +85,7 @@ impl Cluster {
         let _lock = self.lock(report)?;
         let started = self.record()?.is_none();
         if started {
-            preflight::machine(&self.directories.state)?;
+            preflight::machine(&self.directories)?;
             let programs = programs::ensure(&self.directories.programs, report)?;
             report("starting the cluster");
             self.remove_leftovers()?;
@@ -114,11 +114,13 @@ impl Cluster {
     /// # Errors
     /// When the cluster's records cannot be read.
     pub fn status(&self) -> Result<Status, Error> {
-        let running = match (self.record()?, self.entries()?) {
-            (Some(record), Some(entries)) => {
+        let running = match self.record()? {
+            Some(record) => {
+                // There are none in the moment before the first component starts.
+                let entries = self.entries()?.unwrap_or_else(Entries::none_yet);
                 Some(status::running(&self.directories, &record, &entries))
             }
-            _ => None,
+            None => None,
         };
         let identity = files::read(&self.directories.identity())?;
         Ok(Status {
@@ -175,14 +177,12 @@ impl Cluster {
     }
 
     /// The texts of the three custom resource definitions for snapshots, in the
-    /// version that the cluster's controllers were built for. Builds the
-    /// cluster's programs if need be.
+    /// version that the running controllers were built for.
     ///
     /// # Errors
-    /// Those of building.
-    pub fn snapshot_crds(&self, report: Report<'_>) -> Result<Vec<String>, Error> {
-        let programs = programs::ensure(&self.directories.programs, report)?;
-        programs::snapshot_definitions(&programs)
+    /// [`Error::NotRunning`], or [`Error::File`].
+    pub fn snapshot_crds(&self) -> Result<Vec<String>, Error> {
+        programs::snapshot_definitions(&self.running_record()?.programs)
     }
 
     fn start(&self, programs: PathBuf) -> Result<(), Error> {
@@ -231,7 +231,7 @@ impl Cluster {
         loop {
             let Some(record) = self.record()? else {
                 let log = self.directories.log("supervisor");
-                let tail = files::tail(&log, 15);
+                let tail = files::tail(&log, LOG_END);
                 return Err(Error::SupervisorEnded { log, tail });
             };
             let entries = self.entries()?;
@@ -299,7 +299,11 @@ impl Cluster {
             what,
             seconds: PATIENCE.as_secs(),
             logs: self.directories.logs(),
-            tail: format!("; the end of {}:\n{}", log.display(), files::tail(&log, 15)),
+            tail: format!(
+                "; the end of {}:\n{}",
+                log.display(),
+                files::tail(&log, LOG_END)
+            ),
         }
     }
 
@@ -316,7 +320,7 @@ impl Cluster {
     /// Removes what a cluster that does not run any more, however it ended,
     /// may have left on the machine.
     fn remove_leftovers(&self) -> Result<(), Error> {
-        let Some(record) = record::load::<Record>(&self.directories.record())? else {
+        let Some(record) = record::last(&self.directories.record()) else {
             cgroups::remove(&self.name);
             return Ok(());
         };

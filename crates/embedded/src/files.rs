@@ -108,6 +108,16 @@ fn open_lock(path: &Path) -> Result<File, Error> {
     File::create(path).map_err(Error::file("open", path))
 }
 
+/// Makes a log of more than `longest` bytes the old log, of which one is kept.
+pub(crate) fn put_aside(log: &Path, longest: u64) -> std::io::Result<()> {
+    if fs::metadata(log)?.len() > longest {
+        fs::copy(log, beside(log, ".old"))?;
+        // Its writer has it open and appends, so it is emptied in place.
+        OpenOptions::new().write(true).open(log)?.set_len(0)?;
+    }
+    Ok(())
+}
+
 /// The last `lines` lines of a log, each indented; empty when there is none.
 pub(crate) fn tail(path: &Path, lines: usize) -> String {
     const ENOUGH: u64 = 16 * 1024;
@@ -154,7 +164,28 @@ pub(crate) fn disk_use(path: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::last_lines;
+    use super::*;
+
+    #[test]
+    fn a_long_log_is_put_aside_under_its_writer() {
+        let log = std::env::temp_dir().join(format!("longrun-log-{}", std::process::id()));
+        let old = beside(&log, ".old");
+        let mut writer = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        writer.write_all(b"one\n").unwrap();
+        put_aside(&log, 4).unwrap();
+        assert!(!old.exists());
+        writer.write_all(b"two\n").unwrap();
+        put_aside(&log, 4).unwrap();
+        writer.write_all(b"three\n").unwrap();
+        assert_eq!(fs::read(&old).unwrap(), b"one\ntwo\n");
+        assert_eq!(fs::read(&log).unwrap(), b"three\n");
+        fs::remove_file(old).unwrap();
+        fs::remove_file(log).unwrap();
+    }
 
     #[test]
     fn the_tail_is_the_last_lines_with_content() {

@@ -1,32 +1,44 @@
 //! Which Debian packages the cluster needs that this machine lacks.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
-use crate::command::{command, find, not_started};
-use crate::files::last_lines;
-use crate::{Error, Report};
+use crate::command::{command, find, follow, run};
+use crate::{Error, Report, preflight};
 
 /// Any of the programs will do; the package brings the first one.
-const NEEDED: [(&[&str], &str); 9] = [
+const NEEDED: [(&[&str], &str); 8] = [
     (&["unshare"], "util-linux"),
     (&["mount"], "mount"),
     (&["ip"], "iproute2"),
     (&["nft"], "nftables"),
     (&["runc"], "runc"),
     (&["mkfs.btrfs"], "btrfs-progs"),
-    (&["buildah", "docker", "podman"], "buildah"),
+    (&["buildah", "podman", "docker"], "buildah"),
     (&["mmdebstrap"], "mmdebstrap"),
-    (&["busybox"], "busybox-static"),
 ];
 
 /// The Debian packages that the cluster and its images need and this machine
 /// lacks, told by looking for their programs.
-#[must_use]
-pub fn missing_packages() -> Vec<&'static str> {
+///
+/// # Errors
+/// [`Error::NotLinux`] and [`Error::NotRoot`]: no package would help then.
+pub fn missing_packages() -> Result<Vec<&'static str>, Error> {
+    preflight::linux()?;
+    preflight::root()?;
+    Ok(missing(|program| match program {
+        "docker" => docker_works(),
+        program => find(program).is_some(),
+    }))
+}
+
+/// A client alone builds nothing: it needs its engine, which may never answer.
+fn docker_works() -> bool {
+    let ask = ["10", "docker", "version", "--format", "{{.Server.Version}}"];
+    run("timeout", &ask).is_ok()
+}
+
+fn missing(is_here: impl Fn(&str) -> bool) -> Vec<&'static str> {
     NEEDED
         .iter()
-        .filter(|(programs, _)| !programs.iter().any(|program| find(program).is_some()))
+        .filter(|(programs, _)| !programs.iter().any(|program| is_here(program)))
         .map(|(_, package)| *package)
         .collect()
 }
@@ -34,8 +46,8 @@ pub fn missing_packages() -> Vec<&'static str> {
 /// Installs Debian packages, reporting what apt-get does.
 ///
 /// # Errors
-/// [`Error::NoPackageManager`] where there is no apt-get, [`Error::NotRoot`],
-/// and [`Error::Command`] with its last lines when it fails.
+/// [`Error::NoPackageManager`] where there is no apt-get, and
+/// [`Error::Command`] with its last lines when it fails.
 pub fn install(packages: &[&str], report: Report<'_>) -> Result<(), Error> {
     if packages.is_empty() {
         return Ok(());
@@ -44,7 +56,6 @@ pub fn install(packages: &[&str], report: Report<'_>) -> Result<(), Error> {
         let names = packages.iter().map(ToString::to_string).collect();
         return Err(Error::NoPackageManager(names));
     }
-    crate::preflight::root()?;
     apt_get(&["update"], report)?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);
@@ -53,31 +64,24 @@ pub fn install(packages: &[&str], report: Report<'_>) -> Result<(), Error> {
 
 fn apt_get(arguments: &[&str], report: Report<'_>) -> Result<(), Error> {
     let mut apt = command("apt-get");
-    apt.args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = apt.spawn().map_err(|error| not_started(&apt, &error))?;
-    let mut printed = String::new();
-    for line in child
-        .stdout
-        .take()
-        .map(BufReader::new)
-        .into_iter()
-        .flat_map(BufRead::lines)
-    {
-        let Ok(line) = line else { break };
-        report(&format!("apt-get: {line}"));
-        printed.push_str(&line);
-        printed.push('\n');
+    // A new machine may be busy with its first upgrades.
+    apt.args(["--option", "DPkg::Lock::Timeout=300"])
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    follow(&mut apt, |line| report(&format!("apt-get: {line}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing;
+
+    #[test]
+    fn packages_are_told_by_the_programs_that_are_not_here() {
+        assert_eq!(
+            missing(|_| false).join(" "),
+            "util-linux mount iproute2 nftables runc btrfs-progs buildah mmdebstrap"
+        );
+        assert_eq!(missing(|program| program != "nft"), ["nftables"]);
+        assert_eq!(missing(|program| program != "buildah"), [""; 0]);
     }
-    let status = child.wait().map_err(|error| not_started(&apt, &error))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Command {
-        command: format!("apt-get {}", arguments.join(" ")),
-        outcome: status.to_string(),
-        output: last_lines(&printed, 20),
-    })
 }

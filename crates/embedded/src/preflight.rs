@@ -6,13 +6,21 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::command::run;
 use crate::packages::missing_packages;
+use crate::places::Directories;
 
-/// MiB that a started cluster with a few images needs.
-const CLUSTER_SPACE: u64 = 3 * 1024;
+/// MiB that a start needs for what a cluster writes, images above all.
+const START_SPACE: u64 = 3 * 1024;
+/// MiB that the first start needs: four fifths of it are for volumes, and the
+/// largest claim on an embedded cluster, 4 GiB, must fit.
+const FIRST_START_SPACE: u64 = 6 * 1024;
 
 /// Fails unless this is Linux.
 pub(crate) fn linux() -> Result<(), Error> {
-    match std::env::consts::OS {
+    is_linux(std::env::consts::OS)
+}
+
+fn is_linux(system: &'static str) -> Result<(), Error> {
+    match system {
         "linux" => Ok(()),
         other => Err(Error::NotLinux(other)),
     }
@@ -28,8 +36,8 @@ pub(crate) fn root() -> Result<(), Error> {
 
 /// Everything that a start needs of the machine, without changing it except
 /// for loading modules of the kernel.
-pub(crate) fn machine(state: &Path) -> Result<(), Error> {
-    let missing = missing_packages();
+pub(crate) fn machine(directories: &Directories) -> Result<(), Error> {
+    let missing = missing_packages()?;
     if !missing.is_empty() {
         return Err(Error::MissingPackages(missing));
     }
@@ -51,7 +59,12 @@ pub(crate) fn machine(state: &Path) -> Result<(), Error> {
     if !Path::new("/dev/loop-control").exists() {
         return Err(Error::NoLoopDevice);
     }
-    space(state, "a cluster", CLUSTER_SPACE)
+    let needed = if directories.volumes().exists() {
+        START_SPACE
+    } else {
+        FIRST_START_SPACE
+    };
+    space(&directories.state, "a cluster", needed)
 }
 
 /// Fails when the file system of `path`, which need not exist yet, has less
@@ -87,6 +100,15 @@ fn existing(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_system_is_refused_with_the_way_round() {
+        is_linux("linux").unwrap();
+        assert_eq!(
+            is_linux("macos").unwrap_err().to_string(),
+            "the embedded cluster needs Linux, this is macos: use a cluster file that names another cluster"
+        );
+    }
 
     #[test]
     fn a_full_disk_is_refused_with_what_is_needed() {

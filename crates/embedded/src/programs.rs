@@ -2,14 +2,12 @@
 //! each content of it, and kept in the cache.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::command::{command, find, not_started, output};
+use crate::command::{command, find, follow, output};
 use crate::files::last_lines;
 use crate::images::hex;
 use crate::{Error, Report, files, preflight};
@@ -18,11 +16,21 @@ use crate::{Error, Report, files, preflight};
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/go");
 /// Without the version, nodes would say v0.0.0.
 const LINK: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.1";
-const ARGUMENTS: [&str; 5] = ["build", "-v", "-trimpath", "-ldflags", LINK];
+/// Without the second, Go asks git about the source tree, and git refuses where
+/// that is another user's, as with sudo.
+const ARGUMENTS: [&str; 6] = [
+    "build",
+    "-buildvcs=false",
+    "-v",
+    "-trimpath",
+    "-ldflags",
+    LINK,
+];
 const PACKAGES: [&str; 2] = ["./cmd/...", "tool"];
-/// MiB that a build without anything cached leaves behind, mostly in Go's own
-/// cache.
+/// MiB that a build without anything cached leaves behind in Go's own cache.
 const BUILD_SPACE: u64 = 10 * 1024;
+/// MiB of the programs themselves.
+const PROGRAMS_SPACE: u64 = 1024;
 const SNAPSHOT_MODULE: &str = "github.com/kubernetes-csi/external-snapshotter/client/v8";
 const SNAPSHOT_DEFINITIONS: [&str; 3] = [
     "volumesnapshotclasses",
@@ -40,8 +48,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The directory of the built programs below `cache`; builds them first when
 /// the module has changed.
 pub(crate) fn ensure(cache: &Path, report: Report<'_>) -> Result<PathBuf, Error> {
-    let go = go_version()?;
-    let directory = cache.join(key(&go)?);
+    let go = installed_go()?;
+    let directory = cache.join(key(&go.version)?);
     if directory.is_dir() {
         return Ok(directory);
     }
@@ -51,7 +59,8 @@ pub(crate) fn ensure(cache: &Path, report: Report<'_>) -> Result<PathBuf, Error>
     if directory.is_dir() {
         return Ok(directory);
     }
-    preflight::space(cache, "building the cluster's programs", BUILD_SPACE)?;
+    preflight::space(&go.cache, "building the cluster's programs", BUILD_SPACE)?;
+    preflight::space(cache, "the cluster's programs", PROGRAMS_SPACE)?;
     remove_stale(cache)?;
     // A build whose caller was killed may still be writing into its own.
     let partial = files::beside(&directory, &format!("{PARTIAL}{}", std::process::id()));
@@ -138,8 +147,15 @@ fn sources_below(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error
     Ok(())
 }
 
+/// The installed Go.
+struct Go {
+    version: String,
+    /// Where it keeps what it has compiled.
+    cache: PathBuf,
+}
+
 /// The installed Go, which must be as new as the module asks.
-fn go_version() -> Result<String, Error> {
+fn installed_go() -> Result<Go, Error> {
     let path = Path::new(MODULE).join("go.mod");
     let module = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
     let needed = module
@@ -151,14 +167,18 @@ fn go_version() -> Result<String, Error> {
     if find("go").is_none() {
         return Err(Error::GoMissing(needed));
     }
-    let found = output(go().args(["env", "GOVERSION"]))?.trim().to_owned();
-    if version(&found) < version(&needed) {
+    let printed = output(go().args(["env", "GOVERSION", "GOCACHE"]))?;
+    let (found, cache) = printed.trim().split_once('\n').unwrap_or((&printed, ""));
+    if version(found) < version(&needed) {
         return Err(Error::GoTooOld {
-            found: found.trim_start_matches("go").into(),
+            found: found.trim().trim_start_matches("go").into(),
             needed,
         });
     }
-    Ok(found)
+    Ok(Go {
+        version: found.into(),
+        cache: cache.into(),
+    })
 }
 
 /// `go1.26.3` and `1.26.3` as numbers to compare.
@@ -193,27 +213,15 @@ fn build(into: &Path, report: Report<'_>) -> Result<(), Error> {
         .arg("-o")
         // The final slash makes it a directory to build several programs into.
         .arg(into.join(""))
-        .args(PACKAGES)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .args(PACKAGES);
     report("building the cluster's programs (10 minutes the first time)");
-    let mut child = build.spawn().map_err(|error| not_started(&build, &error))?;
     let mut progress = Progress::new(report);
-    for line in child
-        .stderr
-        .take()
-        .map(BufReader::new)
-        .into_iter()
-        .flat_map(BufRead::lines)
-    {
-        let Ok(line) = line else { break };
-        progress.line(&line);
-    }
-    let status = child.wait().map_err(|error| not_started(&build, &error))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Build(last_lines(&progress.unexpected, 20)))
+    follow(&mut build, |line| progress.line(line)).map_err(|error| {
+        match last_lines(&progress.unexpected, 20) {
+            nothing if nothing.is_empty() => error,
+            said => Error::Build(said),
+        }
+    })
 }
 
 /// Counts what `go build -v` prints: modules fetched, and the package paths

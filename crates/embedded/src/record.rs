@@ -88,6 +88,16 @@ pub(crate) struct Entries {
     pub(crate) components: Vec<Entry>,
 }
 
+impl Entries {
+    /// A cluster that is just being started.
+    pub(crate) fn none_yet() -> Self {
+        Self {
+            since: unix_now(),
+            components: Vec::new(),
+        }
+    }
+}
+
 /// Seconds since 1970.
 pub(crate) fn unix_now() -> u64 {
     SystemTime::now()
@@ -101,6 +111,12 @@ pub(crate) fn save<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
         source,
     })?;
     files::write(path, text)
+}
+
+/// The record of a cluster that does not run any more. A machine that lost its
+/// power may have lost what is in it, and that must not keep the cluster down.
+pub(crate) fn last(path: &Path) -> Option<Record> {
+    load(path).ok().flatten()
 }
 
 pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {

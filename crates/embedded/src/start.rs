@@ -10,6 +10,7 @@ use crate::network::{self, Subnet};
 use crate::places::Directories;
 use crate::processes::Process;
 use crate::record::{self, Record, Settings};
+use crate::status::LOG_END;
 use crate::supervisor::{GO, READY, SUBCOMMAND};
 use crate::{Error, certificates, cgroups, configuration, files, storage};
 
@@ -28,7 +29,7 @@ pub(crate) fn start(
     cgroups::create(name)?;
 
     let choosing = network::choosing()?;
-    let before = record::load::<Record>(&directories.record())?.map(|record| record.subnet);
+    let before = record::last(&directories.record()).map(|record| record.subnet);
     let subnet: Subnet = network::choose(before)?;
     certificates::issue(&directories.keys(), name, subnet)?;
     let settings = Settings {
@@ -43,7 +44,7 @@ pub(crate) fn start(
     let mut child = spawn(directories, &log)?;
     let record = await_supervisor(&mut child, subnet, settings.programs).ok_or_else(|| {
         Error::SupervisorEnded {
-            tail: files::tail(&log, 15),
+            tail: files::tail(&log, LOG_END),
             log: log.clone(),
         }
     })?;
@@ -57,7 +58,7 @@ pub(crate) fn start(
     match told {
         Some(Ok(())) => Ok(()),
         _ => Err(Error::SupervisorEnded {
-            tail: files::tail(&log, 15),
+            tail: files::tail(&log, LOG_END),
             log,
         }),
     }

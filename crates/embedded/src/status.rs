@@ -12,6 +12,9 @@ use crate::processes::memory;
 use crate::record::{Entries, Entry, Kind, Record, State};
 use crate::{Error, files};
 
+/// How many lines of a log are shown.
+pub(crate) const LOG_END: usize = 15;
+
 /// A cluster at this moment.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +68,8 @@ pub struct ComponentStatus {
     pub memory: u64,
     /// Its log.
     pub log: PathBuf,
+    /// The last lines of its log while it is not as it should be.
+    pub log_end: Option<String>,
 }
 
 /// What runs, from the two records and /proc.
@@ -77,15 +82,18 @@ pub(crate) fn running(directories: &Directories, record: &Record, entries: &Entr
         .filter(|entry| entry.kind == Kind::Service)
         .map(|entry| {
             let pid = entry.pid.and_then(|inner| members.get(&inner)).copied();
+            let log = directories.log(&entry.name);
+            let healthy = is_settled(entry, entries);
             ComponentStatus {
                 name: entry.name.clone(),
                 state: phrase(entry),
-                healthy: is_settled(entry, entries),
+                healthy,
                 pid: pid.and_then(|pid| u32::try_from(pid).ok()),
                 restarts: entry.restarts,
                 last_exit: entry.last_exit.clone(),
                 memory: pid.and_then(|pid| memories.get(&pid)).copied().unwrap_or(0),
-                log: directories.log(&entry.name),
+                log_end: (!healthy).then(|| files::tail(&log, LOG_END)),
+                log,
             }
         })
         .collect();
@@ -141,7 +149,7 @@ pub(crate) fn failing(directories: &Directories, entries: &Entries) -> Option<Er
         component: entry.name.clone(),
         exits: entry.exits,
         outcome: entry.last_exit.clone().unwrap_or_default(),
-        tail: files::tail(&log, 15),
+        tail: files::tail(&log, LOG_END),
         log,
     })
 }

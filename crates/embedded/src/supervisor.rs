@@ -33,7 +33,7 @@ pub(crate) const READY: &str = "ready";
 /// What it is told when it has it.
 pub(crate) const GO: &str = "go";
 
-/// The longest time between two looks at the size of logs.
+/// Between two looks at the size of logs.
 const TICK: Duration = Duration::from_secs(60);
 /// How long a component may take to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -120,6 +120,7 @@ fn supervise(state: &Path) -> Result<(), Error> {
         sender,
         since: unix_now(),
         published: None,
+        look_at: Instant::now(),
     }
     .run(&events)
 }
@@ -141,6 +142,8 @@ struct Supervisor {
     sender: Sender<Event>,
     since: u64,
     published: Option<Entries>,
+    /// When the size of logs is looked at next.
+    look_at: Instant,
 }
 
 impl Supervisor {
@@ -148,7 +151,12 @@ impl Supervisor {
         loop {
             self.start_what_can()?;
             self.publish()?;
-            match events.recv_timeout(self.until_next_start()) {
+            // Not only when nothing else happens: containers end all the time.
+            if self.look_at <= Instant::now() {
+                self.shorten_logs();
+                self.look_at = Instant::now() + TICK;
+            }
+            match events.recv_timeout(self.until_next_deadline()) {
                 Ok(Event::Child) => self.reap(),
                 Ok(Event::Passed { unit, life }) => self.units[unit].passed(life),
                 Ok(Event::NotMet { unit }) => self.units[unit].not_met(),
@@ -156,7 +164,7 @@ impl Supervisor {
                     self.stop(events);
                     return Ok(());
                 }
-                Err(RecvTimeoutError::Timeout) => self.shorten_logs(),
+                Err(RecvTimeoutError::Timeout) => {}
                 // Never: this holds a sender itself.
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -169,11 +177,13 @@ impl Supervisor {
                 continue;
             }
             let missing = self.missing(index);
-            self.units[index].waits_for = missing.clone();
-            if missing.is_some() {
+            let unit = &mut self.units[index];
+            unit.waits_for = missing;
+            if unit.waits_for.is_some() {
+                // Its own delay is over, or this would be looked at all the time.
+                unit.retry_at = None;
                 continue;
             }
-            let unit = &mut self.units[index];
             unit.start(&self.directories.log(unit.row.name))?;
             unit.watch(index, &self.api, &self.sender);
         }
@@ -194,14 +204,13 @@ impl Supervisor {
             .map(ToString::to_string)
     }
 
-    fn until_next_start(&self) -> Duration {
+    fn until_next_deadline(&self) -> Duration {
         self.units
             .iter()
             .filter_map(|unit| unit.retry_at)
-            .map(|at| at.saturating_duration_since(Instant::now()))
             .min()
-            .unwrap_or(TICK)
-            .min(TICK)
+            .map_or(self.look_at, |start| start.min(self.look_at))
+            .saturating_duration_since(Instant::now())
     }
 
     fn reap(&mut self) {
@@ -235,18 +244,10 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A log that is long becomes the old log, of which one is kept.
     fn shorten_logs(&self) {
         for unit in &self.units {
-            let log = self.directories.log(unit.row.name);
-            let is_long = std::fs::metadata(&log).is_ok_and(|found| found.len() > LONG_LOG);
-            // Its writer has it open and appends, so it is emptied in place.
-            if is_long && std::fs::copy(&log, files::beside(&log, ".old")).is_ok() {
-                let _ = std::fs::File::options()
-                    .write(true)
-                    .open(&log)
-                    .and_then(|file| file.set_len(0));
-            }
+            // What cannot be done now is tried again.
+            let _ = files::put_aside(&self.directories.log(unit.row.name), LONG_LOG);
         }
     }
 

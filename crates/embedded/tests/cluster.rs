@@ -8,35 +8,49 @@
 
 mod machine;
 
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use longrun_embedded::{Cluster, Error, Running};
-use machine::{Place, Trace};
+use longrun_embedded::Error;
+use machine::{Place, Trace, eventually, running, silent};
 
-fn silent(_: &str) {}
-
-fn running(cluster: &Cluster) -> Running {
-    cluster.status().unwrap().running.expect("the cluster runs")
-}
-
-/// Looks every 50 ms until `done`.
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(
-            start.elapsed() < Duration::from_secs(30),
-            "not within 30 s: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+/// A pod with a volume, of the one image that every cluster has.
+const POD: &str = r#"
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: disk}
+provisioner: csi.longrun.dev
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: disk
+  resources: {requests: {storage: 64Mi}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: database}
+spec:
+  automountServiceAccountToken: false
+  containers:
+  - name: pause
+    image: longrun.dev/pause:1
+    imagePullPolicy: Never
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+"#;
 
 #[test]
 fn two_clusters_live_side_by_side_and_leave_nothing() {
     let place = Place::new("life");
     let before = Trace::of_machine();
     let (first, second) = (place.cluster("one"), place.cluster("two"));
+    // What this machine uses its ports for is not in the way.
+    let _taken = TcpListener::bind("0.0.0.0:6443");
 
     let up = first.up(&silent).unwrap();
     assert!(up.started);
@@ -60,7 +74,20 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
         &up,
         &["create", "configmap", "kept", "--from-literal=what=data"],
     );
-    place.kubectl_fails(&other, &["get", "configmap", "kept"]);
+    place
+        .try_kubectl(&other, &["get", "configmap", "kept"])
+        .unwrap_err();
+    place.apply(&up, POD);
+    let pod_runs = |up| {
+        let ready = [
+            "wait",
+            "pod/database",
+            "--for=condition=Ready",
+            "--timeout=1s",
+        ];
+        eventually("the pod is ready", || place.try_kubectl(up, &ready).is_ok());
+    };
+    pod_runs(&up);
 
     assert!(first.down(false, &silent).unwrap());
     assert!(!first.down(false, &silent).unwrap());
@@ -70,12 +97,53 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
     let back = first.up(&silent).unwrap();
     assert_eq!(back.kube_system_uid, up.kube_system_uid);
     place.kubectl(&back, &["get", "configmap", "kept"]);
+    pod_runs(&back);
 
     first.down(true, &silent).unwrap();
     second.down(true, &silent).unwrap();
     assert!(!first.status().unwrap().state.exists());
     assert!(!up.kubeconfig.exists());
     before.assert_same(&Trace::of_machine(), &place);
+}
+
+#[test]
+fn only_the_clusters_own_certificates_open_it() {
+    let place = Place::new("doors");
+    let (cluster, stranger) = (place.cluster("one"), place.cluster("two"));
+    let up = cluster.up(&silent).unwrap();
+    stranger.up(&silent).unwrap();
+    stranger.down(false, &silent).unwrap();
+
+    let address = running(&cluster).address;
+    let keys = place.state("two").join("pki");
+    let key = |file: &str| keys.join(file).display().to_string();
+    let certificate = [
+        format!("--client-certificate={}", key("admin.crt")),
+        format!("--client-key={}", key("admin.key")),
+    ];
+    for (port, path) in [(6443, "/version"), (6443, "/api"), (10250, "/pods")] {
+        let server = format!("--server=https://{address}:{port}");
+        let door = [
+            "--kubeconfig=/dev/null",
+            "--insecure-skip-tls-verify",
+            &server,
+            "get",
+            "--raw",
+            path,
+        ];
+        let knocks = [Vec::new(), certificate.iter().map(String::as_str).collect()];
+        for knock in knocks {
+            let answer = place.try_kubectl(&up, &[&door[..], &knock].concat());
+            let error = answer.unwrap_err();
+            assert!(error.contains("Unauthorized"), "{port}{path}: {error}");
+        }
+    }
+    // And to nobody does the cluster look like the stranger's.
+    let elsewhere = format!("--certificate-authority={}", key("ca.crt"));
+    let error = place
+        .try_kubectl(&up, &[&elsewhere, "get", "--raw", "/version"])
+        .unwrap_err();
+    assert!(error.contains("certificate"), "{error}");
 }
 
 #[test]
@@ -107,10 +175,13 @@ fn what_crashes_is_started_again_and_shown() {
     // The whole cluster at once, as the kernel does when memory is short.
     machine::kill(machine::outermost(&place.state("one")));
     eventually("gone", || cluster.status().unwrap().running.is_none());
-    place.kubectl_fails(&up, &["get", "nodes"]);
+    place.try_kubectl(&up, &["get", "nodes"]).unwrap_err();
     assert!(cluster.up(&silent).unwrap().started);
 
-    cluster.down(true, &silent).unwrap();
+    // What is left of it is removed though it does not run.
+    machine::kill(machine::outermost(&place.state("one")));
+    eventually("gone", || cluster.status().unwrap().running.is_none());
+    assert!(!cluster.down(true, &silent).unwrap());
     before.assert_same(&Trace::of_machine(), &place);
 }
 

@@ -98,6 +98,15 @@ fn a_user_who_is_not_root() {
 }
 
 #[test]
+fn programs_that_are_missing() {
+    let directory = Directory::new("packages");
+    let nothing = directory.0.join("nothing");
+    let printed = refusal(directory.program().args(["up", "one"]).env("PATH", nothing));
+    assert!(printed.contains("install the packages "), "{printed}");
+    assert!(printed.contains("buildah, mmdebstrap"), "{printed}");
+}
+
+#[test]
 fn no_home() {
     let directory = Directory::new("home");
     let printed = refusal(directory.program().args(["up", "one"]).env_remove("HOME"));
@@ -168,7 +177,7 @@ fn a_disk_that_is_full() {
     let left = small.join("longrun/clusters/one/volumes.btrfs").exists();
     mount(&["umount"]);
     assert!(
-        printed.contains("10 MiB free and a cluster needs 3072 MiB"),
+        printed.contains("10 MiB free and a cluster needs 6144 MiB"),
         "{printed}"
     );
     assert!(!left);

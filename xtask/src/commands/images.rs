@@ -1,6 +1,6 @@
 //! `cargo xtask images`
 
-use longrun_core::inputs::{ImageName, Images};
+use longrun_core::inputs::{Environment, ImageName, Images};
 use serde::Serialize;
 
 use crate::{
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     }
     let mut names: Vec<&ImageName> = inputs
         .environments()
-        .flat_map(|environment| environment.images())
+        .flat_map(Environment::images)
         .collect();
     names.sort_unstable();
     names.dedup();

@@ -58,7 +58,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<End, Failure
 fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<End, Failure> {
     let cluster = access::prepare_machine(name, answers, terminal)?;
     access::up(&cluster, terminal)?;
-    show(&cluster, terminal)
+    show(name, &cluster, terminal)
 }
 
 fn down(
@@ -68,43 +68,46 @@ fn down(
     terminal: &Terminal,
 ) -> Result<End, Failure> {
     let cluster = access::embedded(name)?;
-    let before = cluster.status().map_err(access::embedded_failure)?;
-    if before.running.is_none() && !(delete_data && before.state.exists()) {
-        terminal.say(&format!(
-            "nothing to do: the embedded cluster {name} does not run"
-        ));
-        return Ok(End::Done);
-    }
-    if delete_data {
+    let state = cluster.status()?.state;
+    let deletes = delete_data && state.exists();
+    if deletes {
         let what = format!(
             "This deletes the embedded cluster {name} with every database and snapshot in it ({}), for good.",
-            before.state.display()
+            state.display()
         );
         terminal.consent(&what, "Delete all of it?", answers)?;
     }
     let work = terminal.work("taking the embedded cluster down");
-    cluster
-        .down(delete_data, &|news| work.report(news))
-        .map_err(access::embedded_failure)?;
-    work.done(&if delete_data {
-        format!("the embedded cluster {name} and its data are gone")
+    // Also one that does not run: it may not have ended as it should have.
+    let ran = cluster.down(delete_data, &|news| work.report(news))?;
+    if deletes {
+        work.done(&format!(
+            "the embedded cluster {name} and its data are gone"
+        ));
+    } else if ran {
+        work.done(&format!(
+            "the embedded cluster {name} is down; its data stays and comes back with `cargo xtask local up --name {name}`"
+        ));
     } else {
-        format!("the embedded cluster {name} is down; its data stays and comes back with `cargo xtask local up`")
-    });
+        drop(work);
+        terminal.say(&format!(
+            "nothing to do: the embedded cluster {name} does not run"
+        ));
+    }
     Ok(End::Done)
 }
 
 fn status(name: &str, terminal: &Terminal) -> Result<End, Failure> {
-    show(&access::embedded(name)?, terminal)
+    show(name, &access::embedded(name)?, terminal)
 }
 
-fn show(cluster: &Cluster, terminal: &Terminal) -> Result<End, Failure> {
-    let status = cluster.status().map_err(access::embedded_failure)?;
-    terminal.data(&status, || text(&status))?;
+fn show(name: &str, cluster: &Cluster, terminal: &Terminal) -> Result<End, Failure> {
+    let status = cluster.status()?;
+    terminal.data(&status, || text(name, &status))?;
     Ok(End::Done)
 }
 
-fn text(status: &Status) -> String {
+fn text(name: &str, status: &Status) -> String {
     let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
     let place = format!(
         "data        {} in {}",
@@ -112,12 +115,12 @@ fn text(status: &Status) -> String {
         status.state.display()
     );
     let Some(running) = &status.running else {
-        return format!("the embedded cluster is down\n{place}");
+        return format!("the embedded cluster {name} is down\n{place}");
     };
     let age = seconds(running.since.elapsed().unwrap_or_default());
     let mut lines = vec![
         format!(
-            "running for {age} at {}, {} resident, pods included",
+            "{name} is running for {age} at {}, {} resident, pods included",
             running.address,
             mebibytes(running.memory)
         ),
@@ -139,6 +142,9 @@ fn text(status: &Status) -> String {
                 component.restarts,
                 component.log.display()
             ));
+        }
+        if let Some(end) = &component.log_end {
+            line.push_str(&format!("\n{end}"));
         }
         lines.push(line);
     }

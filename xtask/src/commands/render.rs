@@ -2,14 +2,14 @@
 
 use longrun_core::{
     inputs::Inputs,
-    render::{Difference, Rendered, check},
+    render::{Difference, MANIFESTS, Rendered, check, strays},
 };
 use serde::Serialize;
 
 use crate::{
     deployment::render_all,
     failure::{End, Failure},
-    project::{self, Project},
+    project::{self, Chosen, Project},
     terminal::Terminal,
 };
 
@@ -39,23 +39,23 @@ struct Report<'a> {
     differences: &'a [Difference],
 }
 
+/// What is rendered: folder → files.
+type Folders = Vec<(String, Vec<Rendered>)>;
+
 pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
     let inputs = project.inputs()?;
-    let rendered = rendered(args, &inputs, project)?;
-    let files: usize = rendered.iter().map(|(_, files)| files.len()).sum();
+    let chosen = chosen(args, &inputs)?;
+    let rendered = rendered(args, &chosen, project)?;
     if args.stdout {
         let texts: Vec<&Rendered> = rendered.iter().flat_map(|(_, files)| files).collect();
         terminal.data(&texts, || documents(&rendered))?;
         return Ok(End::Done);
     }
-    let committed = project.manifests()?;
-    let differences: Vec<Difference> = rendered
-        .iter()
-        .flat_map(|(folder, files)| check(folder, files, &committed))
-        .collect();
+    let differences = differences(args, &rendered, project)?;
     if !args.check {
         write(project, &rendered, &differences)?;
     }
+    let files = rendered.iter().map(|(_, files)| files.len()).sum();
     let report = Report {
         files,
         differences: &differences,
@@ -68,26 +68,46 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
     })
 }
 
-fn rendered(
-    args: &Args,
-    inputs: &Inputs,
-    project: &Project,
-) -> Result<Vec<(String, Vec<Rendered>)>, Failure> {
-    let templates = project.templates()?;
-    let names: Vec<String> = if args.environments.is_empty() {
-        inputs
-            .environments()
-            .map(|environment| environment.name.to_string())
-            .collect()
+/// The environments that are named, or all. Those of an embedded cluster have no files: to ask for them
+/// is a mistake that should be told.
+fn chosen<'a>(args: &Args, inputs: &'a Inputs) -> Result<Vec<Chosen<'a>>, Failure> {
+    let named = args.environments.iter().map(String::as_str);
+    let every = inputs
+        .environments()
+        .map(|environment| environment.name.as_str());
+    let names: Vec<&str> = if args.environments.is_empty() {
+        every.collect()
     } else {
-        args.environments.clone()
+        named.collect()
     };
-    let mut all: Vec<(String, Vec<Rendered>)> = Vec::new();
-    for name in &names {
-        let chosen = project::choose(inputs, name, args.cluster.as_deref())?;
-        for (folder, files) in render_all(&templates, &chosen, &[])? {
+    let asked_for = !args.environments.is_empty() || args.cluster.is_some();
+    names
+        .into_iter()
+        .map(|name| {
+            let chosen = project::choose(inputs, name, args.cluster.as_deref())?;
+            let cluster = &chosen.cluster.name;
+            if asked_for && !args.stdout && chosen.cluster.access.is_embedded() {
+                return Err(Failure::refused(format!(
+                    "the manifests of `{name}` on `{cluster}` are not committed: an embedded cluster gets them rendered at deploy"
+                ))
+                .hint(format!(
+                    "see them: cargo xtask render {name} --cluster {cluster} --stdout"
+                )));
+            }
+            Ok(chosen)
+        })
+        .collect()
+}
+
+/// Renders all that is chosen, so that no mistake goes unseen, and answers with what is asked for.
+fn rendered(args: &Args, chosen: &[Chosen<'_>], project: &Project) -> Result<Folders, Failure> {
+    let templates = project.templates()?;
+    let mut all = Folders::new();
+    for chosen in chosen {
+        for (folder, files) in render_all(&templates, chosen, &[])? {
+            let wanted = args.stdout || !chosen.cluster.access.is_embedded();
             // Environments of one cluster share its `_shared`.
-            if all.iter().all(|(other, _)| *other != folder) {
+            if wanted && all.iter().all(|(other, _)| *other != folder) {
                 all.push((folder, files));
             }
         }
@@ -95,11 +115,29 @@ fn rendered(
     Ok(all)
 }
 
-fn write(
+/// How what is committed differs. Who asks for all environments asks for what belongs to none as well.
+fn differences(
+    args: &Args,
+    rendered: &Folders,
     project: &Project,
-    rendered: &[(String, Vec<Rendered>)],
-    differences: &[Difference],
-) -> Result<(), Failure> {
+) -> Result<Vec<Difference>, Failure> {
+    let committed = project.manifests()?;
+    let mut differences: Vec<Difference> = rendered
+        .iter()
+        .flat_map(|(folder, files)| check(folder, files, &committed))
+        .collect();
+    if args.environments.is_empty() {
+        let below = match &args.cluster {
+            Some(cluster) => format!("{MANIFESTS}/{cluster}"),
+            None => MANIFESTS.to_owned(),
+        };
+        let folders: Vec<&str> = rendered.iter().map(|(folder, _)| folder.as_str()).collect();
+        differences.extend(strays(&below, &folders, &committed));
+    }
+    Ok(differences)
+}
+
+fn write(project: &Project, rendered: &Folders, differences: &[Difference]) -> Result<(), Failure> {
     for difference in differences {
         if let Difference::Surplus { path } = difference {
             project.remove_manifest(path)?;
@@ -136,19 +174,19 @@ fn text(check: bool, files: usize, differences: &[Difference]) -> String {
         .collect();
     lines.push(if check {
         format!(
-            "{} of {files} files differ; write them with `cargo xtask render`",
+            "{} differ, of {files} files that are rendered; write them with `cargo xtask render`",
             differences.len()
         )
     } else {
         format!(
-            "{} of {files} files written: review and commit them",
+            "{} changed, of {files} files that are rendered: review and commit them",
             differences.len()
         )
     });
     lines.join("\n")
 }
 
-fn documents(rendered: &[(String, Vec<Rendered>)]) -> String {
+fn documents(rendered: &Folders) -> String {
     let with_path = |(folder, files): &(String, Vec<Rendered>)| {
         files
             .iter()

@@ -115,9 +115,7 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
     let ran = tally.run("end to end", command);
     if !args.keep {
         let work = terminal.work("taking the tests' cluster down");
-        embedded
-            .down(true, &|news| work.report(news))
-            .map_err(access::embedded_failure)?;
+        embedded.down(true, &|news| work.report(news))?;
         drop(work);
     }
     ran?;

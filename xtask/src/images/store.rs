@@ -32,7 +32,7 @@ pub(super) async fn lock(folder: &Path, report: Report<'_>) -> Result<File, Erro
         match lock.try_lock() {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) => {
-                report("waiting for another command that builds images")
+                report("waiting for another command that builds images");
             }
             Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
         }

@@ -231,7 +231,7 @@ fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
         }
     }
     journal.interrupt("Ctrl-C".into());
-    let seen = sight(None);
+    let seen = sight(Some(object("a", "1", true)));
     let mut undone = Vec::new();
     while let Next::Undo(effect) = journal.next(&seen, at(9)) {
         undone.push(effect.to_string());
@@ -246,6 +246,7 @@ fn a_wait_that_stands_still_ends_with_its_cause() {
     do suspend CronJob a
     look
     wait: no pod has started
+    turn back
     undo: resume CronJob a
     stop: wait for CronJob watched: gave up waiting: nothing has changed for 240 s: no pod has started
     "#);
@@ -293,7 +294,7 @@ fn resumed(step: Step, met: Option<Value>) -> String {
         Next::Do(_) => "again".into(),
         Next::Look => "was done".into(),
         Next::Wait { .. } => "was done, waits".into(),
-        Next::Stop(reason) => reason.to_string(),
+        Next::Stop(reason) | Next::TurnBack(reason) => reason.to_string(),
         other => format!("{other:?}"),
     }
 }

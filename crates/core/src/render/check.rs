@@ -86,3 +86,22 @@ pub fn check(
     differences.sort_by(|a, b| a.path().cmp(b.path()));
     differences
 }
+
+/// What is committed below a folder and in none of the folders that are rendered: it belonged to an
+/// environment or a cluster that is not there any more.
+#[must_use]
+pub fn strays(
+    below: &str,
+    rendered: &[&str],
+    committed: &BTreeMap<String, String>,
+) -> Vec<Difference> {
+    let within = |path: &str, folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    committed
+        .keys()
+        .filter(|path| within(path, below) && !rendered.iter().any(|folder| within(path, folder)))
+        .map(|path| Difference::Surplus { path: path.clone() })
+        .collect()
+}

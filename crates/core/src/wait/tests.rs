@@ -255,12 +255,14 @@ fn the_other_waits() {
     let ready = |status| of(json!({"status": status}));
     let snapshot = vec![
         of(json!({})),
+        ready(json!({"readyToUse": false})),
         ready(json!({"readyToUse": false, "error": {"message": "timeout"}})),
         ready(json!({"readyToUse": true})),
     ];
     assert_snapshot!(check(&Wait::SnapshotReady, &snapshot), @r#"
+    bad: no snapshot controller has taken it up
     not yet: the storage has not finished it
-    not yet: the snapshot controller retries after: timeout
+    bad: the snapshot controller retries after: timeout
     holds
     "#);
 

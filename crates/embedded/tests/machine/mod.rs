@@ -8,8 +8,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use longrun_embedded::{Cluster, Places, Up};
+use longrun_embedded::{Cluster, Places, Running, Up};
 
 /// One test at a time: the machine is small, and each looks at all of it.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -69,8 +70,10 @@ impl Place {
 
     /// Puts `script` in place of a program, in this test's place only.
     pub(crate) fn replace_program(&self, program: &str, script: &str) {
-        // Any cluster's programs are built by then, or are built now.
-        self.cluster("one").snapshot_crds(&|_| {}).unwrap();
+        // After this they are built, here or by whoever came before.
+        self.cluster("one").up(&silent).unwrap();
+        self.cluster("one").down(true, &silent).unwrap();
+        fs::create_dir_all(self.root.join("cache/longrun")).unwrap();
         let link = self.root.join("cache/longrun/embedded");
         let shared = fs::canonicalize(&link).unwrap();
         fs::remove_file(&link).unwrap();
@@ -109,17 +112,31 @@ impl Place {
             .unwrap()
     }
 
-    pub(crate) fn kubectl(&self, up: &Up, arguments: &[&str]) {
+    /// What kubectl prints, or why it fails.
+    pub(crate) fn try_kubectl(&self, up: &Up, arguments: &[&str]) -> Result<String, String> {
         let output = self.run_kubectl(up, arguments);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
     }
 
-    pub(crate) fn kubectl_fails(&self, up: &Up, arguments: &[&str]) {
-        assert!(!self.run_kubectl(up, arguments).status.success());
+    pub(crate) fn kubectl(&self, up: &Up, arguments: &[&str]) -> String {
+        self.try_kubectl(up, arguments).unwrap()
+    }
+
+    /// Applies a manifest as soon as the cluster takes it: a new namespace has
+    /// no service account for a moment.
+    pub(crate) fn apply(&self, up: &Up, manifest: &str) {
+        let file = self.root.join("manifest.yaml");
+        fs::write(&file, manifest).unwrap();
+        let file = file.to_string_lossy();
+        eventually(manifest, || {
+            let applied = self.try_kubectl(up, &["apply", "--server-side", "--filename", &file]);
+            applied.inspect_err(|error| eprint!("{error}")).is_ok()
+        });
     }
 }
 
@@ -138,7 +155,7 @@ impl Drop for Place {
                 }
             }
             if let Some(short) = name.strip_prefix(&format!("{}-", self.name)) {
-                let _ = self.cluster(short).down(true, &|_| {});
+                let _ = self.cluster(short).down(true, &silent);
             }
         }
         let _ = fs::remove_dir_all(&self.root);
@@ -209,6 +226,24 @@ impl Trace {
         assert_eq!(self.tunables, after.tunables);
         assert_eq!(processes_of(&place.root), [0_u32; 0]);
         assert_eq!(cgroups_of(&place.name), Vec::<PathBuf>::new());
+    }
+}
+
+pub(crate) fn silent(_: &str) {}
+
+pub(crate) fn running(cluster: &Cluster) -> Running {
+    cluster.status().unwrap().running.expect("the cluster runs")
+}
+
+/// Looks every 100 ms until `done`.
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "not within 60 s: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -1,0 +1,64 @@
+//! What the API server refuses becomes a sentence with a way on, and no plan.
+
+use super::*;
+
+#[test]
+fn every_refusal_names_object_cause_and_way_on() {
+    let mut cluster = Cluster::up_to_date();
+    let refuse = |cluster: &mut Cluster, kind, refusal| {
+        cluster.of(kind).dry_run = DryRun::Refused(refusal);
+    };
+    let (manager, field) = ("kubectl-edit".into(), ".data.value".into());
+    let conflict = Refusal::Conflict(vec![Conflict { manager, field }]);
+    refuse(&mut cluster, "ConfigMap", conflict);
+    let forbidden = Refusal::Forbidden {
+        verb: "patch".into(),
+        resource: "cronjobs".into(),
+        message: "User \"x\" cannot patch resource".into(),
+    };
+    refuse(&mut cluster, "CronJob", forbidden);
+    let quota = "pods \"x\" is forbidden: exceeded quota: small, requested: cpu=2";
+    refuse(&mut cluster, "StatefulSet", Refusal::Other(quota.into()));
+    let immutable = "spec.selector: Invalid value: …: field is immutable";
+    refuse(
+        &mut cluster,
+        "Deployment",
+        Refusal::Invalid(immutable.into()),
+    );
+    refuse(
+        &mut cluster,
+        "Namespace",
+        Refusal::Invalid("strict decoding error: unknown field \"x\"".into()),
+    );
+    let job = cluster.live("Job");
+    job["metadata"]["deletionTimestamp"] = json!("2026-01-05T10:00:00Z");
+    job["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    assert_snapshot!(check(&cluster.facts), @r#"
+    this cannot be deployed; nothing was changed
+      - no permission to patch CronJob test: User "x" cannot patch resource; grant it with a rule {apiGroups: ["batch"], resources: ["cronjobs"], verbs: [get, list, watch, create, patch, delete]}
+      - Job discover is being deleted and held by example.com/hold: when it is gone, deploy again
+      - StatefulSet restate is refused: pods "x" is forbidden: exceeded quota: small, requested: cpu=2; raise that quota, or ask for less in the environment's file
+      - Deployment verification has a field that cannot be changed: spec.selector: Invalid value: …: field is immutable; take the change back, or delete the object yourself if what it holds may go
+      - ConfigMap settings has fields that others own: .data.value (kubectl-edit); to take them over: --take-over ConfigMap/settings
+      - Namespace restate is invalid: strict decoding error: unknown field "x"; correct its template or the environment's file
+    "#);
+    cluster.facts.namespace = Namespace::Terminating;
+    assert_snapshot!(check(&cluster.facts), @r#"
+    this cannot be deployed; nothing was changed
+      - Namespace restate is being deleted and takes no objects: wait until it is gone (`kubectl get namespace restate -o yaml` says what holds it), then deploy again
+    "#);
+}
+
+#[test]
+fn fields_of_others_are_taken_over_only_where_it_was_said() {
+    let mut cluster = Cluster::up_to_date();
+    cluster.of("ConfigMap").desired["data"]["value"] = json!("2");
+    cluster.dry_run();
+    let mut options = options();
+    options.take_over.insert("ConfigMap/settings".to_string());
+    let plan = plan(target(), &cluster.facts, &options).unwrap();
+    assert_eq!(
+        plan.steps[0].act.to_string(),
+        "take over ConfigMap settings"
+    );
+}
