@@ -7,7 +7,7 @@ mod arguments;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use longrun_restate::{Admin, Error, Ingress};
-use longrun_verification::{discover, inspect, log, observe, service, test};
+use longrun_verification::{directory, discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,6 +77,8 @@ async fn run(command: Command) -> Result<bool, String> {
             let ingress = Ingress::new(of.ingress);
             print(inspect::clear(&ingress, &of.program.id()).await)
         }
+        Command::Send(of) => directory::send(of.directory).await,
+        Command::Compare(of) => directory::compare(of.one, of.other).await,
     }
 }
 
