@@ -66,6 +66,7 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
             .collect(),
         objects,
         inventory_object: None,
+        journal: None,
         surplus: Vec::new(),
         claims: Vec::new(),
     }

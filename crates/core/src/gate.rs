@@ -33,6 +33,19 @@ pub struct Gate {
     /// The incarnation of the snapshot that the plan itself made. The journal fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Uid>,
+    /// The snapshot that takes the claim's place: without it there would be nothing to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// A snapshot that is to be restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its incarnation.
+    pub uid: Uid,
 }
 
 impl Gate {
@@ -53,6 +66,7 @@ impl Gate {
             .or_else(|| self.fence_doubt(sight))
             .or_else(|| self.snapshot_doubt(sight))
             .or_else(|| self.hanging(claim, sight))
+            .or_else(|| self.source_doubt(sight))
     }
 
     fn volume_doubt(&self, sight: &Sight) -> Option<String> {
@@ -92,35 +106,28 @@ impl Gate {
     fn snapshot_doubt(&self, sight: &Sight) -> Option<String> {
         let planned = self.snapshot.as_ref()?;
         let doubt = |what: &str| Some(format!("the snapshot {} {what}", planned.name));
-        let Some(snapshot) = sight
-            .snapshots
-            .iter()
-            .find(|snapshot| name(snapshot) == planned.name)
-        else {
-            return doubt("is gone");
+        let Some(made) = &self.made else {
+            return doubt("was not made by this plan");
         };
-        if self.made.is_none() || uid(snapshot) != self.made {
-            return doubt("is not the one that was made and verified");
-        }
-        if is_going(snapshot) {
-            return doubt("is being deleted");
-        }
-        if !is_ready(snapshot) {
-            return doubt("is not ready any more");
-        }
-        let Some(content) = content_of(snapshot, &sight.contents) else {
-            return doubt("is bound to nothing that is stored");
+        let content = match stored(&planned.name, made, sight) {
+            Ok(content) => content,
+            Err(what) => return doubt(what),
         };
         if text(content, "/spec/source/volumeHandle") != self.handle {
             return doubt("is of another volume");
-        }
-        if is_going(content) || !is_ready(content) {
-            return doubt("is not stored safely");
         }
         if text(content, "/spec/deletionPolicy") != "Retain" {
             return doubt("would be deleted with its namespace: its deletion policy is not Retain");
         }
         None
+    }
+
+    fn source_doubt(&self, sight: &Sight) -> Option<String> {
+        let Source { name, uid } = self.source.as_ref()?;
+        let what = stored(name, uid, sight).err()?;
+        Some(format!(
+            "the snapshot {name}, which is to be restored, {what}"
+        ))
     }
 
     /// A snapshot that is not ready holds the claim for ever: its finalizer goes when it gets ready.
@@ -140,6 +147,30 @@ impl Gate {
                 )
             })
     }
+}
+
+/// The content of a snapshot that can be restored, or why it cannot.
+fn stored<'a>(called: &str, made: &Uid, sight: &'a Sight) -> Result<&'a Value, &'static str> {
+    let mut snapshots = sight.snapshots.iter();
+    let Some(snapshot) = snapshots.find(|snapshot| name(snapshot) == called) else {
+        return Err("is gone");
+    };
+    if uid(snapshot).as_ref() != Some(made) {
+        return Err("was replaced by another one of that name");
+    }
+    if is_going(snapshot) {
+        return Err("is being deleted");
+    }
+    if !is_ready(snapshot) {
+        return Err("is not ready any more");
+    }
+    let Some(content) = content_of(snapshot, &sight.contents) else {
+        return Err("is bound to nothing that is stored");
+    };
+    if is_going(content) || !is_ready(content) {
+        return Err("is not stored safely");
+    }
+    Ok(content)
 }
 
 /// What a `VolumeSnapshot` is bound to: a content that is bound to it as well.

@@ -197,6 +197,26 @@ pub fn intent(object: &Value) -> Value {
     object
 }
 
+/// A quantity of storage in bytes (Kubernetes: resource.Quantity, the binary and decimal suffixes).
+pub(crate) fn bytes(quantity: &str) -> Option<u128> {
+    let digits = quantity.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor: u128 = match &quantity[digits.len()..] {
+        "" => 1,
+        "k" => 1000,
+        "M" => 1000_u128.pow(2),
+        "G" => 1000_u128.pow(3),
+        "T" => 1000_u128.pow(4),
+        "P" => 1000_u128.pow(5),
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
+        _ => return None,
+    };
+    digits.parse::<u128>().ok()?.checked_mul(factor)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use alloc::{string::String, vec::Vec};
@@ -271,5 +291,16 @@ pub(crate) mod tests {
     fn a_digest_that_was_shortened_by_hand_is_still_shown() {
         let digest: Digest = serde_json::from_value(json!("abc")).unwrap();
         assert_eq!(digest.short(), "abc");
+    }
+
+    #[test]
+    fn quantities_are_compared_as_bytes() {
+        assert_eq!(bytes("10Gi"), Some(10 << 30));
+        assert_eq!(bytes("10240Mi"), bytes("10Gi"));
+        assert_eq!(bytes("10G"), Some(10_000_000_000));
+        assert_eq!(bytes("1024"), bytes("1Ki"));
+        assert_eq!(bytes("1.5Gi"), None);
+        assert_eq!(bytes("10Foo"), None);
+        assert_eq!(bytes(""), None);
     }
 }

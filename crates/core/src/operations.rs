@@ -1,5 +1,12 @@
 //! One planner an operation: facts in, plan out.
 
+pub mod attach;
 pub mod data;
 pub mod deploy;
+mod exchange;
+mod ground;
+pub mod refusal;
+pub mod restore;
 pub mod snapshot;
+mod suspension;
+pub mod wipe;

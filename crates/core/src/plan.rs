@@ -49,6 +49,10 @@ pub struct Plan {
     pub loses: Vec<Loss>,
     /// What the reader should know and no step says, for example what is left alone and why.
     pub notes: Vec<String>,
+    /// Names that hold the time at which the plan was made, besides those of snapshots: no part of its
+    /// digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<String>,
 }
 
 /// One change and what must hold before and after it.
@@ -73,6 +77,53 @@ pub struct Step {
     /// Why it is there and why it is safe, for the reader. Empty where the effect says it all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+}
+
+impl Step {
+    /// A step that was not tried, cannot be taken back and must succeed.
+    #[must_use]
+    pub fn new(act: Effect, guard: Guard, until: Wait) -> Self {
+        Self {
+            act,
+            guard,
+            until,
+            undo: None,
+            changes: Vec::new(),
+            checked: Checked::Nothing,
+            soft: false,
+            why: String::new(),
+        }
+    }
+
+    /// A step that only waits.
+    #[must_use]
+    pub fn watch(object: ObjectRef, until: Wait) -> Self {
+        Self::new(Effect::Watch { object }, Guard::None, until)
+    }
+
+    /// What takes it back.
+    #[must_use]
+    pub fn undo(self, undo: Effect) -> Self {
+        Self {
+            undo: Some(undo),
+            ..self
+        }
+    }
+
+    /// It may fail.
+    #[must_use]
+    pub fn soft(self) -> Self {
+        Self { soft: true, ..self }
+    }
+
+    /// Why it is there.
+    #[must_use]
+    pub fn why(self, why: &str) -> Self {
+        Self {
+            why: why.to_string(),
+            ..self
+        }
+    }
 }
 
 #[expect(
@@ -298,17 +349,17 @@ impl Effect {
         }
     }
 
-    /// Whether the cluster is another one after it, unless it is undone. A suspension is passing, a
-    /// snapshot is a copy, and what a plan discards it has made itself.
+    /// Whether the cluster is another one after it, unless it is undone. Suspending and stopping are
+    /// passing, a snapshot is a copy, and what a plan discards it has made itself.
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
             Self::Create { .. }
             | Self::Update { .. }
             | Self::Delete { .. }
-            | Self::Scale { .. }
             | Self::Reclaim { .. } => true,
             Self::Suspend { .. }
+            | Self::Scale { .. }
             | Self::Snapshot { .. }
             | Self::Interrupt { .. }
             | Self::Discard { .. }
@@ -345,7 +396,8 @@ impl Plan {
             Effect::Snapshot { object, .. } => object.pointer("/metadata/name")?.as_str(),
             _ => None,
         });
-        let mut generated: Vec<(usize, &str)> = snapshots.enumerate().collect();
+        let names = snapshots.chain(self.generated.iter().map(String::as_str));
+        let mut generated: Vec<(usize, &str)> = names.enumerate().collect();
         // A name that begins like another one must not be taken for it.
         generated.sort_by_key(|(_, name)| Reverse(name.len()));
         let steps: Vec<Value> = self
@@ -357,7 +409,7 @@ impl Plan {
                 let mut step =
                     json!({"act": step.act, "guard": step.guard, "changes": step.changes});
                 for (index, name) in &generated {
-                    mask(&mut step, name, &format!("(snapshot {index})"));
+                    mask(&mut step, name, &format!("(generated {index})"));
                 }
                 step
             })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
+    journal::JOURNAL,
     object::{ObjectRef, Uid, uid},
     operations::deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
     wait::Sight,
@@ -55,9 +56,11 @@ pub async fn observe(
         .map(|(reference, _)| reference.clone())
         .collect();
 
-    let (namespace, (inventory_object, inventory), claims, lists, mut objects) = tokio::try_join!(
+    let journal = ObjectRef::namespaced("v1", "ConfigMap", environment, JOURNAL);
+    let (namespace, (inventory_object, inventory), journal, claims, lists, mut objects) = tokio::try_join!(
         namespace(client, environment),
         inventory(client, environment),
+        client.get(&journal),
         claims(client, environment, &desired),
         belongings(client, &references),
         objects(client, &desired, take_over),
@@ -73,6 +76,7 @@ pub async fn observe(
         inventory_object,
         surplus,
         claims,
+        journal,
     })
 }
 

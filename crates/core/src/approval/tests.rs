@@ -43,6 +43,7 @@ fn plan(cluster: &str, loses: Vec<Loss>) -> Plan {
         steps: vec![step("a"), step("b")],
         loses,
         notes: vec![],
+        generated: Vec::new(),
     }
 }
 

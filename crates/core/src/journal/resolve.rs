@@ -51,6 +51,14 @@ impl Journal {
         Some(step)
     }
 
+    /// The steps that have not ended, as they would be done.
+    #[must_use]
+    pub fn remaining(&self) -> Vec<Step> {
+        (self.position()..self.plan.steps.len())
+            .filter_map(|index| self.resolved(index))
+            .collect()
+    }
+
     /// What takes a step back, as a step.
     pub(super) fn undo_step(&self, index: usize) -> Option<Step> {
         let undo = self.undo_of(index)?;

@@ -108,6 +108,7 @@ fn journal(steps: Vec<Step>) -> Journal {
         steps,
         loses: vec![],
         notes: vec![],
+        generated: Vec::new(),
     };
     Journal::open(Ask::new(plan).piped(true, None).unwrap())
 }

@@ -14,6 +14,7 @@ mod planner;
 mod problem;
 mod prune;
 mod recreate;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -53,6 +54,8 @@ pub struct Facts {
     pub surplus: Vec<Value>,
     /// The claims of the environment's StatefulSets.
     pub claims: Vec<Value>,
+    /// The ConfigMap of the last operation on data, if there is one.
+    pub journal: Option<Value>,
 }
 
 /// The state of a namespace.

@@ -1,8 +1,36 @@
 //! Snapshots of the database: taking, listing, deleting and retaining them.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    data::{CONSISTENCY_LABEL, KEEP_LABEL, PURPOSE_LABEL, SOURCE_LABEL},
+    deploy::ENVIRONMENT_LABEL,
+    refusal::Refusals,
+};
+use crate::{
+    inputs::Name,
+    object::Uid,
+    plan::{Effect, Guard, Step, Target},
+    wait::Wait,
+};
+
+mod delete;
+mod listed;
+mod retention;
+mod take;
+
+pub use delete::delete;
+pub(super) use listed::restorable;
+pub use listed::{Listed, list};
+pub use retention::{Choice, Fate, Outcome, Policy, choose, outcome, prune};
+pub use take::{Wish, take};
+
+/// The API version of everything about snapshots.
+pub const SNAPSHOT_API: &str = "snapshot.storage.k8s.io/v1";
 
 /// What a snapshot was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +51,22 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose there is.
+    const ALL: [Self; 6] = [
+        Self::Manual,
+        Self::BeforeWipe,
+        Self::BeforeRestore,
+        Self::Failure,
+        Self::Upgrade,
+        Self::Temporary,
+    ];
+
+    /// What a label says; `None` when it is not one of ours.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.word() == word)
+    }
+
     /// The value of [`PURPOSE_LABEL`](super::data::PURPOSE_LABEL).
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -48,6 +92,14 @@ pub enum Consistency {
 }
 
 impl Consistency {
+    /// What a label says; `None` when it is not one of ours.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Fenced, Self::Crash]
+            .into_iter()
+            .find(|consistency| consistency.word() == word)
+    }
+
     /// The value of [`CONSISTENCY_LABEL`](super::data::CONSISTENCY_LABEL).
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -58,15 +110,58 @@ impl Consistency {
     }
 }
 
-/// How a snapshot is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// Its name; otherwise it is made of the claim and the time.
-    pub name: Option<String>,
-    /// Stop the node for it.
-    pub fence: bool,
-    /// Do not wait until it can be restored.
-    pub no_wait: bool,
-    /// Keep it from retention.
-    pub keep: bool,
+/// A snapshot as it is taken.
+pub(super) struct Taken<'a> {
+    pub(super) name: String,
+    pub(super) claim: &'a str,
+    /// The claim's incarnation.
+    pub(super) uid: Uid,
+    pub(super) class: &'a str,
+    pub(super) purpose: Purpose,
+    pub(super) consistency: Consistency,
+    pub(super) keep: bool,
+}
+
+impl Taken<'_> {
+    pub(super) fn step(self, target: &Target, until: Wait) -> Step {
+        let object = self.manifest(target);
+        let claim = self.uid;
+        Step::new(Effect::Snapshot { object, claim }, Guard::Absent, until)
+    }
+
+    fn manifest(&self, target: &Target) -> Value {
+        let mut object = json!({
+            "apiVersion": SNAPSHOT_API,
+            "kind": "VolumeSnapshot",
+            "metadata": {
+                "name": self.name,
+                "namespace": target.environment,
+                "labels": {
+                    "app.kubernetes.io/managed-by": "longrun",
+                    ENVIRONMENT_LABEL: target.environment,
+                    PURPOSE_LABEL: self.purpose.word(),
+                    CONSISTENCY_LABEL: self.consistency.word(),
+                    SOURCE_LABEL: self.uid,
+                },
+            },
+            "spec": {
+                "volumeSnapshotClassName": self.class,
+                "source": {"persistentVolumeClaimName": self.claim},
+            },
+        });
+        if self.keep {
+            object["metadata"]["labels"][KEEP_LABEL] = json!("true");
+        }
+        object
+    }
+}
+
+/// `storage-restate-0-20260105-100000`
+pub(super) fn default_name(claim: &str, now: Timestamp) -> String {
+    format!("{claim}-{}", now.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Whether a snapshot can have this name, and the pod of its attachment as well.
+pub(super) fn is_name(name: &str) -> bool {
+    name.parse::<Name>().is_ok()
 }

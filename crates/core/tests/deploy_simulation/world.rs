@@ -229,6 +229,7 @@ impl World {
                 .collect(),
             inventory,
             inventory_object,
+            journal: None,
         }
     }
 

@@ -34,8 +34,9 @@ pub(super) fn decide<'a>(
     observed: &'a Observed,
     facts: &Facts,
     options: &Options,
+    renews_jobs: bool,
 ) -> Result<Decision<'a>, Problem> {
-    let writes = writes(observed, facts, options)?;
+    let writes = writes(observed, facts, options, renews_jobs)?;
     let watch = match observed.kind() {
         "Deployment" | "StatefulSet" => Some(Wait::RolledOut),
         "Job" => Some(Wait::Complete),
@@ -95,7 +96,12 @@ fn standing(wait: &Wait, observed: &Observed) -> Standing {
     wait.assess(&observed.sight, Timestamp::UNIX_EPOCH)
 }
 
-fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<Step>, Problem> {
+fn writes(
+    observed: &Observed,
+    facts: &Facts,
+    options: &Options,
+    renews_jobs: bool,
+) -> Result<Vec<Step>, Problem> {
     let Some(object) = ObjectRef::of(&observed.desired) else {
         return Ok(Vec::new());
     };
@@ -113,7 +119,7 @@ fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<S
     }
     let live = intent(live);
     match &observed.dry_run {
-        DryRun::Accepted(_) if has_failed(observed) => {
+        DryRun::Accepted(_) if has_failed(observed) || renews_jobs && observed.kind() == "Job" => {
             Ok(replacement(observed, object, uid, &live))
         }
         DryRun::Accepted(merged) => {
@@ -216,36 +222,28 @@ fn update(
         return Vec::new();
     }
     let named = format!("{}/{}", observed.kind(), observed.name());
+    let act = Effect::Update {
+        object: observed.desired.clone(),
+        force: options.take_over.contains(&named),
+    };
+    let guard = Guard::Unchanged {
+        uid,
+        intent: Digest::of(live),
+    };
     vec![Step {
-        act: Effect::Update {
-            object: observed.desired.clone(),
-            force: options.take_over.contains(&named),
-        },
-        guard: Guard::Unchanged {
-            uid,
-            intent: Digest::of(live),
-        },
-        until: written(observed.kind()),
-        undo: None,
         changes,
         checked,
-        soft: false,
-        why: String::new(),
+        ..Step::new(act, guard, written(observed.kind()))
     }]
 }
 
 pub(super) fn creation(observed: &Observed, checked: Checked, changes: Vec<Change>) -> Step {
+    let object = observed.desired.clone();
+    let act = Effect::Create { object };
     Step {
-        act: Effect::Create {
-            object: observed.desired.clone(),
-        },
-        guard: Guard::Absent,
-        until: written(observed.kind()),
-        undo: None,
         changes,
         checked,
-        soft: false,
-        why: String::new(),
+        ..Step::new(act, Guard::Absent, written(observed.kind()))
     }
 }
 

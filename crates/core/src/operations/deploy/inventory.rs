@@ -105,16 +105,10 @@ pub(super) fn step(
         Effect::Create { .. } => Vec::new(),
         _ => before.symmetric_difference(after).map(listed).collect(),
     };
-    let checked = Checked::Locally;
     Some(Step {
-        act,
-        guard,
-        until: Wait::None,
-        undo: None,
         changes,
-        checked,
-        soft: false,
-        why: String::new(),
+        checked: Checked::Locally,
+        ..Step::new(act, guard, Wait::None)
     })
 }
 

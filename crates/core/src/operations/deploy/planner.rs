@@ -16,7 +16,9 @@ use super::{
     decision::{Decision, decide},
     inventory,
     problem::{Problem, Problems},
-    prune, upgrade,
+    prune,
+    takeover::{self, Takeover},
+    upgrade,
 };
 use crate::{
     object::{Digest, ObjectRef, Uid, intent, uid},
@@ -67,7 +69,8 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         let name = target.environment;
         return Err(Problems(vec![Problem::NamespaceTerminating { name }]));
     }
-    let (mut decisions, snapshots) = decide_all(&target, facts, options)?;
+    let takeover = Takeover::judge(facts).map_err(|problem| Problems(vec![problem]))?;
+    let (mut decisions, snapshots) = decide_all(&target, facts, options, &takeover)?;
     let suspender = upgrade::suspended_by(facts);
     let rolls = decisions
         .iter()
@@ -87,16 +90,19 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         &listing.before,
         &listing.during,
     ));
+    steps.extend(takeover.first());
     steps.extend(snapshots);
     if rolls {
         steps.extend(upgrade::drain(facts, suspends));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
+    steps.extend(takeover.starts(facts));
     steps.extend(phase(&decisions, JOBS));
     steps.extend(phase(&decisions, CRON_JOBS));
     if resumes {
         steps.extend(upgrade::resume(facts));
     }
+    steps.extend(takeover::resumes(facts));
     steps.extend(pruning.deletions);
     steps.extend(inventory::step(
         &target,
@@ -114,6 +120,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
             steps.extend(upgrade::first_success(facts, changed));
         }
     }
+    steps.extend(takeover.last());
     let disruptions = decisions.iter().filter_map(Decision::disruption);
     Ok(Plan {
         operation: "deploy".to_string(),
@@ -121,6 +128,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         loses: disruptions.chain(pruning.loses).collect(),
         steps,
         notes,
+        generated: Vec::new(),
     })
 }
 
@@ -130,11 +138,12 @@ fn decide_all<'a>(
     target: &Target,
     facts: &'a Facts,
     options: &Options,
+    takeover: &Takeover,
 ) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
     let mut problems = Vec::new();
     let mut decisions = Vec::new();
     for observed in &facts.objects {
-        match decide(observed, facts, options) {
+        match decide(observed, facts, options, takeover.is_needed()) {
             Ok(decision) => decisions.push(decision),
             Err(problem) => problems.push(problem),
         }
@@ -175,7 +184,7 @@ fn phase(decisions: &[Decision<'_>], ranks: Range<usize>) -> Vec<Step> {
     };
     let writes = of_phase().flat_map(|decision| decision.writes.iter().cloned());
     let watches = of_phase().filter_map(|decision| {
-        Some(upgrade::watch(
+        Some(Step::watch(
             ObjectRef::of(&decision.observed.desired)?,
             decision.watch.clone()?,
         ))

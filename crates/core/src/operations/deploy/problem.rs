@@ -8,7 +8,10 @@ use alloc::{
 use core::fmt;
 
 use super::{Conflict, Refusal};
-use crate::object::ObjectRef;
+use crate::{
+    journal::{NotTaken, Unfinished},
+    object::ObjectRef,
+};
 
 /// One reason why a deployment cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub enum Problem {
         /// Restate's rule that forbids it.
         rule: &'static str,
     },
+    /// An operation on data is not finished.
+    Unfinished(Unfinished),
+    /// Nobody knows whether an operation on data is finished.
+    Journal(NotTaken),
 }
 
 /// Everything that keeps a plan from being made.
@@ -90,6 +97,8 @@ impl fmt::Display for Problem {
             Self::Version { from, to, rule } => {
                 write!(f, "Restate {from} cannot become {to}: {rule}")
             }
+            Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
+            Self::Journal(unreadable) => write!(f, "{unreadable}"),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Objects that cannot be changed in place: another incarnation takes their place, and nothing that
 //! belongs to them is lost.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use serde_json::{Value, json};
 
 use super::{Facts, Observed, decision::creation};
 use crate::{
     change::{Change, asked},
-    object::{Digest, ObjectRef, Uid, uid},
+    object::{Digest, ObjectRef, Uid, bytes, uid},
     plan::{Checked, Effect, Guard, Propagation, Step},
     wait::Wait,
 };
@@ -138,18 +138,13 @@ fn growth(claim: &Value, wanted: &str) -> Option<Step> {
         "metadata": {"name": object.name, "namespace": object.namespace},
         "spec": {"resources": {"requests": {"storage": wanted}}},
     });
+    let changes = asked(claim, &desired);
+    let (object, force) = (desired, true);
+    let guard = Guard::Is { uid: uid(claim)? };
     Some(Step {
-        changes: asked(claim, &desired),
-        act: Effect::Update {
-            object: desired,
-            force: true,
-        },
-        guard: Guard::Is { uid: uid(claim)? },
-        until: Wait::None,
-        undo: None,
+        changes,
         checked: Checked::Locally,
-        soft: false,
-        why: String::new(),
+        ..Step::new(Effect::Update { object, force }, guard, Wait::None)
     })
 }
 
@@ -160,57 +155,15 @@ pub(super) fn deletion(
     live: &Value,
     propagation: Propagation,
 ) -> Step {
-    Step {
-        act: Effect::Delete {
-            object,
-            uid: uid.clone(),
-            propagation,
-        },
-        guard: Guard::Unchanged {
-            uid: uid.clone(),
-            intent: Digest::of(live),
-        },
-        until: Wait::Gone { uid },
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-        soft: false,
-        why: String::new(),
-    }
-}
-
-/// A quantity of storage in bytes (Kubernetes: resource.Quantity, the binary and decimal suffixes).
-fn bytes(quantity: &str) -> Option<u128> {
-    let digits = quantity.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let factor: u128 = match &quantity[digits.len()..] {
-        "" => 1,
-        "k" => 1000,
-        "M" => 1000_u128.pow(2),
-        "G" => 1000_u128.pow(3),
-        "T" => 1000_u128.pow(4),
-        "P" => 1000_u128.pow(5),
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        "Pi" => 1 << 50,
-        _ => return None,
+    let guard = Guard::Unchanged {
+        uid: uid.clone(),
+        intent: Digest::of(live),
     };
-    digits.parse::<u128>().ok()?.checked_mul(factor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantities_are_compared_as_bytes() {
-        assert_eq!(bytes("10Gi"), Some(10 << 30));
-        assert_eq!(bytes("10240Mi"), bytes("10Gi"));
-        assert_eq!(bytes("10G"), Some(10_000_000_000));
-        assert_eq!(bytes("1024"), bytes("1Ki"));
-        assert_eq!(bytes("1.5Gi"), None);
-        assert_eq!(bytes("10Foo"), None);
-        assert_eq!(bytes(""), None);
-    }
+    let gone = Wait::Gone { uid: uid.clone() };
+    let act = Effect::Delete {
+        object,
+        uid,
+        propagation,
+    };
+    Step::new(act, guard, gone)
 }

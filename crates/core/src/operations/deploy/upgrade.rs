@@ -7,15 +7,16 @@ use alloc::{
     vec::Vec,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{
-    ENVIRONMENT_LABEL, Facts, OPERATIONS_MANAGER, Observed, Options, problem::Problem,
-    recreate::claims_of,
-};
+use super::{Facts, Observed, Options, problem::Problem, recreate::claims_of};
 use crate::{
     object::{ObjectRef, Uid, uid},
-    plan::{Checked, Effect, Guard, Step, Target},
+    operations::{
+        snapshot::{Consistency, Purpose, Taken, default_name},
+        suspension,
+    },
+    plan::{Checked, Step, Target},
     wait::Wait,
 };
 
@@ -79,33 +80,18 @@ fn has_data(claim: &&Value) -> bool {
 
 fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
     let (name, claim) = (ObjectRef::of(claim)?.name, uid(claim)?);
-    let object = json!({
-        "apiVersion": "snapshot.storage.k8s.io/v1",
-        "kind": "VolumeSnapshot",
-        "metadata": {
-            "name": format!("{name}-{}", options.now.strftime("%Y%m%d-%H%M%S")),
-            "namespace": target.environment,
-            "labels": {
-                "app.kubernetes.io/managed-by": "longrun",
-                ENVIRONMENT_LABEL: target.environment,
-                "longrun/purpose": "upgrade",
-                "longrun/source-claim-uid": claim.to_string(),
-            },
-        },
-        "spec": {
-            "volumeSnapshotClassName": options.retain_class,
-            "source": {"persistentVolumeClaimName": name},
-        },
-    });
+    let taken = Taken {
+        name: default_name(&name, options.now),
+        claim: &name,
+        uid: claim,
+        class: &options.retain_class,
+        purpose: Purpose::Upgrade,
+        consistency: Consistency::Crash,
+        keep: false,
+    };
     Some(Step {
-        act: Effect::Snapshot { object, claim },
-        guard: Guard::Absent,
-        until: Wait::SnapshotReady,
-        undo: None,
-        changes: Vec::new(),
         checked: Checked::Locally,
-        soft: false,
-        why: String::new(),
+        ..taken.step(target, Wait::SnapshotReady)
     })
 }
 
@@ -115,70 +101,28 @@ pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
     let Some((object, uid)) = tests(facts) else {
         return Vec::new();
     };
-    let suspend = suspends.then(|| Step {
-        act: Effect::Suspend {
-            object: object.clone(),
-            suspend: true,
-        },
-        guard: Guard::Is { uid },
-        until: Wait::None,
-        undo: Some(Effect::Suspend {
-            object: object.clone(),
-            suspend: false,
-        }),
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-        soft: false,
-        why: String::new(),
-    });
-    suspend
+    suspends
+        .then(|| suspension::suspend(object.clone(), uid))
         .into_iter()
-        .chain([watch(object, Wait::Drained)])
+        .chain([Step::watch(object, Wait::Drained)])
         .collect()
 }
 
 /// After the service has been registered again.
 pub(super) fn resume(facts: &Facts) -> Option<Step> {
     let (object, uid) = tests(facts)?;
-    Some(Step {
-        act: Effect::Suspend {
-            object,
-            suspend: false,
-        },
-        guard: Guard::Is { uid },
-        until: Wait::None,
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-        soft: false,
-        why: String::new(),
-    })
+    Some(suspension::resume(object, uid))
 }
 
 /// Who suspended the tests, if they are suspended.
 pub(super) fn suspended_by(facts: &Facts) -> Option<String> {
-    let live = test_job(facts)?.live.as_ref()?;
-    if live.pointer("/spec/suspend").and_then(Value::as_bool) != Some(true) {
-        return None;
-    }
-    let mut owners = live
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:suspend").is_some())
-        .filter_map(|entry| entry.get("manager")?.as_str());
-    // Where a person owns the field as well, it is the person's word that counts.
-    let first = owners.next().unwrap_or("somebody");
-    let person = core::iter::once(first)
-        .chain(owners)
-        .find(|owner| *owner != OPERATIONS_MANAGER);
-    Some(person.unwrap_or(first).to_string())
+    suspension::suspended_by(test_job(facts)?.live.as_ref()?)
 }
 
 /// Whether an operation of ours suspended the tests and did not come to resume them.
 pub(super) fn left_suspended(facts: &Facts) -> bool {
-    suspended_by(facts).as_deref() == Some(OPERATIONS_MANAGER)
+    let live = test_job(facts).and_then(|test| test.live.as_ref());
+    live.is_some_and(suspension::is_left)
 }
 
 /// The note on tests that a person suspended: it is not for a deployment to resume them.
@@ -189,19 +133,6 @@ pub(super) fn stays_suspended(target: &Target, by: &str) -> String {
     )
 }
 
-pub(super) fn watch(object: ObjectRef, until: Wait) -> Step {
-    Step {
-        act: Effect::Watch { object },
-        guard: Guard::None,
-        until,
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-        soft: false,
-        why: String::new(),
-    }
-}
-
 /// The end of a deployment: a test that began after it has verified. Also when none ever has.
 pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
     let observed = test_job(facts)?;
@@ -209,7 +140,7 @@ pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
     let before = live.and_then(|live| live.pointer("/status/lastSuccessfulTime"));
     (changed || before.is_none()).then_some(())?;
     let object = ObjectRef::of(&observed.desired)?;
-    Some(watch(object, Wait::FirstSuccess))
+    Some(Step::watch(object, Wait::FirstSuccess))
 }
 
 /// Whether this is the CronJob that runs the tests.

@@ -110,6 +110,7 @@ impl Cluster {
                 objects: rendered("service:1").into_iter().map(unseen).collect(),
                 inventory: Vec::new(),
                 inventory_object: None,
+                journal: None,
                 surplus: Vec::new(),
                 claims: Vec::new(),
             },

@@ -1,0 +1,275 @@
+//! A pod with a copy of a snapshot, for as long as a command keeps it alive.
+//!
+//! A guardian owns the claim and the pod: a Job without pods, whose deadline the command's heartbeat moves.
+//! When the command dies, the Job fails by its deadline, its time to live deletes it, and the garbage
+//! collector takes what it owns (Kubernetes 1.36: `activeDeadlineSeconds` is mutable, and the Job
+//! controller looks again when it changes).
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{
+    data::{ATTACH_LABEL, Facts, Options},
+    deploy::ENVIRONMENT_LABEL,
+    exchange::{restored_claim, template},
+    ground::possible,
+    refusal::{Refusal, Refusals},
+    snapshot::{is_name, restorable},
+};
+use crate::{
+    gate::{is_going, name, text},
+    object::{ObjectRef, uid},
+    plan::{Effect, Guard, Plan, Propagation, Step, Target},
+    wait::{Wait, condition},
+};
+
+/// How often the command moves the deadline.
+pub const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
+
+/// How long the attachment outlives its last heartbeat.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// On the guardian: who attached.
+pub const HOLDER_ANNOTATION: &str = "longrun/holder";
+
+/// Where the copy is mounted.
+const TARGET: &str = "/target";
+
+/// How an attachment is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Of which snapshot.
+    pub snapshot: String,
+    /// The copy may be written to. The snapshot is not touched.
+    pub writable: bool,
+    /// How long it lives at most.
+    pub longest: SignedDuration,
+    /// Who asks, for others who find it.
+    pub who: String,
+}
+
+/// The guardian's deadline in seconds since its start, for a heartbeat that long after it.
+#[must_use]
+pub fn deadline(elapsed: SignedDuration, longest: SignedDuration) -> i64 {
+    elapsed.saturating_add(LEASE).min(longest).as_secs().max(1)
+}
+
+/// The plan of an attachment. It is taken back by deleting the guardian; see [`guardian`].
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn plan(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+    wish: &Wish,
+) -> Result<Plan, Refusals> {
+    let mut against = possible(facts);
+    let snapshot =
+        restorable(target, facts, &wish.snapshot).map_err(|refusal| against.push(refusal));
+    if !is_name(&wish.snapshot) {
+        let name = wish.snapshot.clone();
+        against.push(Refusal::Name { name });
+    }
+    against.extend(attached(target, facts, &wish.snapshot));
+    let like = facts.claim.as_ref().or_else(|| template(options));
+    let (Ok(snapshot), Some(like), []) = (snapshot, like, &against[..]) else {
+        return Err(Refusals(against));
+    };
+    let mut steps = reap(target, facts);
+    steps.extend([
+        made(guardian_manifest(target, options, wish), Wait::None)
+            .why("owns the claim and the pod, and goes when this command is gone for a minute"),
+        made(
+            owned(target, wish, claim(target, wish, snapshot, like)),
+            Wait::None,
+        ),
+        made(owned(target, wish, pod(target, options, wish)), Wait::Ready)
+            .why("its start makes the storage provide the copy"),
+    ]);
+    Ok(Plan {
+        operation: "attach".to_string(),
+        target: target.clone(),
+        steps,
+        loses: Vec::new(),
+        notes: vec![format!(
+            "kubectl -n {} exec -it {} -- sh",
+            target.environment, wish.snapshot
+        )],
+        generated: Vec::new(),
+    })
+}
+
+/// The guardian of an attachment.
+#[must_use]
+pub fn guardian(target: &Target, snapshot: &str) -> ObjectRef {
+    let name = format!("attach-{snapshot}");
+    ObjectRef::namespaced("batch/v1", "Job", &target.environment, &name)
+}
+
+/// Guardians that have ended and are still there: nobody comes back for them.
+fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
+    guardians(facts)
+        .filter(|job| has_ended(job) && !is_going(job))
+        .filter_map(|job| {
+            let uid = uid(job)?;
+            let object = ObjectRef::namespaced("batch/v1", "Job", &target.environment, name(job));
+            let gone = Wait::Gone { uid: uid.clone() };
+            let propagation = Propagation::Foreground;
+            let act = Effect::Delete {
+                object,
+                uid,
+                propagation,
+            };
+            Some(
+                Step::new(act, Guard::None, gone)
+                    .soft()
+                    .why("left by a command that was killed"),
+            )
+        })
+        .collect()
+}
+
+fn attached(target: &Target, facts: &Facts, snapshot: &str) -> Option<Refusal> {
+    let own = guardian(target, snapshot);
+    let mut alive = guardians(facts).filter(|job| !has_ended(job));
+    let job = alive.find(|job| name(job) == own.name)?;
+    let annotations = job.pointer("/metadata/annotations");
+    let by = annotations.and_then(|annotations| annotations.get(HOLDER_ANNOTATION)?.as_str());
+    Some(Refusal::Attached {
+        name: snapshot.to_string(),
+        by: by.unwrap_or("somebody").to_string(),
+        environment: target.environment.clone(),
+    })
+}
+
+fn guardians(facts: &Facts) -> impl Iterator<Item = &Value> {
+    facts.jobs.iter().filter(|job| {
+        let labels = job.pointer("/metadata/labels");
+        labels.is_some_and(|labels| labels.get(ATTACH_LABEL).is_some())
+    })
+}
+
+fn has_ended(job: &Value) -> bool {
+    ["Failed", "Complete"]
+        .iter()
+        .any(|kind| condition(job, kind).is_some_and(|condition| condition.holds))
+}
+
+fn made(object: Value, until: Wait) -> Step {
+    let undo = ObjectRef::of(&object).map(|object| Effect::Discard {
+        object,
+        propagation: Propagation::Foreground,
+    });
+    Step {
+        undo,
+        ..Step::new(Effect::Create { object }, Guard::Absent, until)
+    }
+}
+
+fn labels(target: &Target, wish: &Wish) -> Value {
+    json!({
+        "app.kubernetes.io/name": "attach",
+        "app.kubernetes.io/component": "attach",
+        "app.kubernetes.io/managed-by": "longrun",
+        ENVIRONMENT_LABEL: target.environment,
+        ATTACH_LABEL: wish.snapshot,
+    })
+}
+
+fn guardian_manifest(target: &Target, options: &Options, wish: &Wish) -> Value {
+    let own = guardian(target, &wish.snapshot);
+    let mut pod = security(options);
+    pod["restartPolicy"] = json!("Never");
+    pod["containers"] = json!([{"name": "none", "image": options.busybox_image}]);
+    json!({
+        "apiVersion": own.api_version,
+        "kind": own.kind,
+        "metadata": {
+            "name": own.name,
+            "namespace": target.environment,
+            "labels": labels(target, wish),
+            "annotations": {HOLDER_ANNOTATION: wish.who},
+        },
+        "spec": {
+            "parallelism": 0,
+            "activeDeadlineSeconds": deadline(SignedDuration::ZERO, wish.longest),
+            "ttlSecondsAfterFinished": 0,
+            "template": {"metadata": {"labels": labels(target, wish)}, "spec": pod},
+        },
+    })
+}
+
+/// The plan does not know the guardian's UID: the journal fills it in.
+fn owned(target: &Target, wish: &Wish, mut object: Value) -> Value {
+    let own = guardian(target, &wish.snapshot);
+    object["metadata"]["labels"] = labels(target, wish);
+    object["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": own.api_version,
+        "kind": own.kind,
+        "name": own.name,
+        "controller": false,
+        "blockOwnerDeletion": true,
+    }]);
+    object
+}
+
+fn claim(target: &Target, wish: &Wish, snapshot: &Value, like: &Value) -> Value {
+    let (namespace, name) = (&target.environment, &wish.snapshot);
+    let mut claim = restored_claim(namespace, name, name, like);
+    let size = text(snapshot, "/status/restoreSize");
+    if !size.is_empty() {
+        claim["spec"]["resources"]["requests"]["storage"] = json!(size);
+    }
+    claim
+}
+
+fn pod(target: &Target, options: &Options, wish: &Wish) -> Value {
+    let mut spec = security(options);
+    let node = options
+        .set
+        .pointer("/spec/template/spec/containers/0/securityContext");
+    spec["restartPolicy"] = json!("Never");
+    spec["terminationGracePeriodSeconds"] = json!(1);
+    spec["volumes"] = json!([{
+        "name": "target",
+        "persistentVolumeClaim": {"claimName": wish.snapshot},
+    }]);
+    spec["containers"] = json!([{
+        "name": "busybox",
+        "image": options.busybox_image,
+        "imagePullPolicy": "IfNotPresent",
+        // Process 1 ignores what it does not handle, and the pod would take its whole grace period to go.
+        "command": ["sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait; done"],
+        "workingDir": TARGET,
+        "securityContext": node,
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"memory": "256Mi"},
+        },
+        "volumeMounts": [{"name": "target", "mountPath": TARGET, "readOnly": !wish.writable}],
+    }]);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": wish.snapshot, "namespace": target.environment},
+        "spec": spec,
+    })
+}
+
+/// As whom the node's pod runs: a read-only copy is not given to anybody else.
+fn security(options: &Options) -> Value {
+    let context = options.set.pointer("/spec/template/spec/securityContext");
+    json!({
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "securityContext": context,
+    })
+}

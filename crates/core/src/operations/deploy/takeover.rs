@@ -1,0 +1,109 @@
+//! An operation on data that stopped beyond its point of no return: a deployment makes the environment
+//! whole again and closes it, since what keeps the operation from going on may be what is deployed.
+
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{Facts, OPERATIONS_MANAGER, Observed, problem::Problem};
+use crate::{
+    journal::{Admission, Stored, admit},
+    object::{ObjectRef, Uid, uid},
+    operations::{
+        exchange::{Leftovers, close},
+        suspension,
+    },
+    plan::{Effect, Guard, Step},
+    wait::Wait,
+};
+
+/// What an earlier operation on data left to do.
+#[derive(Default)]
+pub(super) struct Takeover {
+    closed: Option<(Stored, Uid)>,
+}
+
+impl Takeover {
+    /// Whether there is such an operation.
+    pub(super) fn judge(facts: &Facts) -> Result<Self, Problem> {
+        let Some(live) = &facts.journal else {
+            return Ok(Self::default());
+        };
+        let stored = Stored::read(live).map_err(Problem::Journal)?;
+        let admission = admit("deploy", Some(&stored)).map_err(Problem::Unfinished)?;
+        let closed = uid(live)
+            .filter(|_| admission == Admission::Supersedes)
+            .map(|uid| (stored, uid));
+        Ok(Self { closed })
+    }
+
+    /// Whether the database is another one: the services have to be registered with it.
+    pub(super) fn is_needed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// What is in the way goes first.
+    pub(super) fn first(&self) -> Vec<Step> {
+        self.leftovers().map_or_else(Vec::new, |left| left.first)
+    }
+
+    /// When all is well: what was only kept until then, and the journal.
+    pub(super) fn last(&self) -> Vec<Step> {
+        let mut last = self.leftovers().map_or_else(Vec::new, |left| left.last);
+        let closed = self.closed.as_ref();
+        last.extend(closed.map(|(stored, uid)| close(stored, uid.clone(), "deploy")));
+        last
+    }
+
+    fn leftovers(&self) -> Option<Leftovers> {
+        let (stored, _) = self.closed.as_ref()?;
+        Some(Leftovers::of(&stored.journal))
+    }
+
+    /// StatefulSets that an operation stopped and did not come to start.
+    pub(super) fn starts(&self, facts: &Facts) -> Vec<Step> {
+        let sets = facts
+            .objects
+            .iter()
+            .filter(|observed| observed.kind() == "StatefulSet");
+        sets.filter_map(|observed| self.start(observed)).collect()
+    }
+
+    fn start(&self, observed: &Observed) -> Option<Step> {
+        let live = observed.live.as_ref()?;
+        let is_stopped = live.pointer("/spec/replicas").and_then(Value::as_u64) == Some(0);
+        let wanted = observed.desired.pointer("/spec/replicas");
+        let replicas = wanted.and_then(Value::as_u64).unwrap_or(1);
+        if !is_stopped || replicas == 0 || !(self.is_needed() || is_ours(live)) {
+            return None;
+        }
+        let object = ObjectRef::of(live)?;
+        let guard = Guard::Is { uid: uid(live)? };
+        let act = Effect::Scale { object, replicas };
+        Some(Step::new(act, guard, Wait::RolledOut).why("an operation stopped it"))
+    }
+}
+
+fn is_ours(set: &Value) -> bool {
+    let fields = set
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    fields
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:replicas").is_some())
+        .any(|entry| entry.get("manager").and_then(Value::as_str) == Some(OPERATIONS_MANAGER))
+}
+
+/// CronJobs other than the tests that an operation suspended and did not come to resume.
+pub(super) fn resumes(facts: &Facts) -> Vec<Step> {
+    let others = facts
+        .objects
+        .iter()
+        .filter(|observed| observed.kind() == "CronJob" && !super::upgrade::is_test(observed));
+    others
+        .filter_map(|observed| observed.live.as_ref())
+        .filter(|live| suspension::is_left(live))
+        .filter_map(|live| Some(suspension::resume(ObjectRef::of(live)?, uid(live)?)))
+        .collect()
+}

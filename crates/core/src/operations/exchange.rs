@@ -1,0 +1,284 @@
+//! What every operation that stops the node is made of: silence, a fence, a kept and verified copy, another
+//! volume, and the way back to what ran before. A wipe puts an empty volume in the place of the present
+//! one, a restore a copy of a snapshot.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    data::{DISCOVER, Facts, Options, TEST},
+    deploy::ENVIRONMENT_LABEL,
+    ground::{Node, admission, claim_ref, class, node, possible, strangers},
+    refusal::Refusal,
+    snapshot::default_name,
+    suspension,
+};
+use crate::{
+    gate::name,
+    journal::Admission,
+    object::{ObjectRef, Uid, uid},
+    plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},
+    wait::Wait,
+};
+
+mod keep;
+mod leftovers;
+mod reader;
+
+pub(super) use keep::{restored_claim, size, template};
+pub(super) use leftovers::{Leftovers, close};
+
+/// An operation that stops the node for a while.
+pub(super) struct Exchange<'a> {
+    pub(super) operation: &'static str,
+    pub(super) target: &'a Target,
+    pub(super) facts: &'a Facts,
+    pub(super) options: &'a Options,
+    node: Node,
+    admission: Admission,
+    /// What everything that it makes is named after.
+    pub(super) stamp: String,
+}
+
+impl<'a> Exchange<'a> {
+    /// Everything that any such operation needs; the reasons against it are added to `against`.
+    pub(super) fn new(
+        operation: &'static str,
+        target: &'a Target,
+        facts: &'a Facts,
+        options: &'a Options,
+        against: &mut Vec<Refusal>,
+    ) -> Option<Self> {
+        against.extend(possible(facts));
+        against.extend(
+            [Policy::Delete, Policy::Retain]
+                .map(|policy| class(facts, options, policy))
+                .into_iter()
+                .flatten(),
+        );
+        against.extend(strangers(facts));
+        let admission = admission(operation, facts).map_err(|refusal| against.push(refusal));
+        let node = node(target, facts).map_err(|refusal| against.push(refusal));
+        Some(Self {
+            operation,
+            target,
+            facts,
+            options,
+            node: node.ok()?,
+            admission: admission.ok()?,
+            stamp: default_name(&claim_ref(target).name, options.now),
+        })
+    }
+
+    /// No new test begins, and those that run have had their time.
+    pub(super) fn silence(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = self
+            .cron_jobs()
+            .filter(|(_, _, live)| suspension::suspended_by(live).is_none())
+            .map(|(object, uid, _)| {
+                suspension::suspend(object, uid)
+                    .why("nothing new begins; what runs by itself meanwhile would only fail")
+            })
+            .collect();
+        if let Some((object, uid, _)) = self.test() {
+            steps.push(
+                Step::watch(object.clone(), Wait::Ended)
+                    .why("tests that run may end, for 5 minutes"),
+            );
+            let act = Effect::Interrupt {
+                object,
+                operation: self.operation.to_string(),
+            };
+            steps.push(
+                Step::new(act, Guard::Is { uid }, Wait::None)
+                    .why("what runs still is interrupted, and is no failure of Restate"),
+            );
+        }
+        steps
+    }
+
+    /// From here on nothing is written, until the node is started again.
+    pub(super) fn stop(&self) -> Step {
+        let claim = claim_ref(self.target);
+        Step::new(
+            self.scale(0),
+            Guard::Is {
+                uid: self.node.uid.clone(),
+            },
+            Wait::Stopped { claim },
+        )
+        .undo(self.scale(self.replicas()))
+        .why("the fence: what is stored now stays as it is")
+    }
+
+    /// The node runs again, and every partition has a leader.
+    pub(super) fn start(&self) -> Step {
+        let guard = Guard::Is {
+            uid: self.node.uid.clone(),
+        };
+        Step::new(self.scale(self.replicas()), guard, Wait::RolledOut)
+            .why("as many pods as the environment's file says")
+    }
+
+    fn scale(&self, replicas: u64) -> Effect {
+        Effect::Scale {
+            object: self.node.set.clone(),
+            replicas,
+        }
+    }
+
+    fn replicas(&self) -> u64 {
+        let replicas = self.options.set.pointer("/spec/replicas");
+        replicas.and_then(Value::as_u64).unwrap_or(1)
+    }
+
+    /// The services are registered with the new database.
+    pub(super) fn register(&self) -> Vec<Step> {
+        let live = self.facts.jobs.iter().find(|job| name(job) == DISCOVER);
+        let deletion = live.and_then(uid).map(|uid| {
+            let object =
+                ObjectRef::namespaced("batch/v1", "Job", &self.target.environment, DISCOVER);
+            let gone = Wait::Gone { uid: uid.clone() };
+            let propagation = Propagation::Background;
+            let act = Effect::Delete {
+                object,
+                uid,
+                propagation,
+            };
+            Step::new(act, Guard::None, gone).why("a Job runs once")
+        });
+        let object = self.options.discover.clone();
+        let creation = Step::new(Effect::Create { object }, Guard::Absent, Wait::Complete)
+            .why("the database does not know the services");
+        deletion.into_iter().chain([creation]).collect()
+    }
+
+    /// What was suspended runs again: by this operation, or by an earlier one that did not come to it.
+    pub(super) fn resume(&self) -> Vec<Step> {
+        self.cron_jobs()
+            .filter(|(_, _, live)| {
+                suspension::suspended_by(live).is_none() || suspension::is_left(live)
+            })
+            .map(|(object, uid, _)| suspension::resume(object, uid))
+            .collect()
+    }
+
+    /// A test that began afterwards. Where a person keeps the tests suspended, one Job does.
+    pub(super) fn prove(&self) -> Option<Step> {
+        let (object, owner, live) = self.test()?;
+        let step = if self.is_test_suspended() {
+            let object = self.single_test(&owner, live);
+            Step::new(Effect::Create { object }, Guard::Absent, Wait::Complete)
+        } else {
+            Step::watch(object, Wait::FirstSuccess)
+        };
+        Some(
+            step.soft()
+                .why("whatever it says, the operation is done then"),
+        )
+    }
+
+    fn is_test_suspended(&self) -> bool {
+        self.test().is_some_and(|(_, _, live)| {
+            suspension::suspended_by(live).is_some() && !suspension::is_left(live)
+        })
+    }
+
+    /// The Job that the CronJob's controller would make of the present minute, or of the next free one: the
+    /// seed of a test's program is in its name.
+    fn single_test(&self, owner: &Uid, cron_job: &Value) -> Value {
+        let template = cron_job.pointer("/spec/jobTemplate");
+        let labels = template.and_then(|template| template.pointer("/metadata/labels"));
+        let spec = template.and_then(|template| template.get("spec"));
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": self.single_test_name(),
+                "namespace": self.target.environment,
+                "labels": labels,
+                "annotations": {"cronjob.kubernetes.io/instantiate": "manual"},
+                "ownerReferences": [{
+                    "apiVersion": "batch/v1",
+                    "kind": "CronJob",
+                    "name": TEST,
+                    "uid": owner,
+                    "controller": true,
+                }],
+            },
+            "spec": spec,
+        })
+    }
+
+    fn single_test_name(&self) -> String {
+        let minute = self.options.now.as_second() / 60;
+        let taken = |name: &str| self.facts.jobs.iter().any(|job| self::name(job) == name);
+        (minute..)
+            .map(|minute| format!("{TEST}-{minute}"))
+            .find(|name| !taken(name))
+            .unwrap_or_default()
+    }
+
+    /// The CronJobs of the environment.
+    fn cron_jobs(&self) -> impl Iterator<Item = (ObjectRef, Uid, &'a Value)> {
+        let environment = &self.target.environment;
+        self.facts
+            .cron_jobs
+            .iter()
+            .filter(move |live| {
+                let labels = live.pointer("/metadata/labels");
+                let label = labels.and_then(|labels| labels.get(ENVIRONMENT_LABEL)?.as_str());
+                label == Some(environment.as_str())
+            })
+            .filter_map(move |live| {
+                let name = name(live);
+                let object = ObjectRef::namespaced("batch/v1", "CronJob", environment, name);
+                Some((object, uid(live)?, live))
+            })
+    }
+
+    fn test(&self) -> Option<(ObjectRef, Uid, &'a Value)> {
+        self.cron_jobs().find(|(object, _, _)| object.name == TEST)
+    }
+
+    /// The plan, and with it the end of an earlier operation whose place it takes.
+    pub(super) fn plan(
+        &self,
+        mut steps: Vec<Step>,
+        loses: Vec<Loss>,
+        mut notes: Vec<String>,
+    ) -> Plan {
+        if self.admission == Admission::Supersedes
+            && let Some(stored) = &self.facts.stored
+        {
+            let left = Leftovers::of(&stored.journal);
+            steps.splice(0..0, left.first);
+            steps.extend(left.last);
+            notes.push(format!(
+                "the {} that is not finished is closed, and what it left is cleared away",
+                stored.journal.plan().operation
+            ));
+        }
+        if let Some((_, _, live)) = self.test()
+            && self.is_test_suspended()
+        {
+            let by = suspension::suspended_by(live).unwrap_or_default();
+            notes.push(format!(
+                "the tests are suspended by {by} and stay so: one Job checks at the end"
+            ));
+        }
+        Plan {
+            operation: self.operation.to_string(),
+            target: self.target.clone(),
+            steps,
+            loses,
+            notes,
+            generated: [self.stamp.clone(), self.single_test_name()].into(),
+        }
+    }
+}

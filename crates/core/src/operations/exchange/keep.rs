@@ -1,0 +1,252 @@
+//! What makes it safe to delete a claim: its volume stays, and a snapshot of it that was read and compared.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use serde_json::{Value, json};
+
+use super::Exchange;
+use crate::{
+    gate::{Gate, Source, text},
+    object::{ObjectRef, bytes},
+    operations::{
+        data::{CLAIM, NODE, Options},
+        ground::Ground,
+        snapshot::{Consistency, Purpose, SNAPSHOT_API, Taken},
+    },
+    plan::{Effect, Guard, Policy, Propagation, Step},
+    wait::Wait,
+};
+
+impl Exchange<'_> {
+    /// Whatever happens to the claim from here on, by whomever, its volume stays. Nothing to do when that
+    /// is so already; then the volume is nobody's to release either.
+    pub(in crate::operations) fn keep_volume(&self, ground: &Ground) -> Option<Step> {
+        let reclaim = |policy| Effect::Reclaim {
+            object: ground.volume.clone(),
+            uid: ground.volume_uid.clone(),
+            policy,
+        };
+        let guard = Guard::Volume {
+            uid: ground.volume_uid.clone(),
+            claim: ground.claim_uid.clone(),
+            bound: true,
+        };
+        (ground.policy == Policy::Delete).then(|| {
+            Step::new(reclaim(Policy::Retain), guard, Wait::None)
+                .undo(reclaim(Policy::Delete))
+                .why("whatever happens to the claim, what it holds stays")
+        })
+    }
+
+    /// The volume of the deleted claim goes.
+    pub(in crate::operations) fn release_volume(&self, ground: &Ground) -> Option<Step> {
+        let act = Effect::Reclaim {
+            object: ground.volume.clone(),
+            uid: ground.volume_uid.clone(),
+            policy: Policy::Delete,
+        };
+        let guard = Guard::Volume {
+            uid: ground.volume_uid.clone(),
+            claim: ground.claim_uid.clone(),
+            bound: false,
+        };
+        let uid = ground.volume_uid.clone();
+        (ground.policy == Policy::Delete).then(|| {
+            Step::new(act, guard, Wait::Gone { uid })
+                .soft()
+                .why("the snapshot holds what was on it, and the new database runs")
+        })
+    }
+
+    /// The snapshot that is taken while the node runs, so that the one under the fence is quick.
+    pub(in crate::operations) fn rehearse(&self, ground: &Ground) -> Step {
+        let name = self.rehearsal();
+        let undo = Effect::Discard {
+            object: self.snapshot(&name),
+            propagation: Propagation::Background,
+        };
+        Taken {
+            name,
+            claim: &ground.claim.name,
+            uid: ground.claim_uid.clone(),
+            class: &self.options.delete_class,
+            purpose: Purpose::Temporary,
+            consistency: Consistency::Crash,
+            keep: false,
+        }
+        .step(self.target, Wait::SnapshotReady)
+        .undo(undo)
+        .why("while the node runs: the one under the fence only holds what is written after it")
+    }
+
+    /// The rehearsal is needed no more.
+    pub(in crate::operations) fn forget_rehearsal(&self) -> Step {
+        let object = self.snapshot(&self.rehearsal());
+        self.discard(object, Propagation::Background).soft()
+    }
+
+    fn rehearsal(&self) -> String {
+        format!("{}-rehearsal", self.stamp)
+    }
+
+    pub(super) fn snapshot(&self, name: &str) -> ObjectRef {
+        ObjectRef::namespaced(
+            SNAPSHOT_API,
+            "VolumeSnapshot",
+            &self.target.environment,
+            name,
+        )
+    }
+
+    /// The snapshot under the fence, which is kept.
+    pub(in crate::operations) fn preserve(&self, ground: &Ground, purpose: Purpose) -> Step {
+        Taken {
+            name: self.stamp.clone(),
+            claim: &ground.claim.name,
+            uid: ground.claim_uid.clone(),
+            class: &self.options.retain_class,
+            purpose,
+            consistency: Consistency::Fenced,
+            keep: false,
+        }
+        .step(self.target, Wait::SnapshotReady)
+        .why("the copy that stays; however long the storage takes")
+    }
+
+    /// Reads the snapshot and compares it with what it is of.
+    pub(in crate::operations) fn verify(&self, ground: &Ground, live: &Value) -> Vec<Step> {
+        let name = format!("{}-check", self.stamp);
+        let claim = restored_claim(self.target_namespace(), &name, &self.stamp, live);
+        let claim_object = ObjectRef::namespaced(
+            "v1",
+            "PersistentVolumeClaim",
+            self.target_namespace(),
+            &name,
+        );
+        let undo = Effect::Discard {
+            object: claim_object.clone(),
+            propagation: Propagation::Background,
+        };
+        let copy = Step::new(Effect::Create { object: claim }, Guard::Absent, Wait::None)
+            .undo(undo)
+            .why("a temporary copy of the snapshot");
+        let [compare, end] = self.read(&name, &name, Some(&ground.claim.name));
+        let compare = compare.why(
+            "metadata can lie: files, sizes and Restate's marker are compared with the original's",
+        );
+        vec![
+            copy,
+            compare,
+            end,
+            self.discard(claim_object, Propagation::Background),
+        ]
+    }
+
+    /// A Job that reads, and its end: a finished pod holds its claims too.
+    pub(in crate::operations) fn read(
+        &self,
+        name: &str,
+        copy: &str,
+        original: Option<&str>,
+    ) -> [Step; 2] {
+        let job = ObjectRef::namespaced("batch/v1", "Job", self.target_namespace(), name);
+        let object = self.reader(name, copy, original);
+        let undo = Effect::Discard {
+            object: job.clone(),
+            propagation: Propagation::Foreground,
+        };
+        let read = Step::new(Effect::Create { object }, Guard::Absent, Wait::Verified).undo(undo);
+        [read, self.discard(job, Propagation::Foreground)]
+    }
+
+    fn discard(&self, object: ObjectRef, propagation: Propagation) -> Step {
+        let act = Effect::Discard {
+            object,
+            propagation,
+        };
+        Step::new(act, Guard::None, Wait::None)
+    }
+
+    /// The point of no return. `snapshot` is `None` only when somebody says so.
+    pub(in crate::operations) fn delete_claim(
+        &self,
+        ground: &Ground,
+        snapshot: bool,
+        source: Option<Source>,
+    ) -> Step {
+        let gate = Gate {
+            claim: ground.claim_uid.clone(),
+            handle: ground.handle.clone(),
+            set: self.node.set.clone(),
+            generation: None,
+            snapshot: snapshot.then(|| self.snapshot(&self.stamp)),
+            made: None,
+            source,
+        };
+        let act = Effect::Delete {
+            object: ground.claim.clone(),
+            uid: ground.claim_uid.clone(),
+            propagation: Propagation::Background,
+        };
+        let uid = ground.claim_uid.clone();
+        Step::new(act, Guard::Gate(gate), Wait::Gone { uid }).why(
+            "only if the snapshot is still there, of this volume, ready, kept and verified, and nothing was written since",
+        )
+    }
+
+    fn target_namespace(&self) -> &str {
+        &self.target.environment
+    }
+}
+
+/// A claim like this one, of a snapshot. The volume may be larger than what was asked for, and the snapshot
+/// is as large as the volume.
+pub(in crate::operations) fn restored_claim(
+    namespace: &str,
+    name: &str,
+    snapshot: &str,
+    like: &Value,
+) -> Value {
+    let mut claim = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "accessModes": like.pointer("/spec/accessModes"),
+            "resources": {"requests": {"storage": size(like)}},
+            "dataSource": {
+                "apiGroup": "snapshot.storage.k8s.io",
+                "kind": "VolumeSnapshot",
+                "name": snapshot,
+            },
+        },
+    });
+    if let Some(labels) = like.pointer("/metadata/labels") {
+        claim["metadata"]["labels"] = labels.clone();
+    }
+    if let Some(class) = like.pointer("/spec/storageClassName") {
+        claim["spec"]["storageClassName"] = class.clone();
+    }
+    claim
+}
+
+/// What a claim has, or else asks for.
+pub(in crate::operations) fn size(claim: &Value) -> &str {
+    let asked = text(claim, "/spec/resources/requests/storage");
+    let has = text(claim, "/status/capacity/storage");
+    if bytes(has) > bytes(asked) {
+        has
+    } else {
+        asked
+    }
+}
+
+/// The claim as the node's StatefulSet would make it.
+pub(in crate::operations) fn template(options: &Options) -> Option<&Value> {
+    let templates = options.set.pointer("/spec/volumeClaimTemplates")?;
+    let is_made = |template: &&Value| {
+        let made = format!("{}-{NODE}-0", text(template, "/metadata/name"));
+        made == CLAIM
+    };
+    templates.as_array()?.iter().find(is_made)
+}

@@ -1,0 +1,113 @@
+//! Jobs that read volumes: to know that a snapshot holds what it should, its metadata are not enough. One
+//! can be ready and empty.
+
+use alloc::{format, string::String, vec::Vec};
+
+use serde_json::{Map, Value, json};
+
+use super::Exchange;
+use crate::operations::deploy::ENVIRONMENT_LABEL;
+
+/// The program in the image of the workload. With an original it succeeds when the copy holds the same files
+/// of the same sizes and the same `.cluster-marker` of Restate, or nothing as well. Alone, a copy must hold
+/// a marker and files beside it. What it says last is the reason of a failure.
+const PROGRAM: [&str; 2] = ["/usr/local/bin/verification", "compare"];
+
+/// Where the volumes are mounted, read-only.
+const COPY: &str = "/copy";
+const ORIGINAL: &str = "/original";
+
+/// Fields of the node's pod that are about the node alone.
+const NODE_ONLY: [&str; 6] = [
+    "containers",
+    "initContainers",
+    "volumes",
+    "shareProcessNamespace",
+    "terminationGracePeriodSeconds",
+    "serviceAccountName",
+];
+
+impl Exchange<'_> {
+    /// A Job that compares a copy with its original, or judges the copy alone.
+    pub(super) fn reader(&self, name: &str, copy: &str, original: Option<&str>) -> Value {
+        let volumes = [Some((copy, COPY)), original.map(|claim| (claim, ORIGINAL))];
+        let volumes: Vec<(&str, &str)> = volumes.into_iter().flatten().collect();
+        let labels = json!({
+            "app.kubernetes.io/name": "compare",
+            "app.kubernetes.io/component": "compare",
+            "app.kubernetes.io/managed-by": "longrun",
+            ENVIRONMENT_LABEL: self.target.environment,
+        });
+        let mut pod = self.pod();
+        pod.insert("restartPolicy".into(), json!("Never"));
+        pod.insert(
+            "volumes".into(),
+            volumes
+                .iter()
+                .map(|(claim, path)| {
+                    json!({
+                        "name": path.trim_start_matches('/'),
+                        "persistentVolumeClaim": {"claimName": claim},
+                    })
+                })
+                .collect(),
+        );
+        pod.insert("containers".into(), json!([self.container(&volumes)]));
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": name,
+                "namespace": self.target.environment,
+                "labels": labels,
+            },
+            "spec": {
+                "backoffLimit": 2,
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        })
+    }
+
+    fn container(&self, volumes: &[(&str, &str)]) -> Value {
+        let arguments: Vec<String> = volumes
+            .iter()
+            .map(|(_, path)| format!("--{}={path}", path.trim_start_matches('/')))
+            .collect();
+        let mounts: Vec<Value> = volumes
+            .iter()
+            .map(|(_, path)| {
+                let name = path.trim_start_matches('/');
+                json!({"name": name, "mountPath": path, "readOnly": true})
+            })
+            .collect();
+        let node = self
+            .options
+            .set
+            .pointer("/spec/template/spec/containers/0/securityContext");
+        json!({
+            "name": "compare",
+            "image": self.options.verification_image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": PROGRAM,
+            "args": arguments,
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "securityContext": node,
+            "resources": {
+                "requests": {"cpu": "25m", "memory": "32Mi"},
+                "limits": {"memory": "256Mi"},
+            },
+            "volumeMounts": mounts,
+        })
+    }
+
+    /// What the node's pod is apart from the node: as whom it runs, and where.
+    fn pod(&self) -> Map<String, Value> {
+        let pod = self.options.set.pointer("/spec/template/spec");
+        let mut pod = pod.and_then(Value::as_object).cloned().unwrap_or_default();
+        for field in NODE_ONLY {
+            pod.shift_remove(field);
+        }
+        pod.insert("automountServiceAccountToken".into(), json!(false));
+        pod
+    }
+}

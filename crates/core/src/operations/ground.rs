@@ -1,0 +1,182 @@
+//! What an operation on the database stands on: the claim, its volume and the node, and all that speaks
+//! against touching them.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde_json::Value;
+
+use super::{
+    data::{CLAIM, Facts, NODE, Options},
+    refusal::Refusal,
+};
+use crate::{
+    gate::{is_going, name, text},
+    journal::{Admission, admit},
+    object::{ObjectRef, Uid, uid},
+    plan::{Policy, Target},
+};
+
+/// A database on a bound claim, and the node that writes to it.
+pub(super) struct Ground {
+    pub(super) claim: ObjectRef,
+    pub(super) claim_uid: Uid,
+    pub(super) volume: ObjectRef,
+    pub(super) volume_uid: Uid,
+    /// What the storage calls the volume.
+    pub(super) handle: String,
+    /// What becomes of the volume when its claim goes.
+    pub(super) policy: Policy,
+}
+
+/// The node's StatefulSet.
+pub(super) struct Node {
+    pub(super) set: ObjectRef,
+    pub(super) uid: Uid,
+}
+
+pub(super) fn claim_ref(target: &Target) -> ObjectRef {
+    ObjectRef::namespaced("v1", "PersistentVolumeClaim", &target.environment, CLAIM)
+}
+
+/// The database, or why nothing can be done with it.
+pub(super) fn ground(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+) -> Result<Ground, Vec<Refusal>> {
+    let claim = CLAIM.to_string();
+    let live = facts.claim.as_ref();
+    let Some((live, claim_uid)) = live.and_then(|live| Some((live, uid(live)?))) else {
+        return Err([Refusal::NoDatabase { claim }].into());
+    };
+    if is_going(live) {
+        let finalizers = strings(live, "/metadata/finalizers");
+        return Err([Refusal::Terminating { claim, finalizers }].into());
+    }
+    let phase = text(live, "/status/phase");
+    let volume = facts.volume.as_ref().filter(|_| phase == "Bound");
+    let Some((volume, volume_uid)) = volume.and_then(|volume| Some((volume, uid(volume)?))) else {
+        let phase = phase.to_string();
+        return Err([Refusal::NeverBound { claim, phase }].into());
+    };
+    let driver = text(volume, "/spec/csi/driver");
+    if driver != options.driver {
+        return Err([Refusal::Driver {
+            volume: name(volume).to_string(),
+            found: match driver {
+                "" => "no CSI driver".to_string(),
+                driver => driver.to_string(),
+            },
+            expected: options.driver.clone(),
+        }]
+        .into());
+    }
+    Ok(Ground {
+        claim: claim_ref(target),
+        claim_uid,
+        volume: ObjectRef {
+            api_version: "v1".to_string(),
+            kind: "PersistentVolume".to_string(),
+            namespace: None,
+            name: name(volume).to_string(),
+        },
+        volume_uid,
+        handle: text(volume, "/spec/csi/volumeHandle").to_string(),
+        policy: match text(volume, "/spec/persistentVolumeReclaimPolicy") {
+            "Retain" => Policy::Retain,
+            _ => Policy::Delete,
+        },
+    })
+}
+
+/// The node, which is to be stopped and started.
+pub(super) fn node(target: &Target, facts: &Facts) -> Result<Node, Refusal> {
+    let set = ObjectRef::namespaced("apps/v1", "StatefulSet", &target.environment, NODE);
+    match facts.set.as_ref().and_then(uid) {
+        Some(uid) => Ok(Node { set, uid }),
+        None => Err(Refusal::NoNode {
+            environment: target.environment.clone(),
+        }),
+    }
+}
+
+/// Pods that mount the claim, and are neither the node's nor an unfinished operation's own: stopping the
+/// node does not end them.
+pub(super) fn strangers(facts: &Facts) -> Option<Refusal> {
+    let set = facts.set.as_ref().and_then(uid);
+    let made = facts.stored.iter().flat_map(|stored| {
+        let entries = stored.journal.entries().iter();
+        entries.filter_map(|entry| entry.uid.as_ref())
+    });
+    let ours: Vec<&Uid> = set.iter().chain(made).collect();
+    let is_ours = |pod: &&Value| {
+        let owners = pod.pointer("/metadata/ownerReferences");
+        let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
+        owners.any(|owner| ours.iter().any(|uid| text(owner, "/uid") == uid.0))
+    };
+    let pods: Vec<String> = facts
+        .mounts
+        .iter()
+        .filter(|pod| !is_ours(pod))
+        .map(|pod| name(pod).to_string())
+        .collect();
+    let claim = CLAIM.to_string();
+    (!pods.is_empty()).then_some(Refusal::Mounted { claim, pods })
+}
+
+/// What a class that is used has to be like.
+pub(super) fn class(facts: &Facts, options: &Options, policy: Policy) -> Option<Refusal> {
+    let wanted = match policy {
+        Policy::Retain => &options.retain_class,
+        Policy::Delete => &options.delete_class,
+    };
+    facts.snapshots.as_ref()?;
+    let Some(class) = facts.classes.iter().find(|class| name(class) == wanted) else {
+        let mut known: Vec<String> = facts
+            .classes
+            .iter()
+            .map(|class| name(class).to_string())
+            .collect();
+        known.sort();
+        let name = wanted.clone();
+        return Some(Refusal::NoClass { name, known });
+    };
+    let expected = [
+        ("driver", options.driver.as_str()),
+        ("deletionPolicy", policy.word()),
+    ];
+    expected.into_iter().find_map(|(field, expected)| {
+        let found = class.get(field).and_then(Value::as_str).unwrap_or_default();
+        (found != expected).then(|| Refusal::Class {
+            name: wanted.clone(),
+            field,
+            found: found.to_string(),
+            expected: expected.to_string(),
+        })
+    })
+}
+
+/// Whether the cluster knows snapshots, and the user may do what is needed.
+pub(super) fn possible(facts: &Facts) -> Vec<Refusal> {
+    let served = facts.snapshots.is_none().then_some(Refusal::NotServed);
+    let denied = facts.denied.iter().cloned().map(Refusal::Denied);
+    served.into_iter().chain(denied).collect()
+}
+
+/// Whether an earlier operation leaves room for this one.
+pub(super) fn admission(operation: &str, facts: &Facts) -> Result<Admission, Refusal> {
+    admit(operation, facts.stored.as_ref()).map_err(Refusal::Unfinished)
+}
+
+/// The strings of a list.
+pub(super) fn strings(object: &Value, pointer: &str) -> Vec<String> {
+    let list = object.pointer(pointer).and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(ToString::to_string)
+        .collect()
+}

@@ -1,0 +1,279 @@
+//! Why an operation on data is not planned. All reasons are told together, each with the way on; nothing
+//! was changed.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use super::data::Permission;
+use crate::journal::Unfinished;
+
+/// One reason why an operation on data is not planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The cluster does not know snapshots.
+    NotServed,
+    /// There is no such `VolumeSnapshotClass`.
+    NoClass {
+        /// Which one.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A `VolumeSnapshotClass` is not what the cluster's file says.
+    Class {
+        /// Which one.
+        name: String,
+        /// `driver`, `deletionPolicy`
+        field: &'static str,
+        /// What it is.
+        found: String,
+        /// What it has to be.
+        expected: String,
+    },
+    /// A permission is missing.
+    Denied(Permission),
+    /// There is no node.
+    NoNode {
+        /// The environment.
+        environment: String,
+    },
+    /// There is no database.
+    NoDatabase {
+        /// The claim that would hold it.
+        claim: String,
+    },
+    /// The claim was never bound: it holds nothing.
+    NeverBound {
+        /// Which claim.
+        claim: String,
+        /// Its phase.
+        phase: String,
+    },
+    /// The claim is being deleted.
+    Terminating {
+        /// Which claim.
+        claim: String,
+        /// What holds it.
+        finalizers: Vec<String>,
+    },
+    /// The volume is not of the driver that takes snapshots.
+    Driver {
+        /// Which volume.
+        volume: String,
+        /// Its driver.
+        found: String,
+        /// The cluster's driver.
+        expected: String,
+    },
+    /// Pods that are not the node's mount the claim.
+    Mounted {
+        /// Which claim.
+        claim: String,
+        /// Which pods.
+        pods: Vec<String>,
+    },
+    /// There is no such snapshot.
+    UnknownSnapshot {
+        /// Which one was asked for.
+        name: String,
+        /// Those that there are, newest first.
+        known: Vec<String>,
+        /// Where.
+        environment: String,
+    },
+    /// The snapshot is of something else.
+    OtherSource {
+        /// Which snapshot.
+        name: String,
+        /// What it is of.
+        of: String,
+        /// What it should be of.
+        expected: String,
+    },
+    /// The snapshot cannot be restored now.
+    NotReady {
+        /// Which snapshot.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+    /// The snapshot is larger than the claim would be.
+    TooLarge {
+        /// Which snapshot.
+        name: String,
+        /// What it needs.
+        needs: String,
+        /// What the claim asks for.
+        claim: String,
+    },
+    /// Not a name that a snapshot and its pod can have.
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// Something of that name exists already.
+    Exists {
+        /// `VolumeSnapshot`, `Pod`, …
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The snapshot is needed.
+    InUse {
+        /// Which snapshot.
+        name: String,
+        /// What for.
+        by: String,
+    },
+    /// The snapshot is attached already.
+    Attached {
+        /// Which snapshot.
+        name: String,
+        /// By whom.
+        by: String,
+        /// The namespace.
+        environment: String,
+    },
+    /// An earlier operation is not finished.
+    Unfinished(Unfinished),
+}
+
+/// Everything that keeps an operation on data from being planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this cannot be done; nothing was changed\n{}", lines(.0))]
+pub struct Refusals(pub Vec<Refusal>);
+
+fn lines(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals
+        .iter()
+        .map(|refusal| format!("  - {refusal}"))
+        .collect();
+    lines.join("\n")
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotServed => f.write_str(
+                "the cluster does not serve VolumeSnapshots: install the CRDs and the snapshot-controller of kubernetes-csi/external-snapshotter, and a CSI driver that takes snapshots",
+            ),
+            Self::NoClass { name, known } => write!(
+                f,
+                "there is no VolumeSnapshotClass {name} ({}): `cargo xtask deploy` makes it, by the cluster's file",
+                listed("there are", known)
+            ),
+            Self::Class {
+                name,
+                field,
+                found,
+                expected,
+            } => write!(
+                f,
+                "the {field} of VolumeSnapshotClass {name} is {found}, and has to be {expected}: what it stores would not be what it seems; correct the class, or the cluster's file"
+            ),
+            Self::Denied(permission) => denied(f, permission),
+            Self::NoNode { environment } => write!(
+                f,
+                "no node is deployed in {environment}: cargo xtask deploy -n {environment}"
+            ),
+            Self::NoDatabase { claim } => write!(
+                f,
+                "there is no database: PersistentVolumeClaim {claim} does not exist; deploy makes an empty one, restore makes one of a snapshot"
+            ),
+            Self::NeverBound { claim, phase } => write!(
+                f,
+                "PersistentVolumeClaim {claim} is {phase}: it holds nothing that could be kept or lost"
+            ),
+            Self::Terminating { claim, finalizers } => write!(
+                f,
+                "PersistentVolumeClaim {claim} is being deleted, by somebody else ({}): when no pod uses it any more it is gone, and with it what it holds, unless its volume is kept; `kubectl describe pvc {claim}` says what uses it",
+                listed("finalizers", finalizers)
+            ),
+            Self::Driver {
+                volume,
+                found,
+                expected,
+            } => write!(
+                f,
+                "PersistentVolume {volume} is of {found}, and the cluster's file says {expected}: no snapshot can be taken of it"
+            ),
+            Self::Mounted { claim, pods } => write!(
+                f,
+                "PersistentVolumeClaim {claim} is mounted by {}, which would go on writing and hold it: end them first",
+                pods.join(", ")
+            ),
+            _ => self.about_snapshot(f),
+        }
+    }
+}
+
+impl Refusal {
+    fn about_snapshot(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownSnapshot {
+                name,
+                known,
+                environment,
+            } => write!(
+                f,
+                "there is no VolumeSnapshot {name} in {environment} ({})",
+                listed("there are", known)
+            ),
+            Self::OtherSource { name, of, expected } => write!(
+                f,
+                "the snapshot {name} is of {of}, and not of {expected}: it would not be this database"
+            ),
+            Self::NotReady { name, cause } => {
+                write!(f, "the snapshot {name} cannot be restored: {cause}")
+            }
+            Self::TooLarge { name, needs, claim } => write!(
+                f,
+                "the snapshot {name} needs {needs}, and the claim would have {claim}: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)"
+            ),
+            Self::Name { name } => write!(
+                f,
+                "`{name}` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends"
+            ),
+            Self::Exists { kind, name } => write!(f, "there is a {kind} {name} already"),
+            Self::InUse { name, by } => write!(f, "the snapshot {name} is in use: {by}"),
+            Self::Attached {
+                name,
+                by,
+                environment,
+            } => write!(
+                f,
+                "the snapshot {name} is attached already, by {by}: kubectl -n {environment} exec -it {name} -- sh"
+            ),
+            Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn listed(what: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("{what}: none"),
+        names => format!("{what}: {}", names.join(", ")),
+    }
+}
+
+fn denied(f: &mut fmt::Formatter<'_>, permission: &Permission) -> fmt::Result {
+    let Permission {
+        verb,
+        resource,
+        group,
+        namespace,
+    } = permission;
+    let place = match namespace {
+        Some(namespace) => format!("in {namespace}, with a Role"),
+        None => "in the whole cluster, with a ClusterRole".to_string(),
+    };
+    write!(
+        f,
+        "no permission to {verb} {resource} {place}: grant it with a rule {{apiGroups: [{group:?}], resources: [{resource:?}], verbs: [{verb:?}]}}"
+    )
+}

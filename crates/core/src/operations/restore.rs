@@ -1,0 +1,165 @@
+//! A copy of a snapshot in the place of the present database, which is data too and kept as a snapshot.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use core::iter;
+
+use serde_json::Value;
+
+use super::{
+    data::{CLAIM, Facts, Options},
+    exchange::{Exchange, restored_claim, size, template},
+    ground::{Ground, ground},
+    refusal::{Refusal, Refusals},
+    snapshot::{Purpose, restorable},
+};
+use crate::{
+    gate::{Source, is_going, text},
+    object::{Digest, ObjectRef, bytes, intent, uid},
+    plan::{Effect, Guard, Loss, Plan, Propagation, Step, Target},
+    wait::Wait,
+};
+
+const OPERATION: &str = "restore";
+
+/// The plan of a restore of this snapshot.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn plan(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+    snapshot: &str,
+) -> Result<Plan, Refusals> {
+    let mut against = Vec::new();
+    let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
+    let source = restorable(target, facts, snapshot).map_err(|refusal| against.push(refusal));
+    // Without a bound claim there is nothing to keep: an earlier operation may have ended there.
+    let empty = facts.claim.as_ref().filter(|claim| is_empty(claim));
+    let ground = match &facts.claim {
+        Some(_) if empty.is_none() => ground(target, facts, options)
+            .map(Some)
+            .map_err(|refusals| against.extend(refusals)),
+        _ => Ok(None),
+    };
+    let like = facts.claim.as_ref().or_else(|| template(options));
+    if let (Ok(source), Some(like)) = (&source, like) {
+        against.extend(too_large(snapshot, source, like));
+    }
+    let (Some(exchange), Ok(source), Ok(ground), Some(like), []) =
+        (exchange, source, ground, like, &against[..])
+    else {
+        return Err(Refusals(against));
+    };
+    let mut steps = exchange.silence();
+    steps.extend(match &ground {
+        Some(ground) => out_of_the_way(&exchange, ground, like, snapshot, source),
+        None => iter::once(exchange.stop())
+            .chain(empty.and_then(discard))
+            .collect(),
+    });
+    steps.extend(in_its_place(&exchange, snapshot, like));
+    steps.push(exchange.start());
+    steps.extend(exchange.register());
+    steps.extend(exchange.resume());
+    steps.extend(exchange.prove());
+    if let Some(ground) = &ground {
+        steps.extend(exchange.release_volume(ground));
+        steps.push(exchange.forget_rehearsal());
+    }
+    let loses = ground.iter().map(|ground| Loss::Database {
+        claim: ground.claim_uid.clone(),
+    });
+    let loses = match &ground {
+        Some(_) => loses.collect(),
+        None => vec![Loss::Disruption {
+            what: "the node is stopped while the volume is made".to_string(),
+        }],
+    };
+    let notes = notes(&exchange, ground.is_some());
+    Ok(exchange.plan(steps, loses, notes))
+}
+
+/// Whether a claim was never bound: then it holds nothing.
+fn is_empty(claim: &Value) -> bool {
+    text(claim, "/status/phase") == "Pending" && !is_going(claim)
+}
+
+/// An empty claim goes, as long as it is empty: a volume would be part of what is compared.
+fn discard(claim: &Value) -> Option<Step> {
+    let uid = uid(claim)?;
+    let guard = Guard::Unchanged {
+        uid: uid.clone(),
+        intent: Digest::of(&intent(claim)),
+    };
+    let gone = Wait::Gone { uid: uid.clone() };
+    let act = Effect::Delete {
+        object: ObjectRef::of(claim)?,
+        uid,
+        propagation: Propagation::Background,
+    };
+    Some(Step::new(act, guard, gone).why("it was never bound: it holds nothing"))
+}
+
+/// The present state is kept, and its claim goes.
+fn out_of_the_way(
+    exchange: &Exchange<'_>,
+    ground: &Ground,
+    live: &Value,
+    snapshot: &str,
+    source: &Value,
+) -> Vec<Step> {
+    let mut steps: Vec<Step> = exchange.keep_volume(ground).into_iter().collect();
+    steps.push(exchange.rehearse(ground));
+    steps.push(exchange.stop());
+    steps.push(exchange.preserve(ground, Purpose::BeforeRestore));
+    steps.extend(exchange.verify(ground, live));
+    let source = uid(source).map(|uid| Source {
+        name: snapshot.to_string(),
+        uid,
+    });
+    steps.push(exchange.delete_claim(ground, true, source));
+    steps
+}
+
+/// The claim exists before the node starts, which would make an empty one, and is read before that: the
+/// reader is also what makes the storage provide it (`WaitForFirstConsumer`).
+fn in_its_place(exchange: &Exchange<'_>, snapshot: &str, like: &Value) -> Vec<Step> {
+    let namespace = &exchange.target.environment;
+    let object = restored_claim(namespace, CLAIM, snapshot, like);
+    let create = Step::new(Effect::Create { object }, Guard::Absent, Wait::None)
+        .why("before the node starts, which would make an empty one");
+    let name = format!("{}-restored", exchange.stamp);
+    let [read, end] = exchange.read(&name, CLAIM, None);
+    let read = read.why("what was restored is a database; its volume is made for the reader");
+    vec![create, read, end]
+}
+
+fn too_large(name: &str, snapshot: &Value, like: &Value) -> Option<Refusal> {
+    let needs = text(snapshot, "/status/restoreSize");
+    (bytes(needs) > bytes(size(like))).then(|| Refusal::TooLarge {
+        name: name.to_string(),
+        needs: needs.to_string(),
+        claim: size(like).to_string(),
+    })
+}
+
+fn notes(exchange: &Exchange<'_>, is_kept: bool) -> Vec<String> {
+    let environment = &exchange.target.environment;
+    let stamp = &exchange.stamp;
+    if is_kept {
+        vec![
+            format!(
+                "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore -n {environment} -s {stamp}"
+            ),
+            "the node is stopped while the storage makes a snapshot and a volume: minutes, and hours for large ones; until the claim is deleted everything can be taken back".to_string(),
+        ]
+    } else {
+        vec!["there is no database at present: nothing is lost".to_string()]
+    }
+}

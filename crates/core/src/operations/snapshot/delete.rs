@@ -1,0 +1,116 @@
+//! Deleting a snapshot, and with it what is stored, whatever its class says.
+
+use alloc::{format, string::ToString, vec, vec::Vec};
+
+use super::{Listed, Purpose, Refusals, SNAPSHOT_API, list, listed::unknown};
+use crate::{
+    gate::{content_of, name},
+    object::{Digest, ObjectRef, intent, uid},
+    operations::{data::Facts, ground::possible, refusal::Refusal},
+    plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},
+    wait::Wait,
+};
+
+/// The plan of a deletion by name. What retention keeps can be deleted so, also what never got ready, whose
+/// finalizer would hold its claim for ever.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn delete(target: &Target, facts: &Facts, wanted: &str) -> Result<Plan, Refusals> {
+    let mut against = possible(facts);
+    let listed = list(facts);
+    let found = listed.iter().find(|listed| listed.name == wanted);
+    match found {
+        None => against.push(unknown(target, facts, wanted)),
+        Some(found) => against.extend(found.used_by.clone().map(|by| Refusal::InUse {
+            name: wanted.to_string(),
+            by,
+        })),
+    }
+    let (Some(found), []) = (found, &against[..]) else {
+        return Err(Refusals(against));
+    };
+    Ok(Plan {
+        operation: "snapshot delete".to_string(),
+        target: target.clone(),
+        steps: deletion(target, facts, found),
+        loses: vec![Loss::Snapshot {
+            name: wanted.to_string(),
+        }],
+        notes: notes(found, &listed),
+        generated: Vec::new(),
+    })
+}
+
+/// What the reader may have overlooked.
+fn notes(found: &Listed, all: &[Listed]) -> Vec<alloc::string::String> {
+    let mut notes = Vec::new();
+    if let Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) =
+        found.purpose
+    {
+        notes.push(format!(
+            "it was taken as {}: perhaps the only copy of what was there then",
+            purpose.word()
+        ));
+    }
+    let others = all.iter().any(|other| {
+        other.ready && other.name != found.name && other.source_uid == found.source_uid
+    });
+    if found.ready && !others {
+        notes.push("no other ready snapshot is of this claim".to_string());
+    }
+    if found.kept {
+        notes.push("somebody asked to keep it".to_string());
+    }
+    notes
+}
+
+/// The steps that delete one snapshot as it was seen.
+pub(super) fn deletion(target: &Target, facts: &Facts, listed: &Listed) -> Vec<Step> {
+    let mut snapshots = facts.snapshots.iter().flatten();
+    let Some(live) = snapshots.find(|snapshot| name(snapshot) == listed.name) else {
+        return Vec::new();
+    };
+    let content =
+        content_of(live, &facts.contents).filter(|_| listed.policy == Some(Policy::Retain));
+    let stored = content.and_then(|content| {
+        let object = ObjectRef {
+            api_version: SNAPSHOT_API.to_string(),
+            kind: "VolumeSnapshotContent".to_string(),
+            namespace: None,
+            name: name(content).to_string(),
+        };
+        let uid = uid(content)?;
+        let reclaim = |policy| Effect::Reclaim {
+            object: object.clone(),
+            uid: uid.clone(),
+            policy,
+        };
+        let guard = Guard::Is { uid: uid.clone() };
+        Some(
+            Step::new(reclaim(Policy::Delete), guard, Wait::None)
+                .undo(reclaim(Policy::Retain))
+                .why("its class keeps what is stored; this deletion is meant"),
+        )
+    });
+    let uid = listed.uid.clone();
+    let guard = Guard::Unchanged {
+        uid: uid.clone(),
+        intent: Digest::of(&intent(live)),
+    };
+    let gone = Wait::Gone { uid: uid.clone() };
+    let act = Effect::Delete {
+        object: ObjectRef::namespaced(
+            SNAPSHOT_API,
+            "VolumeSnapshot",
+            &target.environment,
+            &listed.name,
+        ),
+        uid,
+        propagation: Propagation::Background,
+    };
+    stored
+        .into_iter()
+        .chain([Step::new(act, guard, gone)])
+        .collect()
+}

@@ -1,0 +1,216 @@
+//! Which snapshots are no longer kept: policy, facts and time → choice → plan → outcome. Counted for each
+//! incarnation of the claim, since a wipe begins a new one.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Listed, Purpose, Refusals, delete::deletion, list};
+use crate::{
+    journal::Journal,
+    operations::{data::Facts, ground::possible},
+    plan::{Effect, Loss, Plan, Step, Target},
+};
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How many of the newest, for each incarnation of the claim. One is kept in any case.
+    pub keep_last: usize,
+    /// Nothing younger goes.
+    pub older_than: SignedDuration,
+}
+
+/// What becomes of each snapshot, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Choice(pub Vec<(String, Fate)>);
+
+/// What becomes of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "fate")]
+pub enum Fate {
+    /// It goes.
+    Goes,
+    /// It stays: it is being deleted already.
+    Going,
+    /// It stays: it is needed now.
+    InUse {
+        /// What for.
+        by: String,
+    },
+    /// It stays: somebody asked for that.
+    Kept,
+    /// It stays until it is deleted by name: it guards a deletion or a finding.
+    Guards {
+        /// What it was taken for.
+        purpose: Purpose,
+    },
+    /// It stays: it is none of ours, or nobody knows of what.
+    NotOurs,
+    /// It stays: it is not finished.
+    NotReady,
+    /// It stays: it is one of the newest.
+    Newest,
+    /// It stays: it is not old enough.
+    Young,
+}
+
+/// What a carried-out choice came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Those that are gone.
+    pub gone: Vec<String>,
+    /// Those that should be gone and are not, with the cause.
+    pub failed: Vec<(String, String)>,
+}
+
+/// What the policy says of each snapshot.
+#[must_use]
+pub fn choose(policy: &Policy, listed: &[Listed], now: Timestamp) -> Choice {
+    let mut newest_first: Vec<&Listed> = listed.iter().collect();
+    newest_first.sort_by(|one, other| (other.created, &other.name).cmp(&(one.created, &one.name)));
+    let mut counts: Vec<(&Listed, usize)> = Vec::new();
+    let choice = newest_first.into_iter().map(|snapshot| {
+        let fate = reason_to_stay(snapshot).unwrap_or_else(|| {
+            let of_source =
+                |(other, _): &&mut (&Listed, usize)| other.source_uid == snapshot.source_uid;
+            let place = match counts.iter_mut().find(of_source) {
+                Some((_, count)) => {
+                    *count += 1;
+                    *count
+                }
+                None => {
+                    counts.push((snapshot, 1));
+                    1
+                }
+            };
+            by_age(policy, snapshot, place, now)
+        });
+        (snapshot.name.clone(), fate)
+    });
+    Choice(choice.collect())
+}
+
+/// Why a snapshot stays whatever the policy says.
+fn reason_to_stay(snapshot: &Listed) -> Option<Fate> {
+    if snapshot.going {
+        return Some(Fate::Going);
+    }
+    if let Some(by) = snapshot.used_by.clone() {
+        return Some(Fate::InUse { by });
+    }
+    if snapshot.kept {
+        return Some(Fate::Kept);
+    }
+    match snapshot.purpose {
+        Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) => {
+            return Some(Fate::Guards { purpose });
+        }
+        Some(Purpose::Manual | Purpose::Upgrade | Purpose::Temporary) => {}
+        None => return Some(Fate::NotOurs),
+    }
+    if snapshot.source_uid.is_none() {
+        return Some(Fate::NotOurs);
+    }
+    (!snapshot.ready).then_some(Fate::NotReady)
+}
+
+fn by_age(policy: &Policy, snapshot: &Listed, place: usize, now: Timestamp) -> Fate {
+    let is_old = snapshot
+        .created
+        .is_some_and(|created| now.duration_since(created) > policy.older_than);
+    if place <= policy.keep_last.max(1) {
+        Fate::Newest
+    } else if is_old {
+        Fate::Goes
+    } else {
+        Fate::Young
+    }
+}
+
+/// The plan that carries out a policy; it is empty when nothing goes.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn prune(
+    target: &Target,
+    facts: &Facts,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(Choice, Plan), Refusals> {
+    let against = possible(facts);
+    if !against.is_empty() {
+        return Err(Refusals(against));
+    }
+    let listed = list(facts);
+    let choice = choose(policy, &listed, now);
+    let going: Vec<&Listed> = listed
+        .iter()
+        .filter(|listed| choice.goes(&listed.name))
+        .collect();
+    let plan = Plan {
+        operation: "snapshot prune".to_string(),
+        target: target.clone(),
+        steps: going
+            .iter()
+            .flat_map(|listed| deletion(target, facts, listed))
+            .map(|step| match step.act {
+                // One that cannot be deleted does not keep the others.
+                Effect::Delete { .. } => step.soft(),
+                _ => step,
+            })
+            .collect(),
+        loses: going
+            .iter()
+            .map(|listed| Loss::Snapshot {
+                name: listed.name.clone(),
+            })
+            .collect(),
+        notes: Vec::new(),
+        generated: Vec::new(),
+    };
+    Ok((choice, plan))
+}
+
+impl Choice {
+    /// Whether this one goes.
+    #[must_use]
+    pub fn goes(&self, name: &str) -> bool {
+        self.0
+            .iter()
+            .any(|(one, fate)| one == name && *fate == Fate::Goes)
+    }
+}
+
+/// What a carried-out choice came to, by its journal.
+#[must_use]
+pub fn outcome(choice: &Choice, journal: &Journal) -> Outcome {
+    let steps = &journal.plan().steps;
+    let deletes = |step: &Step, name: &str| matches!(&step.act, Effect::Delete { object, .. } if object.name == name);
+    let mut outcome = Outcome::default();
+    for (name, _) in choice.0.iter().filter(|(_, fate)| *fate == Fate::Goes) {
+        let entry = journal.entries().iter().find(|entry| {
+            let step = steps.get(entry.step);
+            step.is_some_and(|step| deletes(step, name))
+        });
+        let failed = match entry {
+            Some(entry) if entry.note.is_none() && entry.ended.is_some() => None,
+            Some(entry) => Some(entry.note.clone().unwrap_or_default()),
+            None => Some(String::new()),
+        };
+        match failed {
+            None => outcome.gone.push(name.clone()),
+            Some(cause) if cause.is_empty() => outcome
+                .failed
+                .push((name.clone(), "it was not come to".to_string())),
+            Some(cause) => outcome.failed.push((name.clone(), cause)),
+        }
+    }
+    outcome
+}

@@ -1,0 +1,149 @@
+//! Taking a snapshot: of the running node as after a power failure, or with the node stopped.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use super::{Consistency, Purpose, Refusals, Taken, default_name, is_name};
+use crate::{
+    gate::name,
+    object::ObjectRef,
+    operations::{
+        data::{CLAIM, Facts, Options},
+        exchange::Exchange,
+        ground::{Ground, class, ground, possible},
+        refusal::Refusal,
+        snapshot::SNAPSHOT_API,
+    },
+    plan::{Loss, Plan, Policy, Step, Target},
+    wait::Wait,
+};
+
+/// How a snapshot is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Its name; otherwise it is made of the claim and the time.
+    pub name: Option<String>,
+    /// Stop the node for it.
+    pub fence: bool,
+    /// Do not wait until it can be restored.
+    pub no_wait: bool,
+    /// Keep it from retention.
+    pub keep: bool,
+}
+
+/// The plan of a snapshot.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn take(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+    wish: &Wish,
+) -> Result<Plan, Refusals> {
+    if wish.fence {
+        fenced(target, facts, options, wish)
+    } else {
+        plain(target, facts, options, wish)
+    }
+}
+
+fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Result<Plan, Refusals> {
+    let mut against = possible(facts);
+    against.extend(class(facts, options, Policy::Delete));
+    against.extend(name_trouble(facts, wish));
+    let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    let (Ok(ground), []) = (ground, &against[..]) else {
+        return Err(Refusals(against));
+    };
+    let until = if wish.no_wait {
+        Wait::None
+    } else {
+        Wait::SnapshotReady
+    };
+    let taken = taken(&ground, options, wish, Consistency::Crash);
+    let notes = vec![
+        "the node runs on: the snapshot is what a power failure would leave, which Restate is made to open".into(),
+        format!("deleting VolumeSnapshot {} deletes what is stored", taken.name),
+    ];
+    Ok(Plan {
+        operation: "snapshot".into(),
+        target: target.clone(),
+        steps: vec![taken.step(target, until)],
+        loses: Vec::new(),
+        notes,
+        generated: Vec::new(),
+    })
+}
+
+fn fenced(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+    wish: &Wish,
+) -> Result<Plan, Refusals> {
+    let mut against = Vec::new();
+    let exchange = Exchange::new("snapshot", target, facts, options, &mut against);
+    against.extend(name_trouble(facts, wish));
+    let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
+        return Err(Refusals(against));
+    };
+    let taken = taken(&ground, options, wish, Consistency::Fenced);
+    let object = ObjectRef::namespaced(
+        SNAPSHOT_API,
+        "VolumeSnapshot",
+        &target.environment,
+        &taken.name,
+    );
+    let mut steps = exchange.silence();
+    steps.push(exchange.stop());
+    steps.push(
+        taken
+            .step(target, Wait::SnapshotCut)
+            .why("its point in time is fixed; the storage may finish it while the node runs"),
+    );
+    steps.push(exchange.start());
+    steps.extend(exchange.resume());
+    steps.extend((!wish.no_wait).then(|| Step::watch(object, Wait::SnapshotReady)));
+    let loses = vec![Loss::Disruption {
+        what: "the node is stopped until the storage has fixed the snapshot's point in time".into(),
+    }];
+    Ok(exchange.plan(steps, loses, Vec::new()))
+}
+
+fn taken<'a>(
+    ground: &'a Ground,
+    options: &'a Options,
+    wish: &Wish,
+    consistency: Consistency,
+) -> Taken<'a> {
+    Taken {
+        name: wish_name(options, wish),
+        claim: &ground.claim.name,
+        uid: ground.claim_uid.clone(),
+        class: &options.delete_class,
+        purpose: Purpose::Manual,
+        consistency,
+        keep: wish.keep,
+    }
+}
+
+fn wish_name(options: &Options, wish: &Wish) -> String {
+    let given = wish.name.clone();
+    given.unwrap_or_else(|| default_name(CLAIM, options.now))
+}
+
+fn name_trouble(facts: &Facts, wish: &Wish) -> Option<Refusal> {
+    let given = wish.name.as_ref()?;
+    if !is_name(given) {
+        return Some(Refusal::Name {
+            name: given.clone(),
+        });
+    }
+    let mut snapshots = facts.snapshots.iter().flatten();
+    let exists = snapshots.any(|snapshot| name(snapshot) == given);
+    exists.then(|| Refusal::Exists {
+        kind: "VolumeSnapshot",
+        name: given.clone(),
+    })
+}
