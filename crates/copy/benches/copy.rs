@@ -3,6 +3,8 @@
 //! `fresh` is what Restate has after its first minutes: logs that are allocated and hardly written, tables and text.
 //! `tables` is an old database: what is in it does not pack.
 
+#![expect(clippy::expect_used, reason = "a bench fails by panicking")]
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
@@ -98,7 +100,7 @@ fn tar(bencher: Bencher<'_, '_>, kind: &str) {
     bencher.counter(BytesCount::new(SIZE)).bench_local(|| {
         let _ = fs::remove_dir_all(&to);
         fs::create_dir(&to).expect("made");
-        let pack = Command::new("tar")
+        let mut pack = Command::new("tar")
             .args(["cf", "-", "."])
             .current_dir(&from)
             .stdout(Stdio::piped())
@@ -107,9 +109,10 @@ fn tar(bencher: Bencher<'_, '_>, kind: &str) {
         let unpacked = Command::new("tar")
             .args(["xf", "-"])
             .current_dir(&to)
-            .stdin(pack.stdout.expect("piped"))
+            .stdin(pack.stdout.take().expect("piped"))
             .status();
         assert!(unpacked.expect("tar").success());
+        assert!(pack.wait().expect("tar").success());
     });
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::path::{InvalidPath, RelativePath};
+use crate::path::RelativePath;
 use crate::wire::Tag;
 
 /// Something that the operating system did not do.
@@ -162,13 +162,10 @@ impl Problem {
             Self::Rejected(_) => {
                 "Do not repeat this before you know what runs in the pod: its program is another version, or not ours"
             }
-            Self::Sender(_) => {
-                "Mend that, then run the same command again: it fetches only what is missing"
-            }
             Self::Full(_) => {
                 "Make room, then run the same command again: it fetches only what is missing"
             }
-            Self::Failed(_) => {
+            Self::Sender(_) | Self::Failed(_) => {
                 "Mend that, then run the same command again: it fetches only what is missing"
             }
         }
@@ -228,12 +225,6 @@ impl Rejected {
     }
 }
 
-impl From<InvalidPath> for Rejected {
-    fn from(invalid: InvalidPath) -> Self {
-        Self::Document(serde::de::Error::custom(invalid))
-    }
-}
-
 /// A number of bytes for a person.
 struct Bytes(u64);
 
@@ -243,7 +234,7 @@ impl fmt::Display for Bytes {
         match UNITS.iter().find(|(_, bits)| self.0 >> bits > 0) {
             None => write!(out, "{} bytes", self.0),
             Some((unit, bits)) => {
-                let tenths = u128::from(self.0) * 10 >> bits;
+                let tenths = (u128::from(self.0) * 10) >> bits;
                 write!(out, "{}.{} {unit}", tenths / 10, tenths % 10)
             }
         }

@@ -13,8 +13,7 @@ use crate::wire::Tag;
 /// The most that a frame holds, unpacked. What a reader keeps in memory is about twice that.
 pub(crate) const CHUNK: usize = 1 << 20;
 
-/// zstd's fastest usual level: a stream within a cluster is as fast as it is packed. Level 3 took twice as long to
-/// save a tenth (benches/copy.rs).
+/// zstd's fastest usual level: most of a database is packed already, and any level packs the rest.
 const LEVEL: i32 = 1;
 
 /// Says what follows, to a person too. Another layout is another number.

@@ -11,8 +11,8 @@ use crate::error::{Failed, Rejected};
 use crate::path::RelativePath;
 use crate::wire::{Contents, Hash};
 
-/// About a gigabyte of names. A database has thousands of files.
-const MOST: usize = 4_000_000;
+/// What fits into memory. A database has thousands of files.
+const MOST: usize = 1_000_000;
 
 /// A list of entries in which every path is below the destination: sorted, each once, and each in a directory that
 /// is listed too, so that none goes through a symbolic link.

@@ -91,10 +91,9 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
     fn fetch(&mut self, to: impl Write, from: impl Read) -> Result<Copied, Problem> {
         let mut inventory = Inventory::take(&self.destination.partial)?;
         let offered = offer(&inventory, to);
-        let mut frames = match Reader::begin(from, DIRECTORY).map_err(broken)? {
-            Some(frames) => frames,
+        let Some(mut frames) = Reader::begin(from, DIRECTORY).map_err(broken)? else {
             // Whoever did not listen has nothing to say either.
-            None => return Err(offered.err().map_or(Problem::Cut, Problem::Connection)),
+            return Err(offered.err().map_or(Problem::Cut, Problem::Connection));
         };
         let manifest = read_manifest(&mut frames)?;
         self.at.total = manifest.bytes;

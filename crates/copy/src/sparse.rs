@@ -28,7 +28,7 @@ pub(crate) enum Piece<'a> {
 /// A hole is told in parts, so that whoever follows sees that something goes on: hashing this takes about 50 ms.
 const PART: u64 = 64 << 20;
 
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// Reads a file once from its beginning, and hashes it.
 pub(crate) struct Walk<'a> {

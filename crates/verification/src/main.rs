@@ -22,8 +22,10 @@ async fn main() -> ExitCode {
         run(arguments.command).await
     } else {
         tokio::select! {
-            result = run(arguments.command) => result,
+            // Listens before anything begins.
+            biased;
             () = terminated() => return ExitCode::from(SIGTERM_EXIT),
+            result = run(arguments.command) => result,
         }
     };
     match result {
