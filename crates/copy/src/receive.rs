@@ -102,7 +102,7 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
         let record = self.record(manifest.clone(), HashMap::new(), None);
         record.save(&self.destination.record)?;
 
-        let mut hashes = HashMap::new();
+        let mut ends = HashMap::new();
         let mut bytes = 0;
         let mut short = Vec::new();
         for (path, size) in manifest.files() {
@@ -113,11 +113,11 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
             }
             if let Some(end) = received {
                 bytes += end.size;
-                hashes.insert(path.clone(), end);
+                ends.insert(path.clone(), end);
             }
         }
         let (changes, end) = read_end(&mut frames)?;
-        let files = hashes.len() as u64;
+        let files = ends.len() as u64;
         let received = End {
             files,
             bytes,
@@ -132,7 +132,7 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
         }
 
         let special = manifest.special();
-        let record = self.record(manifest, hashes, Some(changes));
+        let record = self.record(manifest, ends, Some(changes));
         let directory = self.destination.path.clone();
         finish::finish(self.destination, &record)?;
         Ok(Copied {
