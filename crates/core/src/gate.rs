@@ -38,6 +38,50 @@ pub struct Gate {
     pub source: Option<Source>,
 }
 
+/// What must be true of a volume that no claim holds any more before its data go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The volume's incarnation.
+    pub volume: Uid,
+    /// The incarnation of the claim that had it.
+    pub claim: Uid,
+    /// What the storage calls it.
+    pub handle: String,
+    /// The snapshot that holds what is on it; `None` only when somebody consented to lose the only copy.
+    pub snapshot: Option<ObjectRef>,
+    /// The incarnation of the snapshot that the plan itself made. The journal fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Uid>,
+}
+
+impl Release {
+    /// The first doubt, if there is one. Reads the volume as the object, and [`Sight::snapshots`] and
+    /// [`Sight::contents`].
+    #[must_use]
+    pub fn doubt(&self, sight: &Sight) -> Option<String> {
+        let Some(volume) = &sight.object else {
+            return Some("it was deleted meanwhile".to_string());
+        };
+        if uid(volume).as_ref() != Some(&self.volume)
+            || text(volume, "/spec/claimRef/uid") != self.claim.0
+        {
+            return Some("it belongs to another claim".to_string());
+        }
+        let phase = text(volume, "/status/phase");
+        if phase != "Released" {
+            return Some(format!("it is {phase}, and not given up by its claim"));
+        }
+        let doubt = copy_doubt(
+            self.snapshot.as_ref()?,
+            self.made.as_ref(),
+            &self.handle,
+            sight,
+        )?;
+        Some(format!("{doubt}: what it holds is kept"))
+    }
+}
+
 /// A snapshot that is to be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,21 +149,7 @@ impl Gate {
 
     fn snapshot_doubt(&self, sight: &Sight) -> Option<String> {
         let planned = self.snapshot.as_ref()?;
-        let doubt = |what: &str| Some(format!("the snapshot {} {what}", planned.name));
-        let Some(made) = &self.made else {
-            return doubt("was not made by this plan");
-        };
-        let content = match stored(&planned.name, made, sight) {
-            Ok(content) => content,
-            Err(what) => return doubt(what),
-        };
-        if text(content, "/spec/source/volumeHandle") != self.handle {
-            return doubt("is of another volume");
-        }
-        if text(content, "/spec/deletionPolicy") != "Retain" {
-            return doubt("would be deleted with its namespace: its deletion policy is not Retain");
-        }
-        None
+        copy_doubt(planned, self.made.as_ref(), &self.handle, sight)
     }
 
     fn source_doubt(&self, sight: &Sight) -> Option<String> {
@@ -147,6 +177,30 @@ impl Gate {
                 )
             })
     }
+}
+
+/// Whether a snapshot is not the kept copy of a volume that a plan made.
+fn copy_doubt(
+    planned: &ObjectRef,
+    made: Option<&Uid>,
+    handle: &str,
+    sight: &Sight,
+) -> Option<String> {
+    let doubt = |what: &str| Some(format!("the snapshot {} {what}", planned.name));
+    let Some(made) = made else {
+        return doubt("was not made by this plan");
+    };
+    let content = match stored(&planned.name, made, sight) {
+        Ok(content) => content,
+        Err(what) => return doubt(what),
+    };
+    if text(content, "/spec/source/volumeHandle") != handle {
+        return doubt("is of another volume");
+    }
+    if text(content, "/spec/deletionPolicy") != "Retain" {
+        return doubt("would be deleted with its namespace: its deletion policy is not Retain");
+    }
+    None
 }
 
 /// The content of a snapshot that can be restored, or why it cannot.
@@ -205,3 +259,6 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 pub(crate) fn name(object: &Value) -> &str {
     text(object, "/metadata/name")
 }
+
+#[cfg(test)]
+mod tests;

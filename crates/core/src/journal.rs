@@ -15,7 +15,7 @@ use crate::{
     approval::{Approved, By},
     object::{Uid, uid},
     plan::{Effect, Guard, Plan, Step},
-    wait::{Sight, Standing},
+    wait::{Sight, Standing, Wait},
 };
 
 mod admission;
@@ -73,6 +73,9 @@ pub struct Entry {
     /// When what it waited for held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// The Jobs that existed when it began, for [`Wait::FirstSuccess`]: clocks differ, incarnations do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    known: Vec<Uid>,
     /// The StatefulSet's generation when it had stopped: the fence has held as long as it is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
@@ -229,7 +232,10 @@ impl Journal {
             // What the plan itself made may be gone already.
             let nothing_to_do = step.act.is_watch()
                 || step.guard == Guard::None && is_done(&step.act, &step.guard, sight);
-            self.entries.push(Entry::new(index, now));
+            self.entries.push(Entry {
+                known: known(&step, sight),
+                ..Entry::new(index, now)
+            });
             if !nothing_to_do {
                 return Next::Do(step.act);
             }
@@ -244,21 +250,21 @@ impl Journal {
         };
         if entry.acted.is_none() {
             // The driver died in between, and perhaps the answer was lost after the effect was done.
-            match moved(&step.guard, sight) {
-                None => return Next::Do(step.act.clone()),
-                Some(_) if is_done(&step.act, &step.guard, sight) => {
-                    entry.acted = Some(now);
-                    entry.uid = sight.object.as_ref().and_then(uid);
-                }
-                Some(moved) => {
-                    return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
-                }
+            if is_done(&step.act, &step.guard, sight) {
+                entry.acted = Some(now);
+                entry.uid = sight.object.as_ref().and_then(uid);
+            } else if let Some(moved) = moved(&step.guard, sight) {
+                return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
+            } else {
+                return Next::Do(step.act.clone());
             }
         }
         if let Some(moved) = entry.lost(step, sight) {
+            // Whoever goes on makes it again.
+            self.entries.pop();
             return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
         }
-        let standing = step.until.assess(sight, entry.since());
+        let standing = step.until.assess(&entry.news(step, sight), entry.since());
         let given_up = match standing {
             Standing::Holds => {
                 return self.end(sight, now);
@@ -386,6 +392,14 @@ impl Reason {
     }
 }
 
+fn known(step: &Step, sight: &Sight) -> Vec<Uid> {
+    if step.until == Wait::FirstSuccess {
+        sight.jobs.iter().filter_map(uid).collect()
+    } else {
+        Vec::new()
+    }
+}
+
 fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
         FORMAT => Ok(FORMAT),
@@ -403,6 +417,7 @@ impl Entry {
             acted: None,
             uid: None,
             ended: None,
+            known: Vec::new(),
             generation: None,
             undone: false,
             note: None,

@@ -10,3 +10,6 @@ pub mod restore;
 pub mod snapshot;
 mod suspension;
 pub mod wipe;
+
+#[cfg(test)]
+mod tests;

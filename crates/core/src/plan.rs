@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     change::Change,
-    gate::Gate,
+    gate::{Gate, Release},
     object::{Digest, ObjectRef, Uid},
     wait::Wait,
 };
@@ -270,17 +270,17 @@ pub enum Guard {
         /// Digest of [`crate::object::intent`].
         intent: Digest,
     },
-    /// It is this incarnation of a `PersistentVolume`, and belongs to this claim.
-    Volume {
+    /// It is this incarnation of a `PersistentVolume`, and this claim has it.
+    Bound {
         /// The volume's incarnation.
         uid: Uid,
         /// The claim's incarnation.
         claim: Uid,
-        /// Whether the claim still has it; otherwise the claim is gone and the volume was kept.
-        bound: bool,
     },
     /// It is a claim that may be deleted: its data are safe.
     Gate(Gate),
+    /// It is the volume of a claim that is gone, and what it holds is safe elsewhere.
+    Release(Release),
 }
 
 /// How far a step has been tried without doing it.

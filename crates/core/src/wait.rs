@@ -35,7 +35,8 @@ pub enum Wait {
     RolledOut,
     /// A Job that has succeeded.
     Complete,
-    /// A CronJob of which a Job that was created after the step began has succeeded.
+    /// A CronJob of which a Job that was made after the step began has succeeded. The journal leaves out the
+    /// others, which prove nothing.
     FirstSuccess,
     /// The incarnation is gone.
     Gone {
@@ -151,7 +152,7 @@ impl Wait {
     #[must_use]
     pub fn patience(&self) -> Option<SignedDuration> {
         match self {
-            Self::SnapshotReady | Self::SnapshotCut => None,
+            Self::SnapshotReady | Self::SnapshotCut | Self::Ended => None,
             Self::Drained => Some(SignedDuration::from_mins(10)),
             Self::Verified => Some(SignedDuration::from_mins(30)),
             _ => Some(SignedDuration::from_mins(4)),

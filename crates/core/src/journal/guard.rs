@@ -21,10 +21,11 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
     let met = object.and_then(uid);
     let same = match guard {
         Guard::None | Guard::Absent => true,
-        Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Volume { uid, .. } => {
+        Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Bound { uid, .. } => {
             met.as_ref() == Some(uid)
         }
         Guard::Gate(gate) => met.as_ref() == Some(&gate.claim),
+        Guard::Release(release) => met.as_ref() == Some(&release.volume),
     };
     match (effect, object) {
         (Effect::Delete { uid, .. }, object) => {
@@ -62,10 +63,10 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
     let met = sight.object.as_ref().and_then(uid);
     match (guard, &sight.object) {
         (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
-        (Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Volume { .. }, None) => {
+        (Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Bound { .. }, None) => {
             Some("it was deleted meanwhile".to_string())
         }
-        (Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Volume { uid, .. }, Some(_))
+        (Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Bound { uid, .. }, Some(_))
             if met.as_ref() != Some(uid) =>
         {
             Some(format!(
@@ -81,24 +82,23 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
         ) if Digest::of(&intent(object)) != *planned => {
             Some("somebody changed it meanwhile".to_string())
         }
-        (Guard::Volume { claim, bound, .. }, Some(volume)) => volume_moved(volume, claim, *bound),
+        (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),
         (Guard::Gate(gate), _) => gate.doubt(sight),
+        (Guard::Release(release), _) => release.doubt(sight),
         (Guard::None, _)
         | (Guard::Absent, None)
         | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
     }
 }
 
-fn volume_moved(volume: &Value, claim: &Uid, bound: bool) -> Option<String> {
+fn not_bound(volume: &Value, claim: &Uid) -> Option<String> {
     let phase = text(volume, "/status/phase");
     if text(volume, "/spec/claimRef/uid") != claim.0 {
         Some("it belongs to another claim".to_string())
-    } else if bound && phase != "Bound" {
+    } else if phase != "Bound" {
         Some(format!(
             "its claim is gone, and it is {phase}: what it holds would be lost"
         ))
-    } else if !bound && phase != "Released" {
-        Some(format!("it is {phase}, and not given up by its claim"))
     } else {
         None
     }

@@ -1,11 +1,12 @@
 //! How long a step may take: as long as it gets somewhere and does not look bad.
 
-use alloc::{format, string::String};
+use alloc::{borrow::Cow, format, string::String};
 
 use jiff::Timestamp;
 
 use super::{Entry, guard::moved};
 use crate::{
+    object::uid,
     plan::{Effect, Guard, Step},
     wait::{Sight, Wait},
 };
@@ -24,6 +25,17 @@ impl Entry {
             return None;
         }
         moved(&Guard::Is { uid: made }, sight)
+    }
+
+    /// What was seen, without what proves nothing: Jobs that existed when the step began.
+    pub(super) fn news<'a>(&self, step: &Step, sight: &'a Sight) -> Cow<'a, Sight> {
+        if step.until != Wait::FirstSuccess {
+            return Cow::Borrowed(sight);
+        }
+        let mut news = sight.clone();
+        news.jobs
+            .retain(|job| uid(job).is_none_or(|uid| !self.known.contains(&uid)));
+        Cow::Owned(news)
     }
 
     /// A bad state counts after it has held for a while: until then it may pass.

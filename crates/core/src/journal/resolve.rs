@@ -41,12 +41,17 @@ impl Journal {
             Effect::Create { object } => self.name_owners(object),
             _ => {}
         }
-        if let Guard::Gate(gate) = &mut step.guard {
-            gate.made = gate
-                .snapshot
-                .as_ref()
-                .and_then(|snapshot| self.made(snapshot));
-            gate.generation = self.generation(&gate.set);
+        let made = |snapshot: &Option<ObjectRef>| self.made(snapshot.as_ref()?);
+        match &mut step.guard {
+            Guard::Gate(gate) => {
+                gate.made = gate.made.take().or_else(|| made(&gate.snapshot));
+                gate.generation = gate.generation.or_else(|| self.generation(&gate.set));
+            }
+            // One that is taken over from another journal knows it already.
+            Guard::Release(release) => {
+                release.made = release.made.take().or_else(|| made(&release.snapshot));
+            }
+            _ => {}
         }
         Some(step)
     }

@@ -77,6 +77,10 @@ impl Journal {
     pub(super) fn go_on(&mut self, now: Timestamp) {
         if self.point_of_no_return().is_some() {
             self.stopped = None;
+            // What was taken back there is made again.
+            if self.entries.last().is_some_and(|entry| entry.undone) {
+                self.entries.pop();
+            }
         }
         if let Some(entry) = self.entries.last_mut() {
             entry.resumed = Some(now);

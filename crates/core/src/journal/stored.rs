@@ -11,19 +11,26 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Journal, State};
-use crate::{approval::By, gate::text, operations::deploy::ENVIRONMENT_LABEL, plan::Target};
+use crate::{
+    approval::By, gate::text, object::Digest, operations::deploy::ENVIRONMENT_LABEL, plan::Target,
+};
 
 /// The ConfigMap that holds the journal of the last operation on data.
 pub const JOURNAL: &str = "longrun-journal";
 
 /// A journal and which of its drivers writes it. Every write compares and swaps: the object must be the
 /// version that was read, and its epoch must be the driver's own.
+///
+/// A driver writes before each effect and each undo, then looks again and asks [`Journal::next`] again, and
+/// only then does what is asked for once more: between a look and a deletion there is no other request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// Counts the drivers, over all journals of the environment.
     pub epoch: u64,
     /// What is written.
     pub journal: Journal,
+    /// The plan's digest: what was approved.
+    plan: Digest,
 }
 
 /// Why a journal is not taken over, or not written any more. Nothing was changed.
@@ -85,12 +92,20 @@ pub enum NotTaken {
     },
 }
 
+fn epoch(config_map: &Value) -> Result<u64, NotTaken> {
+    let epoch = text(config_map, "/data/epoch");
+    epoch.parse().map_err(|_| NotTaken::Unreadable {
+        cause: "its epoch is not a number".to_string(),
+    })
+}
+
 impl Stored {
     /// A new journal over the last one, which must be finished or superseded.
     #[must_use]
     pub fn begin(journal: Journal, last: Option<&Self>) -> Self {
         Self {
             epoch: last.map_or(0, |last| last.epoch) + 1,
+            plan: journal.plan.digest(),
             journal,
         }
     }
@@ -101,17 +116,20 @@ impl Stored {
     /// When it is not what this program wrote: the plan must still be the one that was approved.
     pub fn read(config_map: &Value) -> Result<Self, NotTaken> {
         let unreadable = |cause: String| NotTaken::Unreadable { cause };
-        let epoch = text(config_map, "/data/epoch")
-            .parse()
-            .map_err(|_| unreadable("its epoch is not a number".to_string()))?;
+        let epoch = epoch(config_map)?;
         let journal: Journal = serde_json::from_str(text(config_map, "/data/journal"))
             .map_err(|error| unreadable(error.to_string()))?;
-        if journal.plan.digest().to_string() != text(config_map, "/data/plan") {
+        let plan = journal.plan.digest();
+        if plan.to_string() != text(config_map, "/data/plan") {
             return Err(unreadable(
                 "its plan is not the one that was approved".to_string(),
             ));
         }
-        Ok(Self { epoch, journal })
+        Ok(Self {
+            epoch,
+            journal,
+            plan,
+        })
     }
 
     /// The ConfigMap, without the version that a write must meet.
@@ -131,7 +149,7 @@ impl Stored {
             },
             "data": {
                 "epoch": self.epoch.to_string(),
-                "plan": self.journal.plan.digest().to_string(),
+                "plan": self.plan,
                 "journal": json!(self.journal).to_string(),
             },
         })
@@ -146,14 +164,11 @@ impl Stored {
         let Some(present) = present else {
             return Ok(());
         };
-        let present = Self::read(present)?;
-        if present.epoch == self.epoch {
+        let (found, ours) = (epoch(present)?, self.epoch);
+        if found == ours {
             Ok(())
         } else {
-            Err(NotTaken::Overtaken {
-                found: present.epoch,
-                ours: self.epoch,
-            })
+            Err(NotTaken::Overtaken { found, ours })
         }
     }
 

@@ -19,6 +19,8 @@ use crate::{
     wait::Wait,
 };
 
+mod stored;
+
 fn place(name: &str) -> ObjectRef {
     ObjectRef::namespaced("batch/v1", "CronJob", "restate", name)
 }

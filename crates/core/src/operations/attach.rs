@@ -79,6 +79,7 @@ pub fn plan(
         against.push(Refusal::Name { name });
     }
     against.extend(attached(target, facts, &wish.snapshot));
+    against.extend(in_the_way(facts, &wish.snapshot));
     let like = facts.claim.as_ref().or_else(|| template(options));
     let (Ok(snapshot), Some(like), []) = (snapshot, like, &against[..]) else {
         return Err(Refusals(against));
@@ -147,6 +148,17 @@ fn attached(target: &Target, facts: &Facts, snapshot: &str) -> Option<Refusal> {
         name: snapshot.to_string(),
         by: by.unwrap_or("somebody").to_string(),
         environment: target.environment.clone(),
+    })
+}
+
+/// The claim of the attachment has the snapshot's name, unless a claim has it that is no attachment.
+fn in_the_way(facts: &Facts, snapshot: &str) -> Option<Refusal> {
+    let claim = facts.claims.iter().find(|claim| name(claim) == snapshot)?;
+    let labels = claim.pointer("/metadata/labels");
+    let is_ours = labels.is_some_and(|labels| labels.get(ATTACH_LABEL).is_some());
+    (!is_ours).then(|| Refusal::Exists {
+        kind: "PersistentVolumeClaim",
+        name: snapshot.to_string(),
     })
 }
 

@@ -32,6 +32,10 @@ pub const CONSISTENCY_LABEL: &str = "longrun/consistency";
 /// On a snapshot: `true` keeps it from retention.
 pub const KEEP_LABEL: &str = "longrun/keep";
 
+/// On Jobs and claims that an operation makes and deletes again; the value is the operation. The next one
+/// clears away what a killed one left.
+pub const TEMPORARY_LABEL: &str = "longrun/temporary";
+
 /// On the guardian of an attachment, its claim and its pod: the snapshot's name.
 pub const ATTACH_LABEL: &str = "longrun/attach";
 

@@ -29,9 +29,11 @@ use crate::{
 mod keep;
 mod leftovers;
 mod reader;
+mod reap;
 
 pub(super) use keep::{restored_claim, size, template};
 pub(super) use leftovers::{Leftovers, close};
+pub(super) use reap::{is_temporary, reap};
 
 /// An operation that stops the node for a while.
 pub(super) struct Exchange<'a> {
@@ -256,14 +258,13 @@ impl<'a> Exchange<'a> {
         if self.admission == Admission::Supersedes
             && let Some(stored) = &self.facts.stored
         {
-            let left = Leftovers::of(&stored.journal);
-            steps.splice(0..0, left.first);
-            steps.extend(left.last);
+            steps.extend(Leftovers::of(&stored.journal).last);
             notes.push(format!(
                 "the {} that is not finished is closed, and what it left is cleared away",
                 stored.journal.plan().operation
             ));
         }
+        steps.splice(0..0, reap(self.target, self.facts));
         if let Some((_, _, live)) = self.test()
             && self.is_test_suspended()
         {

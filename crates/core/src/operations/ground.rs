@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::{
     data::{CLAIM, Facts, NODE, Options},
+    exchange::is_temporary,
     refusal::Refusal,
 };
 use crate::{
-    gate::{is_going, name, text},
+    gate::{is_going, is_ready, name, text},
     journal::{Admission, admit},
     object::{ObjectRef, Uid, uid},
     plan::{Policy, Target},
@@ -103,15 +104,12 @@ pub(super) fn node(target: &Target, facts: &Facts) -> Result<Node, Refusal> {
     }
 }
 
-/// Pods that mount the claim, and are neither the node's nor an unfinished operation's own: stopping the
-/// node does not end them.
+/// Pods that mount the claim, and are neither the node's nor what an operation left: stopping the node does
+/// not end them.
 pub(super) fn strangers(facts: &Facts) -> Option<Refusal> {
     let set = facts.set.as_ref().and_then(uid);
-    let made = facts.stored.iter().flat_map(|stored| {
-        let entries = stored.journal.entries().iter();
-        entries.filter_map(|entry| entry.uid.as_ref())
-    });
-    let ours: Vec<&Uid> = set.iter().chain(made).collect();
+    let temporary = facts.jobs.iter().filter(|job| is_temporary(job));
+    let ours: Vec<Uid> = set.into_iter().chain(temporary.filter_map(uid)).collect();
     let is_ours = |pod: &&Value| {
         let owners = pod.pointer("/metadata/ownerReferences");
         let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
@@ -125,6 +123,22 @@ pub(super) fn strangers(facts: &Facts) -> Option<Refusal> {
         .collect();
     let claim = CLAIM.to_string();
     (!pods.is_empty()).then_some(Refusal::Mounted { claim, pods })
+}
+
+/// A snapshot of the claim that is not ready: its finalizer would hold the deletion of the claim, and the
+/// storage may be busy with it for hours.
+pub(super) fn hanging(facts: &Facts) -> Option<Refusal> {
+    let of_claim =
+        |snapshot: &&Value| text(snapshot, "/spec/source/persistentVolumeClaimName") == CLAIM;
+    let mut snapshots = facts.snapshots.iter().flatten().filter(of_claim);
+    let snapshot = snapshots.find(|snapshot| !is_ready(snapshot))?;
+    Some(Refusal::Hanging {
+        name: name(snapshot).to_string(),
+        cause: match text(snapshot, "/status/error/message") {
+            "" => "the storage has not finished it".to_string(),
+            error => error.to_string(),
+        },
+    })
 }
 
 /// What a class that is used has to be like.

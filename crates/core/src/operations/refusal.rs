@@ -76,6 +76,13 @@ pub enum Refusal {
         /// Which pods.
         pods: Vec<String>,
     },
+    /// A snapshot of the claim that is not ready would hold its deletion.
+    Hanging {
+        /// Which snapshot.
+        name: String,
+        /// Why it is not ready, as far as is known.
+        cause: String,
+    },
     /// There is no such snapshot.
     UnknownSnapshot {
         /// Which one was asked for.
@@ -222,6 +229,10 @@ impl Refusal {
                 f,
                 "there is no VolumeSnapshot {name} in {environment} ({})",
                 listed("there are", known)
+            ),
+            Self::Hanging { name, cause } => write!(
+                f,
+                "the snapshot {name} of the claim is not ready ({cause}) and would hold its deletion: wait until it is, or delete it by name"
             ),
             Self::OtherSource { name, of, expected } => write!(
                 f,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     data::{CLAIM, Facts, Options},
     exchange::{Exchange, restored_claim, size, template},
-    ground::{Ground, ground},
+    ground::{Ground, ground, hanging},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
 };
@@ -47,6 +47,7 @@ pub fn plan(
             .map_err(|refusals| against.extend(refusals)),
         _ => Ok(None),
     };
+    against.extend(facts.claim.as_ref().and_then(|_| hanging(facts)));
     let like = facts.claim.as_ref().or_else(|| template(options));
     if let (Ok(source), Some(like)) = (&source, like) {
         against.extend(too_large(snapshot, source, like));
@@ -69,7 +70,7 @@ pub fn plan(
     steps.extend(exchange.resume());
     steps.extend(exchange.prove());
     if let Some(ground) = &ground {
-        steps.extend(exchange.release_volume(ground));
+        steps.extend(exchange.release_volume(ground, true));
         steps.push(exchange.forget_rehearsal());
     }
     let loses = ground.iter().map(|ground| Loss::Database {

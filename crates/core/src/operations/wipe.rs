@@ -5,7 +5,7 @@ use alloc::{format, string::ToString, vec, vec::Vec};
 use super::{
     data::{Facts, Options},
     exchange::Exchange,
-    ground::{Ground, ground},
+    ground::{Ground, ground, hanging},
     refusal::Refusals,
     snapshot::Purpose,
 };
@@ -35,6 +35,7 @@ pub fn plan(
     let mut against = Vec::new();
     let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
     let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    against.extend(hanging(facts));
     let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
         return Err(Refusals(against));
     };
@@ -55,7 +56,7 @@ pub fn plan(
     steps.extend(exchange.register());
     steps.extend(exchange.resume());
     steps.extend(exchange.prove());
-    steps.extend(exchange.release_volume(&ground));
+    steps.extend(exchange.release_volume(&ground, is_kept));
     steps.extend(is_kept.then(|| exchange.forget_rehearsal()));
 
     let claim = ground.claim_uid.clone();

@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Sight, Standing, condition, count, not_yet, pods};
@@ -34,17 +34,13 @@ pub(super) fn verified(job: &Value, sight: &Sight, began: Timestamp) -> Standing
     }
 }
 
-/// Jobs made before the step began prove nothing about what was just deployed, and those that an
-/// operation interrupted prove nothing at all.
+/// The Jobs are those that were made after the step began. Those that an operation interrupted prove
+/// nothing.
 pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -> Standing {
-    // Kubernetes writes whole seconds.
-    let since = began
-        .saturating_sub(SignedDuration::from_secs(1))
-        .unwrap_or(began);
     let mut fresh: Vec<&Value> = sight
         .jobs
         .iter()
-        .filter(|job| created(job) >= Some(since) && !is_interrupted(job))
+        .filter(|job| !is_interrupted(job))
         .collect();
     // The oldest first: each minute brings another one that has not got far.
     fresh.sort_by_key(|job| (created(job), name(job)));

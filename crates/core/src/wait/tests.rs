@@ -184,16 +184,17 @@ fn a_warning_counts_until_it_is_outdated() {
 }
 
 #[test]
-fn only_tests_that_began_after_the_step_prove_something() {
+fn the_first_test_that_succeeds_is_enough() {
     let cron_job = json!({"kind": "CronJob", "spec": {}});
     let jobs = |jobs: Vec<Value>| Sight {
         jobs,
         ..of(cron_job.clone())
     };
-    let old = condition("Complete", "True", "2026-01-05T09:59:00Z", "1");
+    let mut interrupted = condition("Complete", "True", "2026-01-05T10:00:00Z", "1");
+    interrupted["metadata"]["labels"] = json!({"longrun/interrupted": "wipe"});
     let stuck = condition("Complete", "False", "2026-01-05T10:01:00Z", "2");
     let next = condition("Complete", "False", "2026-01-05T10:02:00Z", "3");
-    let mut failing = jobs(vec![old.clone()]);
+    let mut failing = jobs(vec![interrupted.clone()]);
     let mut of_old = pod("p", "", BEGAN, &waiting("ImagePullBackOff"));
     of_old["metadata"]["ownerReferences"] = json!([{"uid": "1"}]);
     failing.pods = vec![of_old.clone()];
@@ -202,8 +203,8 @@ fn only_tests_that_began_after_the_step_prove_something() {
     fresh.pods = vec![of_old];
     let sights = vec![
         jobs(vec![]),
-        jobs(vec![old.clone()]),
-        jobs(vec![next, stuck, old]),
+        jobs(vec![interrupted.clone()]),
+        jobs(vec![next, stuck, interrupted]),
         jobs(vec![condition(
             "Failed",
             "True",

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::Exchange;
 use crate::{
-    gate::{Gate, Source, text},
+    gate::{Gate, Release, Source, text},
     object::{ObjectRef, bytes},
     operations::{
-        data::{CLAIM, NODE, Options},
+        data::{CLAIM, NODE, Options, TEMPORARY_LABEL},
+        deploy::ENVIRONMENT_LABEL,
         ground::Ground,
         snapshot::{Consistency, Purpose, SNAPSHOT_API, Taken},
     },
@@ -26,10 +27,9 @@ impl Exchange<'_> {
             uid: ground.volume_uid.clone(),
             policy,
         };
-        let guard = Guard::Volume {
+        let guard = Guard::Bound {
             uid: ground.volume_uid.clone(),
             claim: ground.claim_uid.clone(),
-            bound: true,
         };
         (ground.policy == Policy::Delete).then(|| {
             Step::new(reclaim(Policy::Retain), guard, Wait::None)
@@ -39,20 +39,26 @@ impl Exchange<'_> {
     }
 
     /// The volume of the deleted claim goes.
-    pub(in crate::operations) fn release_volume(&self, ground: &Ground) -> Option<Step> {
+    pub(in crate::operations) fn release_volume(
+        &self,
+        ground: &Ground,
+        is_kept: bool,
+    ) -> Option<Step> {
         let act = Effect::Reclaim {
             object: ground.volume.clone(),
             uid: ground.volume_uid.clone(),
             policy: Policy::Delete,
         };
-        let guard = Guard::Volume {
-            uid: ground.volume_uid.clone(),
+        let release = Release {
+            volume: ground.volume_uid.clone(),
             claim: ground.claim_uid.clone(),
-            bound: false,
+            handle: ground.handle.clone(),
+            snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
+            made: None,
         };
         let uid = ground.volume_uid.clone();
         (ground.policy == Policy::Delete).then(|| {
-            Step::new(act, guard, Wait::Gone { uid })
+            Step::new(act, Guard::Release(release), Wait::Gone { uid })
                 .soft()
                 .why("the snapshot holds what was on it, and the new database runs")
         })
@@ -116,7 +122,12 @@ impl Exchange<'_> {
     /// Reads the snapshot and compares it with what it is of.
     pub(in crate::operations) fn verify(&self, ground: &Ground, live: &Value) -> Vec<Step> {
         let name = format!("{}-check", self.stamp);
-        let claim = restored_claim(self.target_namespace(), &name, &self.stamp, live);
+        let mut claim = restored_claim(self.target_namespace(), &name, &self.stamp, live);
+        claim["metadata"]["labels"] = json!({
+            "app.kubernetes.io/managed-by": "longrun",
+            ENVIRONMENT_LABEL: self.target.environment,
+            TEMPORARY_LABEL: self.operation,
+        });
         let claim_object = ObjectRef::namespaced(
             "v1",
             "PersistentVolumeClaim",
@@ -167,11 +178,11 @@ impl Exchange<'_> {
         Step::new(act, Guard::None, Wait::None)
     }
 
-    /// The point of no return. `snapshot` is `None` only when somebody says so.
+    /// The point of no return.
     pub(in crate::operations) fn delete_claim(
         &self,
         ground: &Ground,
-        snapshot: bool,
+        is_kept: bool,
         source: Option<Source>,
     ) -> Step {
         let gate = Gate {
@@ -179,7 +190,7 @@ impl Exchange<'_> {
             handle: ground.handle.clone(),
             set: self.node.set.clone(),
             generation: None,
-            snapshot: snapshot.then(|| self.snapshot(&self.stamp)),
+            snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
             made: None,
             source,
         };

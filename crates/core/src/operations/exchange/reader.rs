@@ -1,17 +1,18 @@
 //! Jobs that read volumes: to know that a snapshot holds what it should, its metadata are not enough. One
 //! can be ready and empty.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use serde_json::{Map, Value, json};
 
 use super::Exchange;
-use crate::operations::deploy::ENVIRONMENT_LABEL;
+use crate::operations::{data::TEMPORARY_LABEL, deploy::ENVIRONMENT_LABEL};
 
-/// The program in the image of the workload. With an original it succeeds when the copy holds the same files
-/// of the same sizes and the same `.cluster-marker` of Restate, or nothing as well. Alone, a copy must hold
-/// a marker and files beside it. What it says last is the reason of a failure.
-const PROGRAM: [&str; 2] = ["/usr/local/bin/verification", "compare"];
+/// The programs in the image of the workload; the last thing that they say is the reason of a failure.
+/// `verification compare /original /copy` succeeds when both volumes hold the same files of the same sizes
+/// and the same `.cluster-marker` of Restate, or when both are empty. `verification examine /copy` succeeds
+/// when the volume holds a marker and files beside it. `lost+found` belongs to the file system.
+const PROGRAM: &str = "/usr/local/bin/verification";
 
 /// Where the volumes are mounted, read-only.
 const COPY: &str = "/copy";
@@ -30,13 +31,14 @@ const NODE_ONLY: [&str; 6] = [
 impl Exchange<'_> {
     /// A Job that compares a copy with its original, or judges the copy alone.
     pub(super) fn reader(&self, name: &str, copy: &str, original: Option<&str>) -> Value {
-        let volumes = [Some((copy, COPY)), original.map(|claim| (claim, ORIGINAL))];
-        let volumes: Vec<(&str, &str)> = volumes.into_iter().flatten().collect();
+        let original = original.map(|claim| (claim, ORIGINAL));
+        let volumes: Vec<(&str, &str)> = original.into_iter().chain([(copy, COPY)]).collect();
         let labels = json!({
             "app.kubernetes.io/name": "compare",
             "app.kubernetes.io/component": "compare",
             "app.kubernetes.io/managed-by": "longrun",
             ENVIRONMENT_LABEL: self.target.environment,
+            TEMPORARY_LABEL: self.operation,
         });
         let mut pod = self.pod();
         pod.insert("restartPolicy".into(), json!("Never"));
@@ -69,10 +71,12 @@ impl Exchange<'_> {
     }
 
     fn container(&self, volumes: &[(&str, &str)]) -> Value {
-        let arguments: Vec<String> = volumes
-            .iter()
-            .map(|(_, path)| format!("--{}={path}", path.trim_start_matches('/')))
-            .collect();
+        let verb = if volumes.len() > 1 {
+            "compare"
+        } else {
+            "examine"
+        };
+        let paths: Vec<&str> = volumes.iter().map(|(_, path)| *path).collect();
         let mounts: Vec<Value> = volumes
             .iter()
             .map(|(_, path)| {
@@ -88,8 +92,8 @@ impl Exchange<'_> {
             "name": "compare",
             "image": self.options.verification_image,
             "imagePullPolicy": "IfNotPresent",
-            "command": PROGRAM,
-            "args": arguments,
+            "command": [PROGRAM, verb],
+            "args": paths,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": node,
             "resources": {

@@ -15,13 +15,11 @@ use longrun_core::{
 };
 use serde_json::json;
 
+use super::Wish;
 use crate::{
     random::Random,
-    wish::Wish,
     world::{NAMESPACE, World, reference},
 };
-
-mod people;
 
 /// How one run of the program ended.
 #[derive(Debug, PartialEq)]
@@ -46,8 +44,10 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) fn new(seed: u64) -> Self {
+        let mut world = World::new();
+        world.storage.calm = true;
         Self {
-            world: World::new(),
+            world,
             random: Random::new(seed),
             calm: false,
             planned: BTreeMap::new(),
@@ -74,7 +74,7 @@ impl Schedule {
             .objects
             .iter()
             .filter_map(|(place, object)| {
-                Some((place.clone(), (uid(object)?, Digest::of(&intent(object)))))
+                Some(((**place).clone(), (uid(object)?, Digest::of(&intent(object)))))
             })
             .collect();
         let facts = self.world.observe(&wish.objects(), self.calm);
@@ -138,8 +138,7 @@ impl Schedule {
         for _ in 0..2000 {
             let sight = journal
                 .current()
-                .and_then(|step| step.act.object())
-                .map(|place| self.world.sight(&place))
+                .map(|step| self.world.look(&step))
                 .unwrap_or_default();
             match journal.next(&sight, self.world.now) {
                 Next::Do(effect) => {
@@ -236,7 +235,7 @@ impl Schedule {
         }
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         self.world.tick(&mut self.random);
     }
 }

@@ -2,13 +2,14 @@
 
 use longrun_core::{
     object::uid,
+    operations::data::TEST,
     operations::deploy::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL},
     plan::Propagation,
 };
 use serde_json::{Value, json};
 
 use super::Schedule;
-use crate::world::{NAMESPACE, reference};
+use crate::world::{NAMESPACE, PERSON, reference};
 
 impl Schedule {
     /// Time passes, and other people use the cluster as well.
@@ -54,10 +55,13 @@ impl Schedule {
                     self.world.create(object, FIELD_MANAGER);
                 }
             }
-            8 => self.world.suspend(true, "kubectl-patch"),
+            8 => self
+                .world
+                .suspend(&reference("CronJob", TEST), true, PERSON),
             9 => {
                 self.world.overridden = true;
-                self.world.suspend(false, "kubectl-patch");
+                self.world
+                    .suspend(&reference("CronJob", TEST), false, PERSON);
             }
             _ => {}
         }

@@ -31,6 +31,14 @@ impl Wish {
         }
     }
 
+    /// What never changes, with every kind of CronJob.
+    pub(crate) fn with_chaos() -> Self {
+        Self {
+            chaos: true,
+            ..Self::new()
+        }
+    }
+
     pub(crate) fn change(&mut self, random: &mut Random) {
         match random.below(6) {
             0 => self.service = format!("service:{}", random.below(4)),
@@ -69,7 +77,7 @@ impl Wish {
             object("CronJob", name, json!({"spec": {"jobTemplate": job}}))
         };
         let node = pod("restate", &format!("restate:1.{}.0-abc", self.node));
-        let claim = json!([{"metadata": {"name": "target"},
+        let claim = json!([{"metadata": {"name": "storage"},
             "spec": {"resources": {"requests": {"storage": format!("{}Gi", self.storage)}}}}]);
         let service = pod("service", &self.service);
         let mut objects = vec![
@@ -83,7 +91,7 @@ impl Wish {
             object(
                 "StatefulSet",
                 "restate",
-                json!({"spec": {"replicas": 1, "template": node, "volumeClaimTemplates": claim}}),
+                json!({"spec": {"template": node, "volumeClaimTemplates": claim}}),
             ),
             object("Namespace", NAMESPACE, json!({})),
         ];

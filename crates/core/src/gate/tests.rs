@@ -1,0 +1,146 @@
+//! Each doubt by itself keeps a claim and a volume.
+
+use alloc::{string::String, vec::Vec};
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::*;
+
+fn snapshot() -> Value {
+    json!({"metadata": {"name": "kept", "uid": "s"},
+        "spec": {"source": {"persistentVolumeClaimName": "claim"}},
+        "status": {"readyToUse": true, "boundVolumeSnapshotContentName": "content"}})
+}
+
+fn content() -> Value {
+    json!({"metadata": {"name": "content"},
+        "spec": {"deletionPolicy": "Retain", "source": {"volumeHandle": "vol"},
+            "volumeSnapshotRef": {"uid": "s"}},
+        "status": {"readyToUse": true}})
+}
+
+fn volume(phase: &str) -> Value {
+    json!({"metadata": {"name": "pv", "uid": "v"}, "status": {"phase": phase},
+        "spec": {"csi": {"volumeHandle": "vol"}, "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"uid": "c"}}})
+}
+
+fn sight() -> Sight {
+    Sight {
+        object: Some(json!({"metadata": {"name": "claim", "uid": "c"}})),
+        volume: Some(volume("Bound")),
+        set: Some(json!({"metadata": {"generation": 3}, "spec": {"replicas": 0}})),
+        snapshots: [snapshot()].into(),
+        contents: [content()].into(),
+        ..Sight::default()
+    }
+}
+
+fn kept() -> ObjectRef {
+    ObjectRef::namespaced("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "restate", "kept")
+}
+
+fn gate() -> Gate {
+    Gate {
+        claim: Uid("c".into()),
+        handle: "vol".into(),
+        set: ObjectRef::namespaced("apps/v1", "StatefulSet", "restate", "restate"),
+        generation: Some(3),
+        snapshot: Some(kept()),
+        made: Some(Uid("s".into())),
+        source: None,
+    }
+}
+
+/// The one doubt that a twist raises.
+fn doubt(twist: impl FnOnce(&mut Gate, &mut Sight)) -> String {
+    let (mut gate, mut sight) = (gate(), sight());
+    twist(&mut gate, &mut sight);
+    gate.doubt(&sight).unwrap_or_else(|| "none".into())
+}
+
+#[test]
+fn a_claim_goes_when_there_is_no_doubt_at_all() {
+    let doubts = [
+        doubt(|_, _| {}),
+        doubt(|_, sight| sight.object = None),
+        doubt(|gate, _| gate.claim = Uid("other".into())),
+        doubt(|_, sight| sight.volume = None),
+        doubt(|_, sight| sight.volume.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")),
+        doubt(|_, sight| {
+            sight.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2");
+        }),
+        doubt(|_, sight| {
+            sight.volume.as_mut().unwrap()["spec"]["persistentVolumeReclaimPolicy"] =
+                json!("Delete");
+        }),
+        doubt(|_, sight| sight.set = None),
+        doubt(|_, sight| sight.set.as_mut().unwrap()["spec"]["replicas"] = json!(1)),
+        doubt(|_, sight| sight.set.as_mut().unwrap()["metadata"]["generation"] = json!(5)),
+        doubt(|gate, _| gate.generation = None),
+        doubt(|_, sight| sight.mounts.push(json!({"metadata": {"name": "debug"}}))),
+        doubt(|_, sight| sight.snapshots.clear()),
+        doubt(|gate, _| gate.made = None),
+        doubt(|_, sight| sight.snapshots[0]["metadata"]["uid"] = json!("other")),
+        doubt(|_, sight| sight.snapshots[0]["metadata"]["deletionTimestamp"] = json!("now")),
+        doubt(|_, sight| sight.snapshots[0]["status"]["readyToUse"] = json!(false)),
+        doubt(|_, sight| sight.contents.clear()),
+        doubt(|_, sight| sight.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = json!("o")),
+        doubt(|_, sight| sight.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")),
+        doubt(|_, sight| sight.contents[0]["spec"]["deletionPolicy"] = json!("Delete")),
+        doubt(|_, sight| sight.contents[0]["status"]["readyToUse"] = json!(false)),
+        doubt(|_, sight| {
+            let mut other = snapshot();
+            other["metadata"]["name"] = json!("unready");
+            other["status"]["readyToUse"] = json!(false);
+            sight.snapshots.push(other);
+        }),
+        doubt(|gate, _| {
+            let (name, uid) = ("source".into(), Uid("x".into()));
+            gate.source = Some(Source { name, uid });
+        }),
+    ];
+    assert_snapshot!(doubts.join("\n"), @"");
+}
+
+#[test]
+fn without_a_snapshot_the_rest_of_the_gate_stands() {
+    let forsaken = |gate: &mut Gate, sight: &mut Sight| {
+        gate.snapshot = None;
+        sight.snapshots.clear();
+    };
+    assert_eq!(doubt(forsaken), "none");
+    let mounted = doubt(|gate, sight| {
+        forsaken(gate, sight);
+        sight.mounts.push(json!({"metadata": {"name": "debug"}}));
+    });
+    assert_eq!(mounted, "it is mounted by debug");
+}
+
+#[test]
+fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
+    let release = Release {
+        volume: Uid("v".into()),
+        claim: Uid("c".into()),
+        handle: "vol".into(),
+        snapshot: Some(kept()),
+        made: Some(Uid("s".into())),
+    };
+    let seen = |phase: &str, snapshots: Vec<Value>| Sight {
+        object: Some(volume(phase)),
+        snapshots,
+        contents: [content()].into(),
+        ..Sight::default()
+    };
+    let doubts: Vec<String> = [
+        seen("Released", [snapshot()].into()),
+        seen("Bound", [snapshot()].into()),
+        seen("Released", Vec::new()),
+        Sight::default(),
+    ]
+    .iter()
+    .map(|sight| release.doubt(sight).unwrap_or_else(|| "none".into()))
+    .collect();
+    assert_snapshot!(doubts.join("\n"), @"");
+}

@@ -1,0 +1,280 @@
+//! A journal that outlives its driver: who may go on with it, who may take it back, and what others see.
+
+use super::*;
+use crate::plan::{Loss, Propagation};
+
+fn object_of(kind: &str, name: &str, uid: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": kind,
+        "metadata": {"name": name, "namespace": "restate", "uid": uid}})
+}
+
+fn place_of(kind: &str, name: &str) -> ObjectRef {
+    ObjectRef::namespaced("v1", kind, "restate", name)
+}
+
+/// Makes something that it deletes again.
+fn temporary() -> Vec<Step> {
+    let mut object = object_of("Pod", "p", "");
+    object["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("uid");
+    let discard = Effect::Discard {
+        object: place_of("Pod", "p"),
+        propagation: Propagation::Foreground,
+    };
+    let create = Step::new(Effect::Create { object }, Guard::Absent, Wait::None);
+    vec![
+        create.undo(discard.clone()),
+        Step::new(discard, Guard::None, Wait::None),
+    ]
+}
+
+fn stop() -> Step {
+    let scale = |replicas| Effect::Scale {
+        object: place_of("StatefulSet", "restate"),
+        replicas,
+    };
+    let guard = Guard::Is {
+        uid: Uid("1".into()),
+    };
+    Step::new(scale(0), guard, Wait::None).undo(scale(1))
+}
+
+fn next(journal: &mut Journal, object: Option<Value>, second: i64) -> String {
+    match journal.next(&sight(object), at(second)) {
+        Next::Do(effect) => format!("do {}", json!(effect)["effect"]),
+        Next::Undo(effect) => format!("undo: {effect}"),
+        Next::Stop(reason) => format!("stop: {reason}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn target() -> Target {
+    journal(vec![]).plan().target.clone()
+}
+
+fn stored(steps: Vec<Step>) -> Stored {
+    Stored::begin(journal(steps), None)
+}
+
+/// The first steps are done, the last one perhaps.
+fn begun(steps: Vec<Step>, seen: &[Option<Value>]) -> Stored {
+    let mut stored = stored(steps);
+    for (second, object) in (0..).zip(seen) {
+        if let Next::Do(_) = stored.journal.next(&sight(object.clone()), at(second)) {
+            stored.journal.acted(Some(Uid("made".into())), at(second));
+        }
+    }
+    stored
+}
+
+#[test]
+fn what_a_plan_made_is_deleted_and_nothing_else_of_that_name() {
+    let mut first = journal(temporary());
+    assert_eq!(next(&mut first, None, 0), "do \"create\"");
+    first.acted(Some(Uid("made".into())), at(0));
+    assert_eq!(next(&mut first, None, 1), "Look");
+    let Some(Step {
+        act: Effect::Delete { uid, .. },
+        until: Wait::Gone { .. },
+        ..
+    }) = first.current()
+    else {
+        panic!("{:?}", first.current())
+    };
+    assert_eq!(uid, Uid("made".into()));
+    let mut other = first.clone();
+    let made = Some(object_of("Pod", "p", "made"));
+    assert_eq!(next(&mut first, made, 2), "do \"delete\"");
+    // Somebody deleted it, and made another one.
+    assert_eq!(next(&mut other, Some(object_of("Pod", "p", "else")), 2), "Look");
+    assert_eq!(next(&mut other, None, 3), "Done");
+}
+
+#[test]
+fn an_owner_that_the_plan_makes_is_named_when_it_exists() {
+    let owned = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s",
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p"}]}});
+    let mut steps = temporary();
+    steps[1] = Step::new(Effect::Create { object: owned }, Guard::Absent, Wait::None);
+    let stored = begun(steps, &[None, None]);
+    let Some(Effect::Create { object }) = stored.journal.current().map(|step| step.act) else {
+        panic!("{:?}", stored.journal.current())
+    };
+    assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], "made");
+}
+
+#[test]
+fn a_soft_step_that_fails_is_noted() {
+    let mut journal = journal(vec![update("a").soft(), suspend("b")]);
+    let elsewhere = Some(object("a", "2", false));
+    assert_eq!(next(&mut journal, elsewhere, 0), "Look");
+    let live = Some(object("b", "1", false));
+    assert_eq!(next(&mut journal, live, 1), "do \"suspend\"");
+    journal.acted(None, at(1));
+    let notes: Vec<String> = journal
+        .notes()
+        .iter()
+        .map(|(effect, note)| format!("{effect}: {note}"))
+        .collect();
+    assert_snapshot!(notes.join("\n"), @"update CronJob a: it was recreated meanwhile: the plan was for UID 1, it is 2");
+}
+
+#[test]
+fn what_was_asked_for_and_perhaps_done_is_looked_at_before_anything_is_taken_back() {
+    let scaled = |replicas: u64| {
+        let mut set = object_of("StatefulSet", "restate", "1");
+        set["spec"] = json!({"replicas": replicas});
+        Some(set)
+    };
+    for (met, then) in [(0, "undo: start StatefulSet restate"), (1, "stop")] {
+        let mut killed = stored(vec![stop(), suspend("a")]);
+        assert_eq!(next(&mut killed.journal, scaled(1), 0), "do \"scale\"");
+        let mut aborted = killed.abort(&target(), "asked for").unwrap().journal;
+        assert_eq!(next(&mut aborted, scaled(met), 9), "Look");
+        let said = next(&mut aborted, scaled(met), 9);
+        assert!(said.starts_with(then), "{said}");
+    }
+}
+
+#[test]
+fn an_undo_is_not_done_to_something_else() {
+    let mut killed = begun(vec![stop(), watch(Wait::Complete)], &[None, None]);
+    killed.journal.interrupt("Ctrl-C".into());
+    let live = object_of("StatefulSet", "restate", "1");
+    let mut begun = begun(vec![stop(), watch(Wait::Complete)], &[Some(live), None]);
+    begun.journal.interrupt("Ctrl-C".into());
+    let other = Some(object_of("StatefulSet", "restate", "2"));
+    assert_eq!(next(&mut begun.journal, other, 9), "Look");
+    assert!(next(&mut begun.journal, None, 9).starts_with("stop"));
+    assert_eq!(begun.journal.notes().len(), 1);
+    assert_eq!(begun.journal.state(), State::TakenBack);
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut written = begun(vec![suspend("a"), delete("a")], &[
+        Some(object("a", "1", false)),
+        None,
+    ]);
+    written.journal.interrupt("Ctrl-C".into());
+    let config_map = written.manifest();
+    assert_eq!(Stored::read(&config_map).unwrap(), written);
+
+    let mut edited = config_map.clone();
+    let plan = edited["data"]["journal"].as_str().unwrap();
+    edited["data"]["journal"] = json!(plan.replace("\"name\":\"a\"", "\"name\":\"b\""));
+    assert_snapshot!(Stored::read(&edited).unwrap_err(), @"ConfigMap longrun-journal cannot be read: its plan is not the one that was approved; it is the record of an operation on the database: look at it before you delete it");
+}
+
+#[test]
+fn a_driver_that_was_overtaken_writes_nothing() {
+    let first = begun(vec![suspend("a"), delete("a")], &[Some(object("a", "1", false))]);
+    assert_eq!(first.may_replace(None), Ok(()));
+    assert_eq!(first.may_replace(Some(&first.manifest())), Ok(()));
+    let second = first.clone().resume(&target(), at(9)).unwrap();
+    let overtaken = first.may_replace(Some(&second.manifest())).unwrap_err();
+    assert_snapshot!(overtaken, @"another driver took the journal over (epoch 2, ours was 1): this one has stopped");
+    let by = json!(second.resume(&target(), at(9)).unwrap().journal.by());
+    assert_eq!(by, json!({"by": "resumed", "consent": {"by": "piped", "digest": null}}));
+    let again = Stored::begin(journal(vec![]), Some(&first));
+    assert_eq!(again.epoch, 2);
+}
+
+#[test]
+fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
+    let live = || Some(object("a", "1", false));
+    let gone = delete("a");
+    let past = begun(vec![suspend("a"), gone, suspend("b")], &[live(), None, live(), None]);
+    assert_eq!(past.journal.state(), State::PastReturn);
+    let done = begun(vec![suspend("a")], &[live(), None]);
+    let mut elsewhere = target();
+    elsewhere.kube_system = Uid("other".into());
+    let refusals = [
+        past.clone().abort(&target(), "asked for").unwrap_err(),
+        past.clone().resume(&elsewhere, at(9)).unwrap_err(),
+        done.resume(&target(), at(9)).unwrap_err(),
+        past.superseded("deploy").resume(&target(), at(9)).unwrap_err(),
+    ];
+    let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    assert_snapshot!(lines.join("\n"), @"");
+    assert!(admit("wipe", Some(&past)).is_err());
+    assert_eq!(admit("deploy", Some(&past)), Ok(Admission::Supersedes));
+    assert_eq!(admit("wipe", Some(&past.superseded("deploy"))), Ok(Admission::Free));
+}
+
+#[test]
+fn beyond_the_point_of_no_return_another_driver_tries_again() {
+    let live = || Some(object("a", "1", false));
+    let steps = vec![delete("a"), watch(Wait::Complete)];
+    let mut past = begun(steps, &[live(), None]);
+    let failed = json!({"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "bad"}]}});
+    assert!(next(&mut past.journal, Some(failed), 3).starts_with("stop"));
+    assert!(next(&mut past.journal, Some(json!({})), 4).starts_with("stop"));
+    let mut resumed = past.resume(&target(), at(9)).unwrap().journal;
+    assert!(next(&mut resumed, Some(json!({})), 9).starts_with("Wait"));
+}
+
+#[test]
+fn the_checklist_says_what_is_done_and_what_is_next() {
+    let live = Some(object("a", "1", false));
+    let mut stored = begun(vec![suspend("a").why("silence"), stop(), update("b")], &[live, None]);
+    stored.journal.plan.loses.push(Loss::Database {
+        claim: Uid("c".into()),
+    });
+    let checklist = stored.journal.checklist();
+    let mut lines: Vec<String> = checklist
+        .items
+        .iter()
+        .map(|item| format!("{:?} {} ({}) {:?} {:?}", item.mark, item.step, item.why,
+            item.began.map(Timestamp::as_second), item.ended.map(Timestamp::as_second)))
+        .collect();
+    lines.push(format!("{}; next: {}", checklist.state, checklist.next.unwrap()));
+    assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn running_tests_have_their_time_and_no_more() {
+    let running = |count: usize| Sight {
+        jobs: (0..count)
+            .map(|index| json!({"metadata": {"name": format!("test-{index}"), "namespace": "restate"}}))
+            .collect(),
+        ..Sight::default()
+    };
+    let ends = |seen: &Sight| {
+        let mut journal = journal(vec![watch(Wait::Ended)]);
+        (0..2000).find(|second| matches!(journal.next(seen, at(*second)), Next::Look))
+    };
+    assert_eq!(ends(&running(0)), Some(0));
+    assert_eq!(ends(&running(2)), Some(300));
+}
+
+#[test]
+fn only_tests_that_began_after_the_step_prove_something_whatever_the_clocks_say() {
+    let job = |uid: &str| json!({"metadata": {"name": "test-1", "uid": uid,
+            "creationTimestamp": "2030-01-01T00:00:00Z"},
+        "status": {"conditions": [{"type": "Complete", "status": "True"}]}});
+    let seen = |jobs: Vec<Value>| Sight {
+        object: Some(json!({"kind": "CronJob"})),
+        jobs,
+        ..Sight::default()
+    };
+    let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
+    let waits = |next: Next| matches!(next, Next::Wait { .. });
+    assert!(waits(journal.next(&seen(vec![job("old")]), at(0))));
+    assert!(waits(journal.next(&seen(vec![job("old")]), at(60))));
+    let next = journal.next(&seen(vec![job("old"), job("new")]), at(61));
+    assert_eq!(next, Next::Look);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_it_wait_longer() {
+    let mut journal = journal(vec![watch(Wait::Complete)]);
+    assert!(next(&mut journal, Some(json!({})), 10_000).starts_with("Wait"));
+    let given_up = (0..1000).find(|second| {
+        let seen = sight(Some(json!({})));
+        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+    });
+    assert_eq!(given_up, Some(240));
+}

@@ -1,0 +1,45 @@
+//! What a killed operation left, whatever became of its journal.
+
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::{
+    gate::{is_going, name},
+    object::{ObjectRef, uid},
+    operations::data::{CLAIM, Facts, TEMPORARY_LABEL},
+    plan::{Effect, Guard, Propagation, Step, Target},
+    wait::Wait,
+};
+
+/// Deletes Jobs first: their pods hold the claims.
+pub(in crate::operations) fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
+    let jobs = facts.jobs.iter().map(|job| (job, "batch/v1", "Job"));
+    let claims = facts
+        .claims
+        .iter()
+        .map(|claim| (claim, "v1", "PersistentVolumeClaim"));
+    jobs.chain(claims)
+        .filter(|(object, _, _)| is_temporary(object) && !is_going(object))
+        .filter_map(|(object, version, kind)| {
+            let uid = uid(object)?;
+            let object = ObjectRef::namespaced(version, kind, &target.environment, name(object));
+            let gone = Wait::Gone { uid: uid.clone() };
+            let propagation = Propagation::Foreground;
+            let act = Effect::Delete {
+                object,
+                uid,
+                propagation,
+            };
+            let step = Step::new(act, Guard::None, gone);
+            Some(step.soft().why("left by an operation that was killed"))
+        })
+        .collect()
+}
+
+/// Whether an operation made it to delete it again. The database is never that, whatever labels it has.
+pub(in crate::operations) fn is_temporary(object: &Value) -> bool {
+    let labels = object.pointer("/metadata/labels");
+    let is_labelled = labels.is_some_and(|labels| labels.get(TEMPORARY_LABEL).is_some());
+    is_labelled && name(object) != CLAIM
+}

@@ -1,0 +1,159 @@
+//! Wipe and restore, step by step.
+
+use super::*;
+use crate::{
+    operations::{
+        restore,
+        wipe::{self, Copy},
+    },
+    plan::{Effect, Guard},
+};
+
+fn wiped(facts: &Facts) -> String {
+    story(wipe::plan(&target(), facts, &options(), Copy::Verified))
+}
+
+fn restored(facts: &Facts) -> String {
+    story(restore::plan(&target(), facts, &options(), "kept"))
+}
+
+fn step_of(plan: &Plan, act: &str) -> Step {
+    let step = plan.steps.iter().find(|step| step.act.to_string() == act);
+    step.unwrap().clone()
+}
+
+#[test]
+fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
+    assert_snapshot!(wiped(&facts()), @"");
+}
+
+#[test]
+fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts() {
+    assert_snapshot!(restored(&facts()), @"");
+}
+
+#[test]
+fn without_a_database_a_restore_loses_nothing() {
+    let mut empty = facts();
+    empty.claim = None;
+    empty.volume = None;
+    empty.mounts.clear();
+    let absent = restored(&empty);
+    empty.claim = Some(claim("Pending"));
+    let pending = restored(&empty);
+    assert_snapshot!(absent, @"");
+    assert_eq!(
+        pending,
+        absent.replacen(
+            "create PersistentVolumeClaim",
+            "delete PersistentVolumeClaim storage-restate-0 until Gone\ncreate PersistentVolumeClaim",
+            1
+        )
+    );
+}
+
+#[test]
+fn the_only_copy_goes_only_by_another_flag() {
+    let plan = wipe::plan(&target(), &facts(), &options(), Copy::None);
+    assert_snapshot!(story(plan), @"");
+}
+
+#[test]
+fn what_a_person_suspended_stays_so_and_one_job_checks() {
+    let mut paused = facts();
+    paused.cron_jobs = [
+        cron_job("chaos", Some("longrun-operations")),
+        cron_job("test", Some("kubectl-patch")),
+        json!({"metadata": {"name": "backup", "uid": "b"}, "spec": {}}),
+    ]
+    .into();
+    let plan = wipe::plan(&target(), &paused, &options(), Copy::Verified).unwrap();
+    let of_cron_jobs = |step: &&Step| {
+        let object = step.act.object();
+        object.is_some_and(|object| object.kind == "CronJob" || object.name.starts_with("test-"))
+    };
+    let steps: String = plan.steps.iter().filter(of_cron_jobs).map(line).collect();
+    assert_snapshot!(steps, @"");
+    let Effect::Create { object } = step_of(&plan, "create Job test-29460120").act else {
+        unreachable!()
+    };
+    assert_snapshot!(serde_json::to_string_pretty(&object).unwrap(), @"");
+    assert_eq!(plan.notes.len(), 3);
+}
+
+#[test]
+fn what_a_killed_operation_left_goes_first() {
+    let mut left = facts();
+    let labels = json!({"longrun/temporary": "wipe"});
+    left.jobs.push(
+        json!({"metadata": {"name": "old-check", "uid": "j", "labels": labels}}),
+    );
+    left.claims.push(
+        json!({"metadata": {"name": "old-check", "uid": "c", "labels": labels}}),
+    );
+    left.mounts.push(
+        json!({"metadata": {"name": "old-check-x", "ownerReferences": [{"uid": "j"}]}}),
+    );
+    // The database is nobody's to clear away, whatever label it has.
+    left.claims[0]["metadata"]["labels"] = labels;
+    let story = wiped(&left);
+    let first: Vec<&str> = story.lines().take(3).collect();
+    assert_snapshot!(first.join("\n"), @"");
+}
+
+#[test]
+fn time_does_not_change_what_is_approved_and_the_world_does() {
+    let digest = |facts: &Facts, options: &Options| {
+        let plan = restore::plan(&target(), facts, options, "kept").unwrap();
+        plan.digest().to_string()
+    };
+    let mut later = options();
+    later.now = "2026-01-05T11:30:07Z".parse().unwrap();
+    let seen = digest(&facts(), &options());
+    assert_eq!(seen, digest(&facts(), &later));
+    let twists: [fn(&mut Facts); 5] = [
+        |facts| facts.claim.as_mut().unwrap()["metadata"]["uid"] = json!("claim-2"),
+        |facts| facts.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2"),
+        |facts| facts.snapshots.as_mut().unwrap()[0]["metadata"]["uid"] = json!("kept-2"),
+        |facts| facts.cron_jobs[0]["metadata"]["uid"] = json!("chaos-2"),
+        |facts| facts.set.as_mut().unwrap()["metadata"]["uid"] = json!("set-2"),
+    ];
+    for (index, twist) in twists.into_iter().enumerate() {
+        let mut moved = facts();
+        twist(&mut moved);
+        // A content names its snapshot.
+        let uid = moved.snapshots.as_ref().unwrap()[0]["metadata"]["uid"].clone();
+        moved.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = uid;
+        assert_ne!(seen, digest(&moved, &options()), "twist {index}");
+    }
+}
+
+#[test]
+fn the_reader_runs_as_the_node_does_and_writes_nothing() {
+    let plan = wipe::plan(&target(), &facts(), &options(), Copy::Verified).unwrap();
+    let Effect::Create { object } =
+        step_of(&plan, "create Job storage-restate-0-20260105-100000-check").act
+    else {
+        unreachable!()
+    };
+    assert_snapshot!(serde_json::to_string_pretty(&object["spec"]).unwrap(), @"");
+}
+
+#[test]
+fn a_volume_that_is_kept_anyway_is_not_ours_to_release() {
+    let mut kept = facts();
+    kept.volume.as_mut().unwrap()["spec"]["persistentVolumeReclaimPolicy"] = json!("Retain");
+    assert!(!wiped(&kept).contains("PersistentVolume pvc-1"));
+}
+
+#[test]
+fn the_claim_is_deleted_behind_the_gate() {
+    let plan = restore::plan(&target(), &facts(), &options(), "kept").unwrap();
+    let step = step_of(&plan, "delete PersistentVolumeClaim storage-restate-0");
+    let Guard::Gate(gate) = step.guard else {
+        unreachable!()
+    };
+    assert_eq!(gate.handle, "vol-1");
+    assert_eq!(gate.snapshot.unwrap().name, "storage-restate-0-20260105-100000");
+    assert_eq!(gate.source.unwrap().uid, Uid("kept-1".to_string()));
+}

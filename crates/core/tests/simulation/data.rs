@@ -1,0 +1,140 @@
+//! Operations on data against the model cluster: the driver dies before and after any request, answers are
+//! lost, clocks step, snapshots fail in every way, people delete and start things.
+
+use std::sync::OnceLock;
+
+use longrun_core::{
+    journal::State,
+    operations::{data::CLAIM, deploy::OPERATIONS_MANAGER},
+};
+
+use crate::{
+    deploy::Wish,
+    random::Random,
+    world::{World, is_going, number, reference, text},
+};
+
+mod people;
+mod program;
+mod run;
+
+use program::{Operation, Program};
+use run::End;
+
+/// Schedules that failed once, with what they found.
+pub(crate) const ONCE_FAILED: &[(u64, &str)] = &[];
+
+/// Plays one schedule; the first thing that must not be, if it was.
+pub(crate) fn play(seed: u64) -> Result<(), String> {
+    let mut program = Program::new(deployed().clone(), Random::new(seed));
+    for _ in 0..1 + program.random.below(3) {
+        let operation = program.choose();
+        program.run(&operation);
+        program.meanwhile();
+        for _ in 0..program.random.below(3) {
+            program.go_on();
+            program.meanwhile();
+        }
+    }
+    converge(&mut program);
+    match program.world.violation {
+        None => Ok(()),
+        Some(violation) => Err(format!(
+            "seed {seed}: {violation}\n{}",
+            program.world.story.join("\n")
+        )),
+    }
+}
+
+/// An environment in which everything runs.
+fn deployed() -> &'static World {
+    static DEPLOYED: OnceLock<World> = OnceLock::new();
+    DEPLOYED.get_or_init(|| {
+        let mut program = Program::new(World::new(), Random::new(0));
+        program.calm();
+        assert_eq!(program.run(&Operation::Deploy), End::Done);
+        for _ in 0..20 {
+            program.tick();
+        }
+        assert_eq!(program.run(&Operation::Deploy), End::NothingToDo);
+        program.world.story.clear();
+        program.world
+    })
+}
+
+/// The world stands still: what is not finished is finished, one way or another, and a last wipe goes
+/// through.
+fn converge(program: &mut Program) {
+    program.calm();
+    for _ in 0..4 {
+        if program.is_unfinished() {
+            program.go_on();
+        }
+    }
+    let cured = (0..6).any(|_| program.run(&Operation::Deploy) == End::NothingToDo);
+    if !cured {
+        program
+            .world
+            .violate("a deployment never has nothing to do".into());
+    }
+    for _ in 0..30 {
+        program.tick();
+    }
+    judge(program, false);
+    let wiped = program.run(&Operation::Wipe);
+    if wiped != End::Done {
+        program
+            .world
+            .violate(format!("a wipe in peace ends with {wiped:?}"));
+    }
+    judge(program, true);
+}
+
+/// What must be true when there is nothing left to do.
+fn judge(program: &mut Program, cleared: bool) {
+    let stored = program.world.stored();
+    let state = stored.map(|stored| stored.journal.state());
+    if matches!(state, Some(State::Open | State::PastReturn)) {
+        program
+            .world
+            .violate("an operation is never finished".into());
+    }
+    let pod = program.world.objects.get(&reference("Pod", "restate-0"));
+    let claim = reference("PersistentVolumeClaim", CLAIM);
+    let claim = program.world.objects.get(&claim);
+    let bound = claim.is_some_and(|claim| text(claim, "/status/phase") == "Bound");
+    if !bound || pod.is_none_or(|pod| text(pod, "/status/conditions/0/status") != "True") {
+        program.world.violate("the node does not run".into());
+    }
+    let mut wrong = Vec::new();
+    for (place, object) in &program.world.objects {
+        let suspended = place.kind == "CronJob"
+            && object.pointer("/metadata/managedFields/1/manager")
+                == Some(&OPERATIONS_MANAGER.into())
+            && object.pointer("/spec/suspend") == Some(&true.into());
+        if suspended {
+            wrong.push(format!("{place} stays suspended by us"));
+        }
+        let temporary = ["-check", "-restored"]
+            .iter()
+            .any(|end| place.name.ends_with(end));
+        // Without its journal only the next operation knows what a killed one left.
+        if temporary && !is_going(object) && (cleared || !program.meddled) {
+            wrong.push(format!("{place} is left behind"));
+        }
+        if place.kind == "StatefulSet" && number(object, "/spec/replicas") == 0 {
+            wrong.push(format!("{place} stays stopped"));
+        }
+    }
+    if !program.meddled && !program.world.abandoned().is_empty() {
+        wrong.push(format!("{:?} are left behind", program.world.abandoned()));
+    }
+    for wrong in wrong {
+        program.world.violate(wrong);
+    }
+}
+
+/// What the environment's file asks for.
+fn wish() -> Wish {
+    Wish::with_chaos()
+}

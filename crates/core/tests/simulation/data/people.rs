@@ -1,0 +1,214 @@
+//! Other people: they suspend, start, delete and break things while an operation on data is under way.
+
+use jiff::SignedDuration;
+use longrun_core::{
+    journal::JOURNAL,
+    object::ObjectRef,
+    operations::data::{CLAIM, NODE, TEST},
+    plan::Propagation,
+};
+use serde_json::{Value, json};
+
+use super::program::Program;
+use crate::world::{NAMESPACE, PERSON, is_going, number, reference, text};
+
+/// The pod of somebody who looks at the database.
+const STRANGER: &str = "debug";
+
+impl Program {
+    /// Time passes, and other people use the cluster as well.
+    pub(super) fn meanwhile(&mut self) {
+        for _ in 0..self.random.below(15) {
+            self.tick();
+        }
+        if self.calm {
+            return;
+        }
+        let choice = self.random.below(40);
+        let set = reference("StatefulSet", NODE);
+        match choice {
+            0 => self.suspend(true),
+            1 => {
+                self.world.overridden = true;
+                self.suspend(false);
+            }
+            2 => self.remove(&reference("PersistentVolumeClaim", CLAIM)),
+            3 | 4 => {
+                if let Some(name) = self.some_snapshot() {
+                    self.remove(&reference("VolumeSnapshot", &name));
+                }
+            }
+            5 | 6 => {
+                let replicas = self.random.below(2);
+                self.say(&format!("scales the node to {replicas}"));
+                self.world.silent = false;
+                self.world.scale(&set, replicas, PERSON);
+            }
+            7 => self.remove(&reference("Pod", "restate-0")),
+            8 => self.remove(&reference("ConfigMap", JOURNAL)),
+            9 => self.remove(&reference("Job", "discover")),
+            10 => self.stranger(),
+            11 | 12 => self.remove_some("Job"),
+            13 => self.break_node(&set),
+            14 => self.snapshot_by_hand(),
+            15 => self.remove_some("PersistentVolumeClaim"),
+            16 => self.replace_snapshot(),
+            17 => self.every("PersistentVolume", "persistentVolumeReclaimPolicy"),
+            18 => self.every("VolumeSnapshotContent", "deletionPolicy"),
+            19 | 20 => self.set_clock(),
+            21 => self.bounce(&set),
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, what: &str) {
+        self.world.tell(&format!("somebody {what}"));
+    }
+
+    fn suspend(&mut self, suspend: bool) {
+        self.say(if suspend {
+            "suspends the tests"
+        } else {
+            "resumes the tests"
+        });
+        self.world
+            .suspend(&reference("CronJob", TEST), suspend, PERSON);
+    }
+
+    fn remove(&mut self, place: &ObjectRef) {
+        if self.world.objects.contains_key(place) {
+            self.say(&format!("deletes {place}"));
+            self.meddled = true;
+            self.world.delete(place, Propagation::Background);
+        }
+    }
+
+    fn remove_some(&mut self, kind: &str) {
+        let objects = self.world.objects.keys();
+        let places: Vec<_> = objects.filter(|place| place.kind == kind)
+            .cloned()
+            .collect();
+        let index = self.random.below(places.len().max(1) as u64) as usize;
+        if let Some(place) = places.get(index) {
+            self.remove(place);
+        }
+    }
+
+    fn stranger(&mut self) {
+        let place = reference("Pod", STRANGER);
+        if !self.world.objects.contains_key(&place) {
+            self.say("looks at the database with a pod");
+            self.world.create(
+                json!({"apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": STRANGER, "namespace": NAMESPACE},
+                    "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": CLAIM}}]}}),
+                PERSON,
+            );
+        }
+    }
+
+    /// People finish what they began: a claim that they delete goes, a node that they stopped starts.
+    pub(super) fn end_strangers(&mut self) {
+        self.world.objects.remove(&reference("Pod", STRANGER));
+        let claim = reference("PersistentVolumeClaim", CLAIM);
+        let pod = reference("Pod", "restate-0");
+        for _ in 0..100 {
+            if self
+                .world
+                .objects
+                .get(&claim)
+                .is_none_or(|claim| !is_going(claim))
+            {
+                break;
+            }
+            if self.world.objects.contains_key(&pod) {
+                self.world.delete(&pod, Propagation::Background);
+            }
+            self.tick();
+        }
+        let set = reference("StatefulSet", NODE);
+        let stopped = self.world.objects.get(&set).is_some_and(|set| {
+            number(set, "/spec/replicas") == 0
+                && text(set, "/metadata/managedFields/1/manager") == PERSON
+        });
+        if stopped {
+            self.world.scale(&set, 1, PERSON);
+        }
+    }
+
+    /// An image that does not start: seen when the pod is made anew.
+    fn break_node(&mut self, set: &ObjectRef) {
+        self.say("gives the node an image that does not start");
+        if let Some(set) = self.world.objects.get_mut(set) {
+            set["spec"]["template"]["spec"]["containers"][0]["image"] = json!("restate:bad");
+            let generation = set["metadata"]["generation"].as_u64().unwrap_or(0);
+            set["metadata"]["generation"] = json!(generation + 1);
+        }
+    }
+
+    fn snapshot_by_hand(&mut self) {
+        let name = format!("by-hand-{}", self.random.below(1000));
+        let place = reference("VolumeSnapshot", &name);
+        if !self.world.objects.contains_key(&place) {
+            self.say("takes a snapshot by hand");
+            self.world.create(by_hand(&place, "delete"), PERSON);
+        }
+    }
+
+    /// Another snapshot takes the name of one, with the same labels.
+    fn replace_snapshot(&mut self) {
+        let Some(name) = self.some_snapshot() else {
+            return;
+        };
+        let place = reference("VolumeSnapshot", &name);
+        let mut again = self.world.objects[&place].clone();
+        again.as_object_mut().expect("a map").remove("status");
+        self.remove(&place);
+        self.say("makes another one of that name");
+        self.world.create(again, PERSON);
+    }
+
+    fn every(&mut self, kind: &str, field: &str) {
+        self.say(&format!("sets every {kind} to Delete"));
+        self.meddled = true;
+        for (place, object) in &mut self.world.objects {
+            if place.kind == kind {
+                object["spec"][field] = json!("Delete");
+            }
+        }
+    }
+
+    fn set_clock(&mut self) {
+        let minutes = self.random.below(240) as i64 - 120;
+        self.say(&format!("sets the clock to {minutes} minutes ahead"));
+        self.skew = SignedDuration::from_mins(minutes);
+    }
+
+    /// Starts the node and stops it again: what it wrote is in no snapshot.
+    fn bounce(&mut self, set: &ObjectRef) {
+        let replicas = self
+            .world
+            .objects
+            .get(set)
+            .and_then(|set| set.pointer("/spec/replicas")?.as_u64());
+        if replicas != Some(0) {
+            return;
+        }
+        self.say("starts the node for a while");
+        self.world.silent = false;
+        self.world.scale(set, 1, PERSON);
+        for _ in 0..20 {
+            self.tick();
+        }
+        self.world.scale(set, 0, PERSON);
+        for _ in 0..20 {
+            self.tick();
+        }
+    }
+}
+
+fn by_hand(place: &ObjectRef, class: &str) -> Value {
+    json!({"apiVersion": place.api_version, "kind": place.kind,
+        "metadata": {"name": place.name, "namespace": NAMESPACE},
+        "spec": {"volumeSnapshotClassName": class, "source": {"persistentVolumeClaimName": CLAIM}}})
+}

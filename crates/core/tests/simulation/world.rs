@@ -1,0 +1,431 @@
+//! A cluster small enough to be read: objects, owners, incarnations, finalizers, and controllers that take
+//! their time. It refuses what a real API server refuses and remembers what must never be lost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use longrun_core::{
+    journal::{JOURNAL, Stored},
+    object::{ObjectRef, Uid, intent, uid},
+    operations::deploy::{Conflict, FIELD_MANAGER, OPERATIONS_MANAGER, Refusal},
+    plan::{Effect, INTERRUPTED_LABEL, Propagation},
+};
+use serde_json::{Value, json};
+
+mod controllers;
+mod facts;
+mod storage;
+
+pub(crate) use storage::{CLASSES, Storage};
+
+pub(crate) const NAMESPACE: &str = "restate";
+
+/// The field manager of people.
+pub(crate) const PERSON: &str = "kubectl-patch";
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) objects: BTreeMap<Arc<ObjectRef>, Value>,
+    pub(crate) storage: Storage,
+    /// What we applied last, by incarnation: fields that are applied no more go.
+    applied: BTreeMap<Uid, Value>,
+    /// Objects of which somebody else owns a field that we apply.
+    pub(crate) stolen: BTreeSet<Uid>,
+    /// What we may never delete: claims, snapshots, tests' Jobs, other people's objects.
+    pub(crate) precious: BTreeSet<Uid>,
+    /// Writes of ours so far.
+    pub(crate) writes: usize,
+    /// What the ConfigMap of the journal holds: it is only written out when somebody reads it.
+    pub(crate) book: Option<Stored>,
+    /// Our own roll of the service has begun, and what runs is not wholly what is registered.
+    mixing: bool,
+    /// The image that was registered last, with whatever database.
+    registered: String,
+    /// A person has resumed the tests, or changed what they run on.
+    pub(crate) overridden: bool,
+    /// An operation of ours has suspended the tests, and has not resumed them.
+    pub(crate) silent: bool,
+    pub(crate) violation: Option<String>,
+    /// What happened, for the reader of a failure.
+    pub(crate) story: Vec<String>,
+    uids: u64,
+    ticks: u64,
+}
+
+pub(crate) fn reference(kind: &str, name: &str) -> ObjectRef {
+    let version = match kind {
+        "Deployment" | "StatefulSet" => "apps/v1",
+        "Job" | "CronJob" => "batch/v1",
+        "VolumeSnapshot" | "VolumeSnapshotContent" => "snapshot.storage.k8s.io/v1",
+        _ => "v1",
+    };
+    let mut object = ObjectRef::namespaced(version, kind, NAMESPACE, name);
+    if ["Namespace", "PersistentVolume", "VolumeSnapshotContent"].contains(&kind) {
+        object.namespace = None;
+    }
+    object
+}
+
+/// Like [`Value::pointer`], without escapes and without allocations: most of the time is spent here.
+pub(crate) fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    let mut keys = pointer.split('/').skip(1);
+    keys.try_fold(object, |object, key| match object {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        object => object.get(key),
+    })
+}
+
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    at(object, pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+pub(crate) fn number(object: &Value, pointer: &str) -> u64 {
+    at(object, pointer)
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
+}
+
+pub(crate) fn is_true(object: &Value, pointer: &str) -> bool {
+    at(object, pointer).and_then(Value::as_bool) == Some(true)
+}
+
+pub(crate) fn is_going(object: &Value) -> bool {
+    at(object, "/metadata/deletionTimestamp").is_some()
+}
+
+fn image(object: &Value) -> &str {
+    match text(object, "/kind") {
+        "CronJob" => text(
+            object,
+            "/spec/jobTemplate/spec/template/spec/containers/0/image",
+        ),
+        "Pod" => text(object, "/spec/containers/0/image"),
+        _ => text(object, "/spec/template/spec/containers/0/image"),
+    }
+}
+
+/// The fields of `new` over those of `old`, without those that only `dropped` has.
+fn merge(old: &Value, new: &Value, dropped: &Value) -> Value {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut merged = old.clone();
+            merged.retain(|key, _| new.contains_key(key) || dropped.get(key).is_none());
+            for (key, value) in new {
+                let before = old.get(key).unwrap_or(&Value::Null);
+                let dropped = dropped.get(key).unwrap_or(&Value::Null);
+                merged.insert(key.clone(), merge(before, value, dropped));
+            }
+            Value::Object(merged)
+        }
+        _ => new.clone(),
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: "2026-01-05T00:00:00Z".parse().expect("a time"),
+            objects: BTreeMap::new(),
+            storage: Storage::default(),
+            applied: BTreeMap::new(),
+            stolen: BTreeSet::new(),
+            precious: BTreeSet::new(),
+            writes: 0,
+            book: None,
+            mixing: false,
+            registered: String::new(),
+            overridden: false,
+            silent: false,
+            violation: None,
+            story: Vec::new(),
+            uids: 0,
+            ticks: 0,
+        }
+    }
+
+    pub(crate) fn violate(&mut self, what: String) {
+        self.tell(&format!("VIOLATION: {what}"));
+        self.violation.get_or_insert(what);
+    }
+
+    pub(crate) fn tell(&mut self, what: &str) {
+        let time = self.now.strftime("%H:%M:%S");
+        if std::env::var_os("LONGRUN_TELL").is_some() { eprintln!("{time} {what}"); }
+        self.story.push(format!("{time} {what}"));
+    }
+
+    /// Stores an object as a new incarnation, with the defaults of the API server.
+    pub(crate) fn create(&mut self, mut object: Value, manager: &str) -> Uid {
+        self.uids += 1;
+        let made = Uid(format!("uid-{}", self.uids));
+        object["metadata"]["uid"] = json!(made);
+        object["metadata"]["generation"] = json!(1);
+        object["metadata"]["creationTimestamp"] = json!(self.now.to_string());
+        object["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Apply"}]);
+        match text(&object, "/kind") {
+            "CronJob" if object.pointer("/spec/suspend").is_none() => {
+                object["spec"]["suspend"] = json!(false);
+            }
+            "StatefulSet" if object.pointer("/spec/replicas").is_none() => {
+                object["spec"]["replicas"] = json!(1);
+            }
+            "Namespace" => object["status"] = json!({"phase": "Active"}),
+            "PersistentVolumeClaim" => {
+                object["metadata"]["finalizers"] = json!(["kubernetes.io/pvc-protection"]);
+                object["status"] = json!({"phase": "Pending"});
+            }
+            _ => {}
+        }
+        if let Some(place) = ObjectRef::of(&object) {
+            self.objects.insert(Arc::new(place), object);
+        }
+        made
+    }
+
+    /// What a server-side apply makes of the live object.
+    fn merged(&self, live: &Value, desired: &Value, force: bool) -> Result<Value, Refusal> {
+        let id = uid(live).expect("a live object has a UID");
+        let dropped = self.applied.get(&id).cloned().unwrap_or_default();
+        let mut merged = merge(live, desired, &dropped);
+        if merged.get("spec") != live.get("spec") {
+            merged["metadata"]["generation"] = json!(number(live, "/metadata/generation") + 1);
+        }
+        let changed = intent(&merged) != intent(live);
+        if changed && !force && self.stolen.contains(&id) {
+            let (manager, field) = ("kubectl-edit".to_owned(), ".data".to_owned());
+            return Err(Refusal::Conflict(vec![Conflict { manager, field }]));
+        }
+        let moved = |pointer| merged.pointer(pointer) != live.pointer(pointer);
+        match text(live, "/kind") {
+            "Job" if moved("/spec/template") => Err(Refusal::Invalid(
+                "Job.batch is invalid: spec.template: Invalid value: …: field is immutable".into(),
+            )),
+            "StatefulSet" if moved("/spec/volumeClaimTemplates") => Err(Refusal::Invalid(
+                "StatefulSet.apps is invalid: spec: Forbidden: updates to statefulset spec for fields other than …".into(),
+            )),
+            _ => Ok(merged),
+        }
+    }
+
+    pub(crate) fn has_namespace(&self) -> bool {
+        self.objects
+            .contains_key(&reference("Namespace", NAMESPACE))
+    }
+
+    fn owned_by(&self, owner: &Value) -> Vec<Arc<ObjectRef>> {
+        let owns = |object: &Value| {
+            let owned = at(object, "/metadata/ownerReferences/0/uid");
+            owned.is_some() && owned == at(owner, "/metadata/uid")
+        };
+        let owned = self.objects.iter().filter(|(_, object)| owns(object));
+        owned.map(|(place, _)| Arc::clone(place)).collect()
+    }
+
+    /// Does an effect of ours, on what was seen just before.
+    pub(crate) fn perform(
+        &mut self,
+        effect: &Effect,
+        seen: Option<&Value>,
+    ) -> Result<Option<Uid>, String> {
+        let place = effect.object().ok_or("no reference")?;
+        let live = self.objects.get(&place).cloned();
+        // A write carries the resourceVersion of the look before it.
+        if live.as_ref().map(intent) != seen.map(intent) {
+            return Err("the object has been modified".into());
+        }
+        self.writes += 1;
+        self.tell(&effect.to_string());
+        match effect {
+            Effect::Watch { .. } => Ok(None),
+            Effect::Discard { .. } => Err("nobody may do that".into()),
+            Effect::Create { object } => {
+                self.check_creation(&place);
+                self.add(object, live.as_ref())
+            }
+            Effect::Snapshot { object, claim } => {
+                let source = text(object, "/spec/source/persistentVolumeClaimName");
+                let source = self
+                    .objects
+                    .get(&reference("PersistentVolumeClaim", source));
+                if source.and_then(uid).as_ref() != Some(claim) {
+                    return Err("the claim was recreated meanwhile".into());
+                }
+                let made = self.add(object, live.as_ref())?;
+                // A rehearsal goes again, and a person's own may be pruned.
+                let purpose = object["metadata"]["labels"]["longrun/purpose"].as_str();
+                let purpose = purpose.unwrap_or_default();
+                if !["temporary", "manual"].contains(&purpose) {
+                    self.precious.extend(made.clone());
+                }
+                Ok(made)
+            }
+            Effect::Update { object, force } => self.update_ours(place, live, object, *force),
+            Effect::Suspend { suspend, .. } => {
+                let id = uid(&live.ok_or("NotFound")?);
+                self.suspend(&place, *suspend, OPERATIONS_MANAGER);
+                Ok(id)
+            }
+            Effect::Scale { replicas, .. } => {
+                let id = uid(&live.ok_or("NotFound")?);
+                self.scale(&place, *replicas, OPERATIONS_MANAGER);
+                Ok(id)
+            }
+            Effect::Interrupt { operation, .. } => {
+                live.ok_or("NotFound")?;
+                self.interrupt(&place, operation);
+                Ok(None)
+            }
+            Effect::Reclaim { uid, policy, .. } => {
+                live.ok_or("NotFound")?;
+                self.reclaim(&place, uid, *policy)
+            }
+            Effect::Delete {
+                uid: planned,
+                propagation,
+                ..
+            } => {
+                let Some(live) = live else {
+                    return Ok(Some(planned.clone()));
+                };
+                if uid(&live).as_ref() != Some(planned) {
+                    return Err("Conflict: the UID in the precondition does not match".into());
+                }
+                self.check_precious(&place, *propagation);
+                self.check_claim(&live);
+                self.delete(&place, *propagation);
+                Ok(Some(planned.clone()))
+            }
+        }
+    }
+
+    fn add(&mut self, object: &Value, live: Option<&Value>) -> Result<Option<Uid>, String> {
+        if live.is_some() {
+            return Err("AlreadyExists".into());
+        }
+        let made = self.create(object.clone(), FIELD_MANAGER);
+        self.applied.insert(made.clone(), object.clone());
+        Ok(Some(made))
+    }
+
+    fn update_ours(
+        &mut self,
+        place: ObjectRef,
+        live: Option<Value>,
+        object: &Value,
+        force: bool,
+    ) -> Result<Option<Uid>, String> {
+        let live = live.ok_or("NotFound")?;
+        let merged = self
+            .merged(&live, object, force)
+            .map_err(|refusal| format!("{refusal:?}"))?;
+        if place.kind == "Deployment" && image(&merged) != image(&live) {
+            self.mixing = true;
+        }
+        if place.name == JOURNAL {
+            self.book = Stored::read(object).ok();
+        }
+        let id = uid(&live);
+        if let Some(id) = &id {
+            self.applied.insert(id.clone(), object.clone());
+            self.stolen.remove(id);
+        }
+        self.objects.insert(Arc::new(place), merged);
+        Ok(id)
+    }
+
+    /// Nothing precious is deleted by us, nor with what we delete.
+    fn check_precious(&mut self, place: &ObjectRef, propagation: Propagation) {
+        let Some(object) = self.objects.get(place).cloned() else {
+            return;
+        };
+        if uid(&object).is_some_and(|uid| self.precious.contains(&uid)) {
+            self.violate(format!("{place} was deleted and may never be"));
+        }
+        if propagation != Propagation::Orphan {
+            for owned in self.owned_by(&object) {
+                self.check_precious(&owned, propagation);
+            }
+        }
+    }
+
+    fn check_creation(&mut self, place: &ObjectRef) {
+        if *place == reference("CronJob", "test") && self.registered.is_empty() {
+            self.violate("the tests exist before the service is registered".into());
+        }
+    }
+
+    pub(crate) fn suspend(&mut self, place: &ObjectRef, suspend: bool, manager: &str) {
+        if let Some(cron_job) = self.objects.get_mut(place) {
+            cron_job["spec"]["suspend"] = json!(suspend);
+            cron_job["metadata"]["managedFields"] = json!([
+                {"manager": FIELD_MANAGER, "operation": "Apply"},
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:suspend": {}}}},
+            ]);
+        }
+    }
+
+    pub(crate) fn scale(&mut self, place: &ObjectRef, replicas: u64, manager: &str) {
+        if let Some(set) = self.objects.get_mut(place) {
+            if number(set, "/spec/replicas") != replicas {
+                set["metadata"]["generation"] = json!(number(set, "/metadata/generation") + 1);
+            }
+            set["spec"]["replicas"] = json!(replicas);
+            set["metadata"]["managedFields"] = json!([
+                {"manager": FIELD_MANAGER, "operation": "Apply"},
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+            ]);
+        }
+    }
+
+    fn interrupt(&mut self, cron_job: &ObjectRef, operation: &str) {
+        for job in self.sight(cron_job).running() {
+            if let Some(job) = self.objects.get_mut(&job) {
+                job["metadata"]["labels"][INTERRUPTED_LABEL] = json!(operation);
+            }
+        }
+    }
+
+    /// Deletes: what has a finalizer or pods goes later, and the garbage collector does its work at once.
+    pub(crate) fn delete(&mut self, place: &ObjectRef, propagation: Propagation) {
+        let held = match place.kind.as_str() {
+            "PersistentVolumeClaim" | "Pod" => true,
+            "Job" => {
+                propagation == Propagation::Foreground
+                    && !self.owned_by(&self.objects[place]).is_empty()
+            }
+            _ => false,
+        };
+        if held {
+            if let Some(object) = self.objects.get_mut(place) {
+                let now = self.now.to_string();
+                let metadata = object["metadata"].as_object_mut().expect("metadata");
+                metadata
+                    .entry("deletionTimestamp")
+                    .or_insert_with(|| json!(now));
+            }
+        }
+        let object = match held {
+            true => self.objects.get(place).cloned(),
+            false => self.objects.remove(place),
+        };
+        let Some(object) = object else { return };
+        self.storage_of_deleted(&object);
+        for owned in self.owned_by(&object) {
+            if propagation == Propagation::Orphan {
+                let orphan = self
+                    .objects
+                    .get_mut(&owned)
+                    .and_then(|object| object.pointer_mut("/metadata")?.as_object_mut());
+                orphan.map(|metadata| metadata.remove("ownerReferences"));
+            } else {
+                self.delete(&owned, propagation);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The model cluster as the program sees it: facts for planners, sights for journals.
+
+use std::collections::BTreeSet;
+
+use longrun_core::{
+    journal::{JOURNAL, Stored},
+    object::ObjectRef,
+    operations::{
+        data::{self, CLAIM, NODE},
+        deploy::{DryRun, Facts, INVENTORY, Namespace, Observed, listed},
+    },
+    plan::{Guard, Step},
+    wait::{Sight, Wait},
+};
+use serde_json::{Value, json};
+
+use super::{CLASSES, World, reference, storage::DRIVER, text};
+
+impl World {
+    fn dry_run(&self, desired: &Value, live: Option<&Value>, force: bool) -> DryRun {
+        let namespaced = desired.pointer("/metadata/namespace").is_some();
+        if namespaced && !self.has_namespace() {
+            return DryRun::Impossible;
+        }
+        match live {
+            None => DryRun::Accepted(desired.clone()),
+            Some(live) => self
+                .merged(live, desired, force)
+                .map_or_else(DryRun::Refused, DryRun::Accepted),
+        }
+    }
+
+    fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        self.objects.get(&reference(kind, name)).cloned()
+    }
+
+    fn all(&self, kind: &str) -> Vec<Value> {
+        self.objects
+            .iter()
+            .filter(|(place, _)| place.kind == kind)
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// The facts of a deployment as a gatherer would find them.
+    pub(crate) fn observe(&self, desired: &[Value], force: bool) -> Facts {
+        let place = |object: &Value| ObjectRef::of(object).expect("a reference");
+        let rendered: BTreeSet<ObjectRef> = desired.iter().map(place).collect();
+        let inventory_object = self.get("ConfigMap", INVENTORY);
+        let inventory = inventory_object.as_ref().map(listed).unwrap_or_default();
+        let surplus = inventory.iter().filter(|object| !rendered.contains(object));
+        Facts {
+            namespace: match self.has_namespace() {
+                true => Namespace::Active,
+                false => Namespace::Absent,
+            },
+            objects: desired
+                .iter()
+                .map(|desired| {
+                    let live = self.objects.get(&place(desired)).cloned();
+                    Observed {
+                        desired: desired.clone(),
+                        dry_run: self.dry_run(desired, live.as_ref(), force),
+                        sight: self.sight(&place(desired)),
+                        live,
+                    }
+                })
+                .collect(),
+            surplus: surplus
+                .filter_map(|object| self.objects.get(object).cloned())
+                .collect(),
+            claims: self.all("PersistentVolumeClaim"),
+            inventory,
+            inventory_object,
+            journal: self.journal(),
+        }
+    }
+
+    /// The facts of an operation on data as a gatherer would find them.
+    pub(crate) fn data_facts(&self) -> data::Facts {
+        let claim = self.get("PersistentVolumeClaim", CLAIM);
+        let volume = claim
+            .as_ref()
+            .map(|claim| text(claim, "/spec/volumeName"))
+            .and_then(|name| self.get("PersistentVolume", name));
+        let classes = CLASSES.map(|(name, policy)| {
+            json!({"metadata": {"name": name}, "driver": DRIVER, "deletionPolicy": policy})
+        });
+        data::Facts {
+            claim,
+            volume,
+            set: self.get("StatefulSet", NODE),
+            mounts: self.mounts(CLAIM).into_iter().cloned().collect(),
+            claims: self.all("PersistentVolumeClaim"),
+            snapshots: Some(self.all("VolumeSnapshot")),
+            contents: self.all("VolumeSnapshotContent"),
+            classes: classes.into(),
+            cron_jobs: self.all("CronJob"),
+            jobs: self.all("Job"),
+            stored: self.stored().cloned(),
+            ..data::Facts::default()
+        }
+    }
+
+    /// What the namespace holds of the last operation on data, if nobody has deleted it.
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.objects.get(&reference("ConfigMap", JOURNAL))?;
+        self.book.as_ref()
+    }
+
+    /// The same as it is written.
+    pub(crate) fn journal(&self) -> Option<Value> {
+        let mut config_map = self.get("ConfigMap", JOURNAL)?;
+        if let Some(stored) = &self.book {
+            config_map["data"] = stored.manifest()["data"].clone();
+        }
+        Some(config_map)
+    }
+
+    /// What a step needs to see.
+    pub(crate) fn look(&self, step: &Step) -> Sight {
+        let Some(place) = step.act.object() else {
+            return Sight::default();
+        };
+        let mut sight = self.sight(&place);
+        let claim = match &step.until {
+            Wait::Stopped { claim } => Some(claim.name.as_str()),
+            _ if matches!(step.guard, Guard::Gate(_)) => Some(place.name.as_str()),
+            _ => None,
+        };
+        if let Some(claim) = claim {
+            sight.mounts = self.mounts(claim).into_iter().cloned().collect();
+        }
+        if let Guard::Gate(gate) = &step.guard {
+            let claim = sight.object.as_ref();
+            let volume = claim.map(|claim| text(claim, "/spec/volumeName"));
+            sight.volume = volume.and_then(|name| self.get("PersistentVolume", name));
+            sight.set = self.objects.get(&gate.set).cloned();
+        }
+        let snapshots = matches!(step.guard, Guard::Gate(_) | Guard::Release(_));
+        if snapshots {
+            sight.snapshots = self.all("VolumeSnapshot");
+        }
+        if snapshots || place.kind == "VolumeSnapshot" {
+            sight.contents = self.all("VolumeSnapshotContent");
+        }
+        sight
+    }
+
+    /// An object and what belongs to it.
+    pub(crate) fn sight(&self, object: &ObjectRef) -> Sight {
+        let Some(live) = self.objects.get(object) else {
+            return Sight::default();
+        };
+        let owned = match object.kind.as_str() {
+            "CronJob" | "StatefulSet" | "Job" => self.owned_by(live),
+            _ => Vec::new(),
+        };
+        let of_kind = |kind: &str| -> Vec<Value> {
+            let places = owned.iter().filter(|place| place.kind == kind);
+            places.map(|place| self.objects[place].clone()).collect()
+        };
+        let (jobs, mut pods) = (of_kind("Job"), of_kind("Pod"));
+        let open = jobs
+            .iter()
+            .filter(|job| job.get("status").is_none())
+            .count();
+        if super::image(live).ends_with("bad")
+            && ["Deployment", "Job"].contains(&object.kind.as_str())
+        {
+            pods.push(
+                json!({"metadata": {"name": "pod"}, "status": {"containerStatuses": [
+                {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}),
+            );
+        }
+        Sight {
+            object: Some(live.clone()),
+            pods,
+            jobs,
+            warnings: Vec::new(),
+            open_invocations: Some(open as u64),
+            ..Sight::default()
+        }
+    }
+}
