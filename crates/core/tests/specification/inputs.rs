@@ -94,6 +94,8 @@ fn bad_environments() {
         // What contradicts itself.
         "restate:\n  memory: 4Gi\n",
         "restate:\n  memory: 2Gi\n  memoryLimit: 1Gi\n",
+        "restate:\n  rocksdbMemory: 1920Mi\n  queryMemory: 129Mi\n",
+        "restate:\n  queryMemory: 2Gi\n",
         // Not Restate's.
         "restate:\n  settings:\n    RUST_LOG: debug\n",
         "restate:\n  settings:\n    RESTATE_BASE_DIR: /data\n",
