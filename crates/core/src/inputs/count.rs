@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Count(u32);
 
 const MOST: u32 = 1_000_000;
-const HINT: &str = "a whole number from 1 to 1,000,000";
+pub(super) const HINT: &str = "a whole number from 1 to 1,000,000";
 
 impl Count {
     /// A count that is known to be in range: for defaults, which are checked when they are compiled.

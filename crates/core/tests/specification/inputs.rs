@@ -105,6 +105,14 @@ fn bad_environments() {
         "test: [1]\n",
         "description: [\n",
         "test:\n\tsize: 3\n",
+        "verification:\n",
+        "verification:\n  image:\n",
+        "description: {a: b}\n",
+        "description: \"open\n",
+        "restate:\n  settings:\n    RESTATE_A:\n",
+        "---\nname: second\n",
+        "test: &anchor\n  size: 3\n<<: *anchor\n",
+        "test: *nowhere\n",
     ];
     insta::assert_snapshot!(dialogue(lines, |lines| environment(&format!(
         "{ENVIRONMENT}{lines}"
@@ -136,6 +144,13 @@ fn bad_files() {
         ("name: dev", "name: dev\nkubeSystemUid: dev"),
         ("localhost/longrun", "https://registry.example.com"),
         ("csi.longrun.dev", "csi/longrun"),
+        ("csi.longrun.dev", "csi.longrun.dev\n  expandable: maybe"),
+        (
+            "csi.longrun.dev",
+            "csi.longrun.dev\n  parameters: {type: [gp3]}",
+        ),
+        ("csi.longrun.dev", "csi.longrun.dev\n  largestClaim: 4G"),
+        ("csi.longrun.dev", "csi.longrun.dev\ndns: coredns"),
     ]
     .map(|(right, wrong)| CLUSTER.replace(right, wrong))
     .into();
