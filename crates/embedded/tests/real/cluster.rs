@@ -84,7 +84,10 @@ fn only_the_clusters_own_certificates_open_it() {
         for who in [&nobody[..], &somebody] {
             let answer = place.knock(&format!("https://{address}:{port}"), path, who);
             let error = answer.unwrap_err();
-            assert!(error.contains("Unauthorized"), "{port}{path}: {error}");
+            assert!(
+                error.contains("You must be logged in"),
+                "{port}{path}: {error}"
+            );
         }
     }
     // Nor is the cluster taken for the stranger.
