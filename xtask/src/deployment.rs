@@ -117,9 +117,10 @@ async fn prepare_embedded(
             &report,
         )
         .await?;
+    let there = cluster.images()?;
     let mut imported = 0;
     for image in &built {
-        if !cluster.has_image(image.reference.as_str())? {
+        if !there.contains(image.reference.as_str()) {
             let archive = workshop.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
             cluster.import_image(&archive)?;
