@@ -1,6 +1,7 @@
 //! The test pod and the other commands, as a Job sees them: result lines and exit codes.
 
 use crate::machine::{Machine, ended, eventually, get, terminate, verification};
+use longrun_program::{ProgramId, Size};
 use longrun_restate::{Admin, Object, process::Ports};
 use std::time::Duration;
 
@@ -54,6 +55,23 @@ async fn a_job_is_named_as_kubernetes_names_one_and_a_size_is_a_number() {
         let ran = ended(verification(&arguments).spawn().unwrap()).await;
         assert_eq!(ran.code, Some(2), "{arguments:?}");
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
+}
+
+/// The id is written into the Job, so that a failure of long ago still says what it ran.
+#[test]
+fn the_rendered_jobs_name_the_program_of_the_newest_generator() {
+    for environment in ["restate", "restate-chaos"] {
+        let manifest = format!("../../manifests/dev/{environment}/test/cronjob.yaml");
+        let manifest = std::fs::read_to_string(&manifest).unwrap();
+        let mut arguments = manifest
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- "));
+        let id = arguments
+            .find(|argument| argument.contains("$(TEST_JOB)"))
+            .unwrap();
+        let id: ProgramId = id.replace("$(TEST_JOB)", "test-1").parse().unwrap();
+        assert_eq!(id, ProgramId::new("test-1".parse().unwrap(), Size::DEFAULT));
     }
 }
 
