@@ -51,12 +51,12 @@ fn an_interrupted_first_deployment_goes_on() {
     let house = slow("interrupt");
     let namespace = format!("namespace/{}", house.name);
     // Which step is under way when the signal arrives is left to chance; what is said holds for all.
-    for at in [
-        &namespace,
-        "configmap/longrun-inventory",
-        "deployment/early",
+    for (at, signal) in [
+        (namespace.as_str(), Signal::SIGINT),
+        ("configmap/longrun-inventory", Signal::SIGTERM),
+        ("deployment/early", Signal::SIGHUP),
     ] {
-        let ran = stopped(&house, at, Signal::SIGINT).end();
+        let ran = stopped(&house, at, signal).end();
         if ran.code == Some(0) {
             continue;
         }

@@ -23,20 +23,6 @@ pub(crate) fn config_map(name: &str, text: &str) -> String {
     )
 }
 
-/// A Service that leads nowhere.
-pub(crate) fn service(name: &str, port: u16) -> String {
-    format!(
-        "{}spec:
-  selector:
-    app.kubernetes.io/component: {name}
-  ports:
-    - name: only
-      port: {port}
-",
-        head("v1", "Service", name)
-    )
-}
-
 /// What a container of a test does.
 pub(crate) struct Container<'a> {
     pub(crate) image: &'a str,

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use longrun_core::approval::{Approved, Ask, Demand, Refused};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 
@@ -251,6 +252,22 @@ fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>
             news.printed = true;
             last = Instant::now();
         }
+    }
+}
+
+/// Ends when the command is told to end: by Ctrl-C, by SIGTERM, or by a terminal that is closed.
+pub(crate) async fn interrupted() {
+    let told = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => drop(signals.recv().await),
+            // Without it the signal ends the program, as it does by default.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = told(SignalKind::interrupt()) => {}
+        () = told(SignalKind::terminate()) => {}
+        () = told(SignalKind::hangup()) => {}
     }
 }
 

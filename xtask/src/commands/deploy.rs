@@ -1,6 +1,10 @@
 //! `cargo xtask deploy`
 
-use longrun_core::approval::{Approved, Ask};
+use longrun_core::{
+    approval::{Approved, Ask},
+    journal::Journal,
+    wait::Wait,
+};
 use longrun_kubernetes::{Doing, Lease, Progress, drive, prepare};
 
 use crate::{
@@ -8,7 +12,7 @@ use crate::{
     failure::{End, Failure},
     project::Project,
     show,
-    terminal::{Answers, Terminal},
+    terminal::{Answers, Terminal, interrupted},
 };
 
 /// Make a namespace what its environment says: plan, ask, apply, wait until the first test has verified.
@@ -106,11 +110,17 @@ async fn carry_out(
             "the lease was not given up and expires by itself in seconds: {error}"
         ));
     }
-    outcome?;
-    work.done(&format!(
-        "{} runs, and a test has verified",
-        deployment.target
-    ));
+    let verified = outcome?
+        .plan()
+        .steps
+        .iter()
+        .any(|step| step.until == Wait::FirstSuccess);
+    let target = &deployment.target;
+    work.done(&if verified {
+        format!("{target} runs, and a test has verified")
+    } else {
+        format!("{target} runs what is rendered")
+    });
     Ok(())
 }
 
@@ -120,18 +130,14 @@ async fn under_lease(
     done: usize,
     lease: &Lease,
     progress: Progress<'_>,
-) -> Result<(), Failure> {
+) -> Result<Journal, Failure> {
     let fresh = deployment.plan().await?;
     let shown = show::plan(&fresh);
     let approved = approved.renew(fresh, done).map_err(|moved| {
         Failure::refused(format!("{moved}\nwhat would be done now:\n{shown}"))
             .hint("run the same command again, and answer for what it shows then")
     })?;
-    let interrupted = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    match drive(&deployment.client, approved, lease, progress, interrupted).await {
-        Ok(_) => Ok(()),
-        Err(stopped) => Err(Failure::half_way(stopped)),
-    }
+    drive(&deployment.client, approved, lease, progress, interrupted())
+        .await
+        .map_err(Failure::half_way)
 }
