@@ -146,21 +146,20 @@ fn ready(workload: &Workload) -> String {
     format!("{}/{} ready", workload.ready, workload.wanted)
 }
 
-/// The observer's own words: counts by status, what is open, what is oldest.
+/// The observer's own counts of what is not completed, without those that are nothing.
 fn invocations(running: &Running) -> String {
     reading(&running.invocations, |numbers| {
-        let counts = numbers
+        let parts: Vec<String> = numbers
             .0
             .get("by_status")
-            .or_else(|| numbers.0.get("byStatus"));
-        let parts: Vec<String> = counts
             .and_then(|counts| counts.as_object())
             .into_iter()
             .flatten()
+            .filter(|(_, count)| count.as_u64() != Some(0))
             .map(|(status, count)| format!("{count} {status}"))
             .collect();
         if parts.is_empty() {
-            "none".to_owned()
+            "none open".to_owned()
         } else {
             parts.join(", ")
         }
