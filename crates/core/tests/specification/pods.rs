@@ -302,7 +302,11 @@ fn the_jobs() {
                 "/spec/jobTemplate/spec/template/spec/restartPolicy",
                 json!("Never"),
             ),
-            // The seed is the name of the Job.
+            // The whole id of the program; its seed is the name of the Job.
+            (
+                "/spec/jobTemplate/spec/template/spec/containers/0/args/0",
+                json!("v1-s300-all-$(TEST_JOB)"),
+            ),
             (
                 "/spec/jobTemplate/spec/template/spec/containers/0/env/0/valueFrom/fieldRef/fieldPath",
                 json!("metadata.labels['batch.kubernetes.io/job-name']"),

@@ -1,14 +1,12 @@
 //! What templates may get wrong, and what values cannot do to them.
 
-use std::collections::BTreeMap;
-
 use longrun_core::{
     inputs::{Cluster, Environment, Images, parse_cluster, parse_environment},
-    render::{Extra, RenderError, Rendered, Templates, check, render, render_shared, strays},
+    render::{Extra, RenderError, Rendered, Templates, render, render_shared},
 };
 use proptest::prelude::*;
 
-fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     parse_environment("calm.yaml", "name: calm\ncluster: dev\n").unwrap()
 }
 
@@ -18,7 +16,7 @@ fn cluster() -> Cluster {
 }
 
 /// A right template, into which tests put something wrong.
-const SERVICE_ACCOUNT: &str = "\
+pub(crate) const SERVICE_ACCOUNT: &str = "\
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -35,7 +33,10 @@ automountServiceAccountToken: false
 
 const PATH: &str = "templates/restate/serviceaccount.yaml.hbs";
 
-fn render_with(template: &str, environment: &Environment) -> Result<Vec<Rendered>, RenderError> {
+pub(crate) fn render_with(
+    template: &str,
+    environment: &Environment,
+) -> Result<Vec<Rendered>, RenderError> {
     render(
         &Templates::new([
             (PATH, template),
@@ -354,57 +355,4 @@ proptest! {
         prop_assert_eq!(&data["plain"], &value);
         prop_assert_eq!(&data["joined"], &format!("a {value} z"));
     }
-}
-
-#[test]
-fn what_is_committed_is_compared() {
-    let rendered = render_with(SERVICE_ACCOUNT, &environment()).unwrap();
-    let folder = "manifests/dev/calm";
-    let path = format!("{folder}/restate/serviceaccount.yaml");
-    let same = BTreeMap::from([
-        (path.clone(), rendered[0].text.clone()),
-        ("manifests/dev/calm2/other.yaml".to_owned(), String::new()),
-    ]);
-    assert_eq!(check(folder, &rendered, &same), []);
-
-    let edited = BTreeMap::from([
-        (path.clone(), rendered[0].text.replace("false", "true")),
-        (format!("{folder}/old.yaml"), String::new()),
-    ]);
-    let edited = serde_json::to_string_pretty(&check(folder, &rendered, &edited)).unwrap();
-    let missing =
-        serde_json::to_string_pretty(&check(folder, &rendered, &BTreeMap::new())).unwrap();
-    insta::assert_snapshot!(format!("{edited}\n{missing}"));
-}
-
-#[test]
-fn what_belongs_to_nothing_is_found() {
-    let committed: BTreeMap<String, String> = [
-        "manifests/dev/calm/a.yaml",
-        "manifests/dev/calmer/a.yaml",
-        "manifests/dev/_shared/a.yaml",
-        "manifests/devel/calm/a.yaml",
-        "manifests/a.yaml",
-    ]
-    .map(|path| (path.to_owned(), String::new()))
-    .into();
-    let strays = |below: &str| -> Vec<String> {
-        strays(
-            below,
-            &["manifests/dev/calm", "manifests/dev/_shared"],
-            &committed,
-        )
-        .iter()
-        .map(|stray| stray.path().to_owned())
-        .collect()
-    };
-    assert_eq!(strays("manifests/dev"), ["manifests/dev/calmer/a.yaml"]);
-    assert_eq!(
-        strays("manifests"),
-        [
-            "manifests/a.yaml",
-            "manifests/dev/calmer/a.yaml",
-            "manifests/devel/calm/a.yaml"
-        ]
-    );
 }
