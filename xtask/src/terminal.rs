@@ -15,7 +15,6 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use longrun_core::approval::{Approved, Ask, Demand, Refused};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 
@@ -83,7 +82,7 @@ impl Terminal {
 
     /// Says something to the person who waits.
     pub(crate) fn say(&self, text: &str) {
-        anstream::eprintln!("{text}");
+        tell(&format!("{text}\n"));
     }
 
     /// Begins something that may take a while.
@@ -108,7 +107,7 @@ impl Terminal {
                     .hint("answer with --yes"),
             );
         }
-        anstream::eprint!("{question} [y/N] ");
+        tell(&format!("{question} [y/N] "));
         match self.line().as_str() {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::refused("not confirmed, nothing was done")),
@@ -119,22 +118,30 @@ impl Terminal {
     fn line(&self) -> String {
         let mut line = String::new();
         if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
-            anstream::eprintln!();
+            tell("\n");
         }
         line.trim_end_matches(['\n', '\r']).to_owned()
     }
 
     /// Gets the answer to a plan: from the flags, or typed.
     pub(crate) fn answer(&self, ask: Ask, answers: &Answers) -> Result<Approved, Refused> {
-        if answers.yes || answers.approve.is_some() || !self.interactive {
+        let demand = ask.demand();
+        let answered = answers.approve.is_some() || (answers.yes && demand == Demand::Yes);
+        if answered || !self.interactive {
             return ask.piped(answers.yes, answers.approve.as_deref());
         }
-        match ask.demand() {
-            Demand::Yes => anstream::eprint!("Do this on {}? [y/N] ", ask.plan().target),
-            Demand::Phrase(phrase) => anstream::eprint!("To do this, type {phrase}: "),
-        }
+        tell(&match demand {
+            Demand::Yes => format!("Do this on {}? [y/N] ", ask.plan().target),
+            Demand::Phrase(phrase) => format!("To do this, type {phrase}: "),
+        });
         ask.typed(&self.line())
     }
+}
+
+/// Writes to the person who waits. One whose terminal is gone keeps nothing from being ended in order.
+fn tell(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
 /// A long piece of work, shown while it goes on: on a terminal a line that is redrawn, in a pipe a
@@ -215,9 +222,9 @@ impl Work {
         let took = self.began.elapsed();
         drop(self);
         if took < PACE {
-            anstream::eprintln!("✓ {result}");
+            tell(&format!("✓ {result}\n"));
         } else {
-            anstream::eprintln!("✓ {result} ({})", seconds(took));
+            tell(&format!("✓ {result} ({})\n", seconds(took)));
         }
     }
 }
@@ -248,26 +255,13 @@ fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>
             } else {
                 &news.latest
             };
-            anstream::eprintln!("  {what}: {latest} ({})", seconds(began.elapsed()));
+            tell(&format!(
+                "  {what}: {latest} ({})\n",
+                seconds(began.elapsed())
+            ));
             news.printed = true;
             last = Instant::now();
         }
-    }
-}
-
-/// Ends when the command is told to end: by Ctrl-C, by SIGTERM, or by a terminal that is closed.
-pub(crate) async fn interrupted() {
-    let told = |kind| async move {
-        match signal(kind) {
-            Ok(mut signals) => drop(signals.recv().await),
-            // Without it the signal ends the program, as it does by default.
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = told(SignalKind::interrupt()) => {}
-        () = told(SignalKind::terminate()) => {}
-        () = told(SignalKind::hangup()) => {}
     }
 }
 

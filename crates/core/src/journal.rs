@@ -8,14 +8,14 @@ use alloc::{
     vec::Vec,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     approval::{Approved, By},
     object::{Uid, uid},
     plan::{Effect, Plan, Step},
-    wait::{BAD_HOLDS, Sight, Standing},
+    wait::{Sight, Standing},
 };
 
 mod guard;
@@ -181,6 +181,21 @@ impl Journal {
         }
     }
 
+    /// Why only undoing remains, or nothing: then [`Journal::next`] needs to see nothing any more.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Reason> {
+        self.stopped.as_ref()
+    }
+
+    /// Whether there is nothing left to write: not even an undo.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.stopped {
+            Some(_) => self.to_undo().is_none(),
+            None => self.current().is_none(),
+        }
+    }
+
     /// What to do next, by what was just seen of the current step's object.
     pub fn next(&mut self, sight: &Sight, now: Timestamp) -> Next {
         if let Some(reason) = self.stopped.clone() {
@@ -242,7 +257,7 @@ impl Journal {
                 return Next::Look;
             }
             Standing::Never { cause } => Err(cause),
-            Standing::Bad { cause } => entry.looks_bad(cause, now),
+            Standing::Bad { cause } => entry.looks_bad(cause, step.until.bad_holds(), now),
             Standing::NotYet { cause } => {
                 entry.bad_since = None;
                 Ok(cause)
@@ -279,10 +294,11 @@ impl Journal {
         self.stopped = Some(Reason::Refused { step, cause });
     }
 
-    /// Nothing more is begun. What is done is taken back as far as the plan says how.
+    /// Nothing more is begun. What is done is taken back as far as the plan says how. Of a plan that is
+    /// done already, nothing is left to interrupt.
     pub fn interrupt(&mut self, cause: String) {
-        if self.stopped.is_none() {
-            let step = self.current_step();
+        if let (None, Some(step)) = (&self.stopped, self.current()) {
+            let step = step.act.to_string();
             self.stopped = Some(Reason::Interrupted { step, cause });
         }
     }
@@ -309,9 +325,14 @@ impl Journal {
 
 impl Entry {
     /// A bad state counts after it has held for a while: until then it may pass.
-    fn looks_bad(&mut self, cause: String, now: Timestamp) -> Result<String, String> {
+    fn looks_bad(
+        &mut self,
+        cause: String,
+        holds: SignedDuration,
+        now: Timestamp,
+    ) -> Result<String, String> {
         let since = *self.bad_since.get_or_insert(now);
-        if now.duration_since(since) >= BAD_HOLDS {
+        if now.duration_since(since) >= holds {
             Err(cause)
         } else {
             Ok(cause)
@@ -338,9 +359,13 @@ impl Entry {
         } else {
             return Ok(cause);
         };
-        Err(match sight.warnings.first() {
+        let warned = match sight.warnings.first() {
             None => given_up,
             Some(warning) => format!("{given_up}; the latest warning is {warning}"),
+        };
+        Err(match step.until.way_on() {
+            None => warned,
+            Some(way) => format!("{warned}; {way}"),
         })
     }
 }

@@ -59,7 +59,16 @@ pub struct Sight {
     /// Warnings about the object and what it owns, newest first.
     pub warnings: Vec<Warning>,
     /// Invocations that are not completed; `None` when it is not known.
-    pub open_invocations: Option<u64>,
+    pub open_invocations: Option<Counted>,
+}
+
+/// A number that was read at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many.
+    pub count: u64,
+    /// When they were counted.
+    pub at: Timestamp,
 }
 
 /// A Kubernetes Event of type Warning.
@@ -103,10 +112,17 @@ pub enum Standing {
     },
 }
 
-/// How long a bad state must hold before it counts.
-pub const BAD_HOLDS: SignedDuration = SignedDuration::from_secs(30);
-
 impl Wait {
+    /// How long a bad state must hold before it counts: until then it may pass. Storages try again for a
+    /// while before they give up.
+    #[must_use]
+    pub fn bad_holds(&self) -> SignedDuration {
+        match self {
+            Self::SnapshotReady => SignedDuration::from_mins(10),
+            _ => SignedDuration::from_secs(30),
+        }
+    }
+
     /// How long it may stand still. Snapshots of large volumes take hours and report nothing on the way.
     #[must_use]
     pub fn patience(&self) -> Option<SignedDuration> {
@@ -120,8 +136,20 @@ impl Wait {
     /// How long it may take in all, however much moves meanwhile.
     #[must_use]
     pub fn bound(&self) -> Option<SignedDuration> {
-        // Invocations come and go: their number moves without getting anywhere.
-        (*self == Self::Drained).then(|| SignedDuration::from_mins(15))
+        match self {
+            // Invocations come and go: their number moves without getting anywhere.
+            Self::Drained => Some(SignedDuration::from_mins(15)),
+            Self::SnapshotReady => Some(SignedDuration::from_hours(12)),
+            _ => None,
+        }
+    }
+
+    /// What a person can do about a wait that was given up, where it is not obvious.
+    #[must_use]
+    pub fn way_on(&self) -> Option<&'static str> {
+        (*self == Self::Drained).then_some(
+            "look at what is open, or give it up to two versions of the service: deploy --no-drain",
+        )
     }
 
     /// Where the wait stands by what was seen, for a step that began then.
@@ -134,7 +162,7 @@ impl Wait {
             return Standing::Holds;
         }
         if *self == Self::Drained {
-            return drained(sight);
+            return drained(sight, began);
         }
         let Some(object) = &sight.object else {
             return not_yet("it does not exist");
@@ -180,15 +208,22 @@ fn gone(sight: &Sight, uid: &Uid) -> Standing {
     }
 }
 
-fn drained(sight: &Sight) -> Standing {
+/// A count from before the tests paused, or from before the last one ended, says nothing: what it did not
+/// see may have begun since.
+fn drained(sight: &Sight, began: Timestamp) -> Standing {
     let running = sight
         .jobs
         .iter()
         .filter(|job| !job::is_finished(job))
         .count();
+    let ends = sight.jobs.iter().filter_map(job::ended);
+    let quiet_since = ends.chain([began]).max();
     match (running, sight.open_invocations) {
-        (0, Some(0)) => Standing::Holds,
-        (0, Some(open)) => not_yet(format!("{open} invocations are open")),
+        (0, Some(Counted { at, .. })) if Some(at) < quiet_since => {
+            not_yet("the open invocations have not been counted since the last test ended")
+        }
+        (0, Some(Counted { count: 0, .. })) => Standing::Holds,
+        (0, Some(Counted { count, .. })) => not_yet(format!("{count} invocations are open")),
         (0, None) => not_yet("the observer does not say how many invocations are open"),
         (running, _) => not_yet(format!("{running} tests are running")),
     }
@@ -217,21 +252,19 @@ fn established(object: &Value) -> Standing {
 }
 
 fn snapshot_ready(object: &Value) -> Standing {
-    if object
-        .pointer("/status/readyToUse")
-        .and_then(Value::as_bool)
-        == Some(true)
-    {
+    let status = |field| object.pointer(&format!("/status/{field}"));
+    let bad = |cause| Standing::Bad { cause };
+    if status("readyToUse").and_then(Value::as_bool) == Some(true) {
         return Standing::Holds;
     }
-    match object
-        .pointer("/status/error/message")
-        .and_then(Value::as_str)
-    {
-        // The controller retries: an error comes and goes.
-        Some(message) => not_yet(format!("the snapshot controller retries after: {message}")),
-        None => not_yet("the storage has not finished it"),
+    // The controller retries: an error comes and goes.
+    if let Some(message) = status("error/message").and_then(Value::as_str) {
+        return bad(format!("the snapshot controller retries after: {message}"));
     }
+    if status("boundVolumeSnapshotContentName").is_none() {
+        return bad("no snapshot controller has taken it up".to_string());
+    }
+    not_yet("the storage has not finished it")
 }
 
 pub(crate) struct Condition {

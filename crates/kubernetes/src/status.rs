@@ -6,9 +6,7 @@ use longrun_core::object::ObjectRef;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    client::Client, clock::now, failure::Failure, lease, resource::Collection, sight::invocations,
-};
+use crate::{client::Client, failure::Failure, lease, resource::Collection, sight::invocations};
 
 mod tests_of;
 
@@ -128,7 +126,7 @@ pub async fn status(client: &Client, environment: &str) -> Result<Status, Failur
     };
     Ok(Status {
         environment: environment.to_owned(),
-        at: now(),
+        at: client.now(),
         running,
     })
 }
@@ -168,7 +166,7 @@ async fn running(
         suspended: cron_job.as_ref().map(|cron_job| {
             cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
         }),
-        tests: tests_of::recent(cron_job.as_ref(), &jobs, now()),
+        tests: tests_of::recent(cron_job.as_ref(), &jobs, client.now()),
         holder: reading(holder.map(|record| {
             record.map(|record| Holding {
                 who: record.who,

@@ -38,10 +38,17 @@ impl Journal {
         None
     }
 
-    /// What takes a step back, unless a later one has done just that.
+    /// Whether the latest step was begun and nobody has heard whether it was done.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&Effect> {
+        let entry = self.entries.last().filter(|entry| entry.acted.is_none())?;
+        Some(&self.plan.steps.get(entry.step)?.act)
+    }
+
+    /// What takes a step back, unless a later one has done just that. Also what may have been done: its
+    /// answer was lost.
     pub(super) fn undo_of(&self, index: usize) -> Option<Effect> {
         let entry = self.entries.get(index)?;
-        entry.acted?;
         let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
         let later = self.entries.get(index + 1..)?.iter();
         let done = later

@@ -3,7 +3,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Sight, Standing, condition, count, not_yet, pods};
@@ -25,13 +25,11 @@ pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing
 /// Jobs made before the step began prove nothing about what was just deployed.
 pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -> Standing {
     // Kubernetes writes whole seconds.
-    let since = began
-        .saturating_sub(SignedDuration::from_secs(1))
-        .unwrap_or(began);
+    let since = began.as_second();
     let mut fresh: Vec<&Value> = sight
         .jobs
         .iter()
-        .filter(|job| created(job) >= Some(since))
+        .filter(|job| created(job).is_some_and(|created| created.as_second() >= since))
         .collect();
     // The oldest first: each minute brings another one that has not got far.
     fresh.sort_by_key(|job| (created(job), name(job)));
@@ -68,6 +66,18 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
 
 pub(super) fn is_finished(job: &Value) -> bool {
     has(job, "Complete").or(has(job, "Failed")).is_some()
+}
+
+/// When a Job said that it has ended.
+pub(super) fn ended(job: &Value) -> Option<Timestamp> {
+    let conditions = job.pointer("/status/conditions")?.as_array()?;
+    let of_end = |condition: &&Value| {
+        let kind = condition.get("type").and_then(Value::as_str);
+        matches!(kind, Some("Complete" | "Failed"))
+    };
+    let ends = conditions.iter().filter(of_end);
+    ends.filter_map(|condition| condition.get("lastTransitionTime")?.as_str()?.parse().ok())
+        .max()
 }
 
 /// The message of a condition that holds.

@@ -63,9 +63,10 @@ impl Schedule {
         let options = Options {
             take_over: ["a", "b", "c"]
                 .iter()
-                .filter(|_| self.calm)
+                .filter(|name| self.calm && wish.config.contains_key(*name))
                 .map(|name| format!("ConfigMap/{name}"))
                 .collect(),
+            drain: true,
             retain_class: "retain".to_owned(),
             now: self.world.now,
         };
@@ -136,6 +137,9 @@ impl Schedule {
 
     fn drive(&mut self, mut journal: Journal) -> End {
         for _ in 0..2000 {
+            if self.unlucky(80) {
+                journal.interrupt("Ctrl-C".to_owned());
+            }
             let sight = journal
                 .current()
                 .and_then(|step| step.act.object())

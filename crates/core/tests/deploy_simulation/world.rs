@@ -11,7 +11,7 @@ use longrun_core::{
         Refusal, listed,
     },
     plan::{Effect, Propagation},
-    wait::Sight,
+    wait::{Counted, Sight},
 };
 use serde_json::{Value, json};
 
@@ -265,7 +265,10 @@ impl World {
             pods,
             jobs,
             warnings: Vec::new(),
-            open_invocations: Some(open as u64),
+            open_invocations: Some(Counted {
+                count: open as u64,
+                at: self.now,
+            }),
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
     DryRun, Facts, Observed, Options, Refusal,
     problem::Problem,
     recreate::{recreation, replacement},
+    upgrade,
 };
 use crate::{
     change::{Change, asked, changes},
@@ -61,6 +62,20 @@ impl Decision<'_> {
                 .any(|change| change.path.starts_with("spec.template"))
     }
 
+    /// Makes the Job that registers the service run again, although nothing of it changes.
+    pub(super) fn register_again(&mut self) {
+        let live = self.observed.live.as_ref();
+        if !self.writes.is_empty() || !upgrade::is_discovery(self.observed) {
+            return;
+        }
+        if let Some((live, object, uid)) =
+            live.and_then(|live| Some((live, ObjectRef::of(live)?, uid(live)?)))
+        {
+            self.writes = replacement(self.observed, object, uid, &intent(live));
+            self.watch = Some(Wait::Complete);
+        }
+    }
+
     /// What people notice of it.
     pub(super) fn disruption(&self) -> Option<Loss> {
         let (kind, name) = (self.observed.kind(), self.observed.name());
@@ -88,6 +103,11 @@ impl Observed {
             .pointer("/metadata/name")
             .and_then(Value::as_str)
             .unwrap_or_default()
+    }
+
+    /// As a flag names it.
+    pub(super) fn named(&self) -> String {
+        format!("{}/{}", self.kind(), self.name())
     }
 }
 
@@ -215,11 +235,10 @@ fn update(
     if changes.is_empty() {
         return Vec::new();
     }
-    let named = format!("{}/{}", observed.kind(), observed.name());
     vec![Step {
         act: Effect::Update {
             object: observed.desired.clone(),
-            force: options.take_over.contains(&named),
+            force: options.take_over.contains(&observed.named()),
         },
         guard: Guard::Unchanged {
             uid,

@@ -77,6 +77,10 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     if suspends {
         decisions.iter_mut().for_each(expect_suspension);
     }
+    // A roll that was interrupted may not have come to it.
+    if rolls || resumes {
+        decisions.iter_mut().for_each(Decision::register_again);
+    }
     let pruning = prune(&target, facts);
     let listing = Listing::new(facts, &pruning);
 
@@ -89,7 +93,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     ));
     steps.extend(snapshots);
     if rolls {
-        steps.extend(upgrade::drain(facts, suspends));
+        steps.extend(upgrade::drain(facts, suspends, options.drain));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
     steps.extend(phase(&decisions, JOBS));
@@ -115,10 +119,11 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         }
     }
     let disruptions = decisions.iter().filter_map(Decision::disruption);
+    let mixture = (rolls && !options.drain).then(upgrade::mixture);
     Ok(Plan {
         operation: "deploy".to_string(),
         target,
-        loses: disruptions.chain(pruning.loses).collect(),
+        loses: disruptions.chain(mixture).chain(pruning.loses).collect(),
         steps,
         notes,
     })
@@ -131,7 +136,7 @@ fn decide_all<'a>(
     facts: &'a Facts,
     options: &Options,
 ) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
-    let mut problems = Vec::new();
+    let mut problems = unknown(facts, options);
     let mut decisions = Vec::new();
     for observed in &facts.objects {
         match decide(observed, facts, options) {
@@ -150,6 +155,17 @@ fn decide_all<'a>(
             Err(Problems(problems))
         }
     }
+}
+
+/// Whatever is to be taken over must be there: a typo would otherwise be silent.
+fn unknown(facts: &Facts, options: &Options) -> Vec<Problem> {
+    let rendered: BTreeSet<String> = facts.objects.iter().map(Observed::named).collect();
+    let unknown = options.take_over.difference(&rendered);
+    unknown
+        .map(|named| Problem::NothingToTakeOver {
+            named: named.clone(),
+        })
+        .collect()
 }
 
 /// The place of an object in the order. The tests come last, so that none meets a half-deployed

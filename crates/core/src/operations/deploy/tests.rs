@@ -37,6 +37,7 @@ fn target() -> Target {
 fn options() -> Options {
     Options {
         take_over: BTreeSet::new(),
+        drain: true,
         retain_class: "retain".into(),
         now: "2026-01-05T10:20:30Z".parse().unwrap(),
     }

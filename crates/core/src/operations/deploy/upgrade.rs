@@ -15,20 +15,23 @@ use super::{
 };
 use crate::{
     object::{ObjectRef, Uid, uid},
-    plan::{Checked, Effect, Guard, Step, Target},
+    plan::{Checked, Effect, Guard, Loss, Step, Target},
     wait::Wait,
 };
 
 /// The container of the node within the StatefulSet's pod.
 const NODE: &str = "restate";
 
-/// The Job or CronJob that tests must not run while the service rolls.
+/// The CronJob of the tests, which must not run while the service rolls.
 const TEST: &str = "test";
 
-/// Restate's rule on upgrades (docs: "Upgrading").
+/// The Job that registers the service with the node.
+const DISCOVER: &str = "discover";
+
+/// Restate's rules on upgrades (docs.restate.dev, "Upgrading").
 const ONE_MINOR: &str =
     "Restate supports upgrades to the next minor version only, one after the other";
-const NO_DOWNGRADE: &str = "Restate does not read the files of a newer minor version; restore a snapshot from before the upgrade instead";
+const NO_DOWNGRADE: &str = "Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; restore a snapshot from before the upgrade instead";
 
 /// The snapshot steps that a changed Restate version needs first.
 pub(super) fn snapshots(
@@ -107,9 +110,10 @@ fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
     })
 }
 
-/// Before the service rolls: no new tests, and none running. Nothing when no tests have ever run. Tests
-/// that are suspended already are not suspended again: that would make the suspension ours.
-pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
+/// Before the service rolls: no new tests, and, unless it was said not to wait, none running. Nothing when
+/// no tests have ever run. Tests that are suspended already are not suspended again: that would make the
+/// suspension ours.
+pub(super) fn drain(facts: &Facts, suspends: bool, waits: bool) -> Vec<Step> {
     let Some((object, uid)) = tests(facts) else {
         return Vec::new();
     };
@@ -127,10 +131,8 @@ pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
         changes: Vec::new(),
         checked: Checked::Nothing,
     });
-    suspend
-        .into_iter()
-        .chain([watch(object, Wait::Drained)])
-        .collect()
+    let drained = waits.then(|| watch(object, Wait::Drained));
+    suspend.into_iter().chain(drained).collect()
 }
 
 /// After the service has been registered again.
@@ -202,6 +204,17 @@ pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
     (changed || before.is_none()).then_some(())?;
     let object = ObjectRef::of(&observed.desired)?;
     Some(watch(object, Wait::FirstSuccess))
+}
+
+/// What it means not to wait for that.
+pub(super) fn mixture() -> Loss {
+    let what = "tests and invocations that are open meet two versions of the service: Restate pauses those that do not fit";
+    Loss::Disruption { what: what.into() }
+}
+
+/// Whether this is the Job that registers the service with the node.
+pub(super) fn is_discovery(observed: &Observed) -> bool {
+    observed.kind() == "Job" && observed.name() == DISCOVER
 }
 
 /// Whether this is the CronJob that runs the tests.
