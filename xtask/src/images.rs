@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 mod base;
 mod builder;
+mod built;
 mod error;
 mod key;
 mod program;
@@ -57,8 +58,8 @@ impl Workshop {
         }
     }
 
-    /// What the names of environments stand for on a cluster with this registry. Builds the programs,
-    /// which takes less than a second when nothing has changed, and no image.
+    /// What the names of environments stand for on a cluster with this registry. Builds the programs
+    /// whose sources have changed, and no image.
     ///
     /// # Errors
     /// [`Error::UnknownImage`] for a name without Containerfile, [`Error::Cargo`] when the sources do not
@@ -97,7 +98,7 @@ impl Workshop {
         };
         let program = match name.name() {
             "restate" => Program::released(name.tag())?,
-            "verification" => program::build(&self.root, report).await?,
+            "verification" => program::build(&self.root, &self.folder(), report).await?,
             _ => {
                 return Err(Error::UnknownImage {
                     name: name.clone(),
