@@ -20,6 +20,8 @@ mod effect;
 mod prepare;
 mod run;
 mod stopped;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 pub use prepare::prepare;

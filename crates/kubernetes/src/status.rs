@@ -52,6 +52,8 @@ pub struct Running {
     pub service: Option<Workload>,
     /// What the node's SQL says, through the observer.
     pub invocations: Reading<Numbers>,
+    /// When tests begin, as cron writes it; `None` when there is no CronJob.
+    pub schedule: Option<String>,
     /// Whether the schedule of the tests is suspended; `None` when there is no schedule.
     pub suspended: Option<bool>,
     /// The test Jobs that Kubernetes still keeps, newest first.
@@ -107,6 +109,9 @@ pub struct Holding {
     pub operation: String,
     /// Since when, by their clock.
     pub since: String,
+    /// Seconds since they were last heard of, as far as the clocks agree. A lease is renewed every few
+    /// seconds; one that is silent is taken over by the next operation.
+    pub silent_seconds: Option<i64>,
 }
 
 /// Reads one environment.
@@ -163,6 +168,10 @@ async fn running(
         node: set.as_ref().map(|set| node(set, pod.as_ref())),
         service: deployment.as_ref().map(workload),
         invocations: reading(invocations.map(Numbers)),
+        schedule: cron_job
+            .as_ref()
+            .and_then(|cron_job| text(cron_job, "/spec/schedule"))
+            .map(str::to_owned),
         suspended: cron_job.as_ref().map(|cron_job| {
             cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
         }),
@@ -172,6 +181,9 @@ async fn running(
                 who: record.who,
                 operation: record.operation,
                 since: record.acquired,
+                silent_seconds: record
+                    .renewed
+                    .map(|renewed| seconds(renewed, client.now()).as_secs()),
             })
         })),
         snapshots,
