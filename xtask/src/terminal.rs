@@ -114,13 +114,16 @@ impl Terminal {
         }
     }
 
-    /// A typed line without its end. The end of the input is an empty one, which confirms nothing.
+    /// A typed line without its end. One that the end of the input cut off is an empty one, which
+    /// confirms nothing.
     fn line(&self) -> String {
         let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
+        let _ = std::io::stdin().lock().read_line(&mut line);
+        let Some(whole) = line.strip_suffix('\n') else {
             tell("\n");
-        }
-        line.trim_end_matches(['\n', '\r']).to_owned()
+            return String::new();
+        };
+        whole.trim_end_matches('\r').to_owned()
     }
 
     /// Gets the answer to a plan: from the flags, or typed.
