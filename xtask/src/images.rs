@@ -172,11 +172,10 @@ impl Workshop {
             builder.load(&archive).await?;
         }
         report(&format!("pushing {}", image.reference));
-        let digest = builder
-            .push(&image.reference, &self.folder(), report)
-            .await?;
+        let pushed = builder.push(&image.reference, &self.folder(), report).await;
         builder.forget(&image.reference).await;
         drop(lock);
+        let digest = pushed?;
         ImageReference::try_from(format!("{}@{digest}", image.reference)).map_err(Error::Reference)
     }
 
