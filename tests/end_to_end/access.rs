@@ -169,7 +169,7 @@ fn another_cluster_behind_the_right_name() {
 fn no_kubeconfig_and_no_such_context() {
     let shared = Shared::trusted("context");
     shared.kubeconfig(&with(|config| {
-        config["contexts"][0]["name"] = json!("theirs")
+        config["contexts"][0]["name"] = json!("theirs");
     }));
     shared.is_unreachable(&["the kubeconfig has no context \"shared\"; it has theirs"]);
 
@@ -208,7 +208,7 @@ fn an_api_server_that_is_down_or_silent() {
 fn credentials_that_are_not_accepted_or_not_to_be_had() {
     let shared = Shared::trusted("credentials");
     shared.kubeconfig(&with(|config| {
-        config["users"][0]["user"] = json!({"token": "expired"})
+        config["users"][0]["user"] = json!({"token": "expired"});
     }));
     shared.is_unreachable(&["does not accept the credentials", "renew them"]);
 

@@ -46,7 +46,7 @@ fn holder(house: &House) -> String {
 fn stopped(house: &House, at: &str, signal: Signal) -> Running {
     let run = house.begin(&["--yes"]);
     // The namespace is made before the lease can be had; what else is there may be from an earlier run.
-    let begun = || at.starts_with("namespace/") || holder(house) != "";
+    let begun = || at.starts_with("namespace/") || !holder(house).is_empty();
     house.until(&format!("it has begun and {at} is there"), || {
         begun() && house.try_kubectl(&["get", at]).is_ok()
     });
