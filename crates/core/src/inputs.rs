@@ -30,6 +30,7 @@ pub use name::{Driver, KubeSystemUid, Label, Name, Setting};
 pub use period::Period;
 pub use quantity::{Cpu, Size};
 pub use schedule::Schedule;
+pub(crate) use schedule::longest_pause;
 pub use schema::{Schema, schemas};
 
 use crate::nearest;

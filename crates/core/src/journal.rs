@@ -352,7 +352,7 @@ impl Entry {
         }
         let still = now.duration_since(self.still_since.unwrap_or(self.began));
         let whole = now.duration_since(self.began);
-        let given_up = if step.until.patience().is_some_and(|most| still >= most) {
+        let given_up = if step.until.patience(sight).is_some_and(|most| still >= most) {
             format!("nothing has changed for {} s: {cause}", still.as_secs())
         } else if step.until.bound().is_some_and(|most| whole >= most) {
             format!("not after {} s: {cause}", whole.as_secs())

@@ -123,13 +123,16 @@ impl Wait {
         }
     }
 
-    /// How long it may stand still. Snapshots of large volumes take hours and report nothing on the way.
+    /// How long what was seen may stand still. Snapshots of large volumes take hours and report nothing on
+    /// the way; tests begin by their schedule.
     #[must_use]
-    pub fn patience(&self) -> Option<SignedDuration> {
+    pub fn patience(&self, sight: &Sight) -> Option<SignedDuration> {
+        let least = SignedDuration::from_mins(4);
         match self {
             Self::SnapshotReady => None,
             Self::Drained => Some(SignedDuration::from_mins(10)),
-            _ => Some(SignedDuration::from_mins(4)),
+            Self::FirstSuccess => Some(least + job::pause(sight)),
+            _ => Some(least),
         }
     }
 

@@ -221,12 +221,12 @@ fn only_tests_that_began_after_the_step_prove_something() {
         of(json!({"spec": {"suspend": true}})),
     ];
     assert_snapshot!(check(&Wait::FirstSuccess, &sights), @r#"
-    not yet: the next minute has not begun
-    not yet: the next minute has not begun
+    not yet: the next test has not begun
+    not yet: the next test has not begun
     not yet: test-2: no pod has started
     never: test-2 failed: BackoffLimitExceeded
     holds
-    not yet: the next minute has not begun
+    not yet: the next test has not begun
     bad: p: container main: ImagePullBackOff: back-off
     never: the CronJob is suspended
     "#);

@@ -67,7 +67,7 @@ pub async fn prepare(
                 let waited = client.now().duration_since(began);
                 if step
                     .until
-                    .patience()
+                    .patience(&seen)
                     .is_some_and(|patience| waited >= patience)
                 {
                     return Err(Reason::Waited { step: said, cause });

@@ -96,3 +96,14 @@ fn a_drain_is_bounded_however_much_moves() {
     });
     assert_eq!(given_up, Some(900));
 }
+
+#[test]
+fn a_test_has_as_long_to_begin_as_its_schedule_says() {
+    let given_up = |schedule: &str| {
+        let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
+        let seen = sight(Some(json!({"spec": {"schedule": schedule}})));
+        (0..2000).find(|second| matches!(journal.next(&seen, at(*second)), Next::Stop(_)))
+    };
+    assert_eq!(given_up("* * * * *"), Some(4 * 60));
+    assert_eq!(given_up("*/5 * * * *"), Some((4 + 4) * 60));
+}

@@ -115,7 +115,11 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {
             let changed = steps.iter().any(|step| !step.act.is_watch());
-            steps.extend(upgrade::first_success(facts, changed));
+            match upgrade::first_success(&target, facts, changed) {
+                Some(Ok(watch)) => steps.push(watch),
+                Some(Err(note)) => notes.push(note),
+                None => {}
+            }
         }
     }
     let disruptions = decisions.iter().filter_map(Decision::disruption);

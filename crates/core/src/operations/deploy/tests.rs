@@ -170,3 +170,19 @@ fn a_status_never_moves_the_digest_and_an_intent_always_does() {
     later.live("Deployment")["spec"]["replicas"] = json!(7);
     assert_ne!(digest(&later), before);
 }
+
+#[test]
+fn tests_that_are_far_apart_are_not_waited_for() {
+    let end = |schedule: &str| {
+        let mut cluster = Cluster::absent();
+        cluster.of("CronJob").desired["spec"]["schedule"] = json!(schedule);
+        let plan = check(&cluster.facts);
+        plan.lines().last().unwrap_or_default().to_string()
+    };
+    assert_eq!(
+        end("*/15 * * * *"),
+        "wait for CronJob test until firstSuccess"
+    );
+    assert_snapshot!(end("0 * * * *"), @"# no test is waited for: they begin by the schedule `0 * * * *`; to run one now: kubectl -n restate create job --from=cronjob/test test-now");
+    assert!(end("* 3 * * *").contains("no test is waited for"));
+}

@@ -14,6 +14,7 @@ use super::{
     recreate::claims_of,
 };
 use crate::{
+    inputs::longest_pause,
     object::{ObjectRef, Uid, uid},
     plan::{Checked, Effect, Guard, Loss, Step, Target},
     wait::Wait,
@@ -27,6 +28,9 @@ const TEST: &str = "test";
 
 /// The Job that registers the service with the node.
 const DISCOVER: &str = "discover";
+
+/// Minutes for which a deployment waits for the next test to begin.
+const WORTH_WAITING: u64 = 15;
 
 /// Restate's rules on upgrades (docs.restate.dev, "Upgrading").
 const ONE_MINOR: &str =
@@ -196,14 +200,27 @@ pub(super) fn watch(object: ObjectRef, until: Wait) -> Step {
     }
 }
 
-/// The end of a deployment: a test that began after it has verified. Also when none ever has.
-pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
+/// The end of a deployment: a test that began after it has verified. Also when none ever has. Or the note
+/// that the next one is too far off.
+pub(super) fn first_success(
+    target: &Target,
+    facts: &Facts,
+    changed: bool,
+) -> Option<Result<Step, String>> {
     let observed = test_job(facts)?;
     let live = observed.live.as_ref();
     let before = live.and_then(|live| live.pointer("/status/lastSuccessfulTime"));
     (changed || before.is_none()).then_some(())?;
+    let schedule = observed.desired.pointer("/spec/schedule");
+    let schedule = schedule.and_then(Value::as_str).unwrap_or_default();
+    if !schedule.is_empty() && longest_pause(schedule).is_none_or(|pause| pause > WORTH_WAITING) {
+        return Some(Err(format!(
+            "no test is waited for: they begin by the schedule `{schedule}`; to run one now: kubectl -n {} create job --from=cronjob/{TEST} {TEST}-now",
+            target.environment
+        )));
+    }
     let object = ObjectRef::of(&observed.desired)?;
-    Some(watch(object, Wait::FirstSuccess))
+    Some(Ok(watch(object, Wait::FirstSuccess)))
 }
 
 /// What it means not to wait for that.
