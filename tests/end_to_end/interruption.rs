@@ -4,21 +4,25 @@ use nix::sys::signal::Signal;
 
 use crate::{
     house::House,
-    run::Running,
+    run::{Ran, Running},
     templates::{Container, config_map, deployment},
 };
+
+const NOTE: &str = "templates/note/configmap.yaml.hbs";
 
 /// A deployment that takes a while: two workloads, of which each becomes available only after seconds.
 fn slow(test: &str) -> House {
     let house = House::small(test);
-    house.write(
-        "templates/note/configmap.yaml.hbs",
-        &config_map("note", "one"),
-    );
+    house.write(NOTE, &config_map("note", "one"));
     for name in ["early", "late"] {
-        let slowly = deployment(name, &Container::default())
-            .replace("  replicas: 1\n", "  replicas: 1\n  minReadySeconds: 4\n");
-        house.write(&format!("templates/{name}/deployment.yaml.hbs"), &slowly);
+        let slowly = Container {
+            settles: 8,
+            ..Container::default()
+        };
+        house.write(
+            &format!("templates/{name}/deployment.yaml.hbs"),
+            &deployment(name, &slowly),
+        );
     }
     house
 }
@@ -42,37 +46,35 @@ fn holder(house: &House) -> String {
     holder.as_str().unwrap_or_default().to_owned()
 }
 
-/// Runs until it has begun and something is there, and is then sent a signal.
-fn stopped(house: &House, at: &str, signal: Signal) -> Running {
+/// A first deployment that runs until something is there, and is then sent a signal.
+fn stopped(house: &House, at: &str, signal: Signal) -> Ran {
     let run = house.begin(&["--yes"]);
-    // The namespace is made before the lease can be had; what else is there may be from an earlier run.
-    let begun = || at.starts_with("namespace/") || !holder(house).is_empty();
-    house.until(&format!("it has begun and {at} is there"), || {
-        begun() && house.try_kubectl(&["get", at]).is_ok()
+    house.until(&format!("{at} is there"), || {
+        house.try_kubectl(&["get", at]).is_ok()
     });
     run.signal(signal);
-    run
+    run.end()
+}
+
+/// Which step is under way when the signal arrives is left to chance; what is said holds for all.
+fn goes_on(house: &House, at: &str, signal: Signal) {
+    stopped(house, at, signal)
+        .exits(3)
+        .says(&["interrupted", "run the same command again"])
+        .takes_at_most(60);
+    converges(house);
 }
 
 #[test]
 fn an_interrupted_first_deployment_goes_on() {
     let house = slow("interrupt");
-    let namespace = format!("namespace/{}", house.name);
-    // Which step is under way when the signal arrives is left to chance; what is said holds for all.
-    for (at, signal) in [
-        (namespace.as_str(), Signal::SIGINT),
-        ("configmap/longrun-inventory", Signal::SIGTERM),
-        ("deployment/early", Signal::SIGHUP),
-    ] {
-        let ran = stopped(&house, at, signal).end();
-        if ran.code == Some(0) {
-            continue;
-        }
-        ran.exits(3)
-            .says(&["interrupted", "run the same command again"])
-            .takes_at_most(60);
-    }
-    converges(&house);
+    goes_on(&house, &format!("namespace/{}", house.name), Signal::SIGINT);
+    goes_on(
+        &slow("terminate"),
+        "configmap/longrun-inventory",
+        Signal::SIGTERM,
+    );
+    goes_on(&slow("hang-up"), "deployment/early", Signal::SIGHUP);
 }
 
 #[test]
@@ -96,10 +98,12 @@ fn ctrl_c_at_a_terminal_ends_a_wait_and_gives_the_lease_back() {
 #[test]
 fn a_killed_deployment_is_taken_over_when_its_lease_has_expired() {
     let house = slow("kill");
-    let killed = stopped(&house, "deployment/early", Signal::SIGKILL).end();
+    let killed = stopped(&house, "deployment/early", Signal::SIGKILL);
     assert_eq!(killed.code, None);
     assert_ne!(holder(&house), "", "nobody gave the lease back");
 
+    // However far the killed one came, there is something left to do.
+    house.write(NOTE, &config_map("note", "two"));
     let next = house.deploy(&["--yes"]).exits(0).says(&[
         "holds the lease since",
         "it is taken over when nothing is heard of them",
@@ -108,5 +112,6 @@ fn a_killed_deployment_is_taken_over_when_its_lease_has_expired() {
         next.took.as_secs() >= 10,
         "a lease is believed for its whole duration: {next}"
     );
+    house.write(NOTE, &config_map("note", "one"));
     converges(&house);
 }

@@ -28,6 +28,8 @@ pub(crate) struct Container<'a> {
     pub(crate) image: &'a str,
     pub(crate) shell: &'a str,
     pub(crate) memory: &'a str,
+    /// How many seconds it must have run to count as available: it has no probe.
+    pub(crate) settles: u32,
 }
 
 impl Default for Container<'_> {
@@ -36,6 +38,7 @@ impl Default for Container<'_> {
             image: "{{quote image.verification}}",
             shell: "exec sleep infinity",
             memory: "8Mi",
+            settles: 0,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Container<'_> {
             image,
             shell,
             memory,
+            ..
         } = self;
         format!(
             "  template:
@@ -79,11 +83,13 @@ pub(crate) fn deployment(name: &str, container: &Container<'_>) -> String {
     format!(
         "{}spec:
   replicas: 1
+  minReadySeconds: {}
   selector:
     matchLabels:
       app.kubernetes.io/component: {name}
 {}",
         head("apps/v1", "Deployment", name),
+        container.settles,
         container.pod(name, "Always", "")
     )
 }
