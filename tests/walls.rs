@@ -15,7 +15,8 @@ use std::{
 use serde_json::Value;
 
 /// Crate → the crates of this workspace that it may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("longrun-copy", &[]),
     ("longrun-core", &["longrun-program"]),
     ("longrun-embedded", &[]),
     ("longrun-kubernetes", &["longrun-core"]),
@@ -24,11 +25,12 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("longrun-tests", &[]),
     (
         "longrun-verification",
-        &["longrun-program", "longrun-restate"],
+        &["longrun-copy", "longrun-program", "longrun-restate"],
     ),
     (
         "xtask",
         &[
+            "longrun-copy",
             "longrun-core",
             "longrun-embedded",
             "longrun-kubernetes",
@@ -38,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Crate from elsewhere → the only crates of this workspace that may use it.
-const KEEPERS: [(&str, &[&str]); 8] = [
+const KEEPERS: [(&str, &[&str]); 9] = [
     ("kube", &["longrun-kubernetes"]),
     ("restate-sdk", &["longrun-verification"]),
     ("rcgen", &["longrun-embedded"]),
@@ -47,6 +49,7 @@ const KEEPERS: [(&str, &[&str]); 8] = [
     ("indicatif", &["xtask"]),
     ("anstream", &["xtask"]),
     ("clap", &["xtask", "longrun-verification"]),
+    ("zstd", &["longrun-copy"]),
 ];
 
 fn root() -> PathBuf {

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use longrun_program::{InvalidId, ProgramId, Seed, Size};
 use longrun_restate::Origin;
 use longrun_verification::{duration, observe, service, test};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The workload of the long-running clusters: programs whose every step must happen exactly once.
@@ -28,6 +29,10 @@ pub(crate) enum Command {
     Inspect(OfProgram),
     /// Remove the state of a program. Evidence of a failure goes with it.
     Clear(OfProgram),
+    /// Send a directory as a copy's stream on stdout; what the receiver has of it is read from stdin.
+    Send(Send),
+    /// Print in what two directories differ, one a line: lists, modes and Restate's cluster markers. Exit 1 if they do.
+    Compare(Compare),
 }
 
 #[derive(Debug, Args)]
@@ -99,4 +104,18 @@ pub(crate) struct OfProgram {
     /// Restate's admin interface.
     #[arg(long, env = "RESTATE_ADMIN", default_value = "http://restate:9070")]
     pub(crate) admin: Origin,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// What to send.
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// A directory.
+    pub(crate) one: PathBuf,
+    /// Another.
+    pub(crate) other: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! The workload of the long-running clusters: the services that run test programs, the test that
-//! starts and verifies one, and the observer beside the Restate node.
+//! starts and verifies one, and the observer beside the Restate node. And what reads a database where it is mounted:
+//! one directory sent, two compared.
 //!
 //! ```text
 //! verification test ──ingress──▶ Restate ──▶ verification serve
@@ -8,6 +9,7 @@
 //! ```
 //! Nothing here writes to disk.
 
+pub mod directory;
 pub mod discover;
 pub mod duration;
 pub mod http;

@@ -7,7 +7,7 @@ mod arguments;
 use arguments::{Arguments, Command, Test};
 use clap::Parser;
 use longrun_restate::{Admin, Error, Ingress};
-use longrun_verification::{discover, inspect, log, observe, service, test};
+use longrun_verification::{directory, discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,8 +23,10 @@ async fn main() -> ExitCode {
         run(arguments.command).await
     } else {
         tokio::select! {
-            result = run(arguments.command) => result,
+            // Listens before anything begins.
+            biased;
             () = terminated() => return ExitCode::from(SIGTERM_EXIT),
+            result = run(arguments.command) => result,
         }
     };
     match result {
@@ -81,6 +83,8 @@ async fn run(command: Command) -> Result<bool, String> {
             let ingress = Ingress::new(of.ingress);
             print(inspect::clear(&ingress, &of.program.id(), REQUEST).await)
         }
+        Command::Send(of) => directory::send(of.directory).await,
+        Command::Compare(of) => directory::compare(of.one, of.other).await,
     }
 }
 

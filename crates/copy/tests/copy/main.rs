@@ -1,0 +1,13 @@
+//! What a copy promises, and what it does when the stream, the disk, the sender or the directory does not.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod broken;
+mod comparison;
+mod live;
+mod refused;
+mod round_trip;
+mod tree;

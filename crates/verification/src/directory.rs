@@ -1,0 +1,46 @@
+//! What is done to a database where it is mounted: sent, or compared with a copy.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use tokio::sync::oneshot;
+
+/// Sends `directory` on stdout, after what stdin says that the receiver has.
+///
+/// # Errors
+/// Why not all of it was sent; the receiver knows too.
+pub async fn send(directory: PathBuf) -> Result<bool, String> {
+    let sent = apart(move || {
+        // Not through Rust's stdout, which looks for line ends.
+        let stream = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        longrun_copy::send(&directory, io::stdin().lock(), stream)
+    });
+    let sent = sent.await?.map_err(|error| error.to_string())?;
+    tracing::info!(?sent);
+    Ok(true)
+}
+
+/// Prints in what two directories differ; whether they are the same.
+///
+/// # Errors
+/// Why it is not known.
+pub async fn compare(one: PathBuf, other: PathBuf) -> Result<bool, String> {
+    let compared = apart(move || longrun_copy::compare(&one, &other)).await?;
+    let differences = compared.map_err(|error| error.to_string())?;
+    let mut out = io::stdout().lock();
+    differences
+        .iter()
+        .try_for_each(|difference| writeln!(out, "{difference}"))
+        .map_err(|error| format!("cannot write the result: {error}"))?;
+    Ok(differences.is_empty())
+}
+
+/// Does what blocks, on a thread that nobody waits for when the process is asked to end.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (done, result) = oneshot::channel();
+    std::thread::spawn(move || drop(done.send(work())));
+    result
+        .await
+        .map_err(|_| "the thread that did it panicked".to_owned())
+}

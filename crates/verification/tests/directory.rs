@@ -1,0 +1,124 @@
+//! `send` and `compare`, as a pod runs them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use longrun_copy::Destination;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+fn verification() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_verification"))
+}
+
+/// A directory `one` with a file of 8 MiB that pipes do not hold.
+fn room() -> TempDir {
+    let room = tempfile::tempdir().unwrap();
+    fs::create_dir_all(room.path().join("one/db")).unwrap();
+    let table: Vec<u8> = (0..8_u32 << 18)
+        .flat_map(|number| number.wrapping_mul(0x9e37_79b9).to_le_bytes())
+        .collect();
+    fs::write(room.path().join("one/db/table"), table).unwrap();
+    room
+}
+
+fn sending(directory: &Path) -> Child {
+    verification()
+        .arg("send")
+        .arg(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_directory_is_sent_and_compared() {
+    let room = room();
+    let (one, other) = (room.path().join("one"), room.path().join("other"));
+    let mut sender = sending(&one);
+    let copied = Destination::new(&other, "one")
+        .unwrap()
+        .receive(
+            sender.stdin.take().unwrap(),
+            sender.stdout.take().unwrap(),
+            |_| {},
+        )
+        .unwrap();
+    assert_eq!(copied.bytes, 8 << 20);
+    assert!(sender.wait().unwrap().success());
+
+    let compared = || {
+        verification()
+            .arg("compare")
+            .args([&one, &other])
+            .output()
+            .unwrap()
+    };
+    assert_eq!(said(&compared()), (Some(0), String::new()));
+    fs::remove_file(other.join("db/table")).unwrap();
+    let line = format!("db/table: file only in {}\n", one.display());
+    assert_eq!(said(&compared()), (Some(1), line));
+}
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), out)
+}
+
+#[test]
+fn what_cannot_be_compared_is_not_the_same() {
+    let room = room();
+    let one = room.path().join("one");
+    let output = verification()
+        .arg("compare")
+        .arg(&one)
+        .arg("absent")
+        .output()
+        .unwrap();
+    assert_eq!(said(&output), (Some(1), String::new()));
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("cannot list absent"), "{log}");
+}
+
+#[test]
+fn a_sender_whose_receiver_is_gone_ends() {
+    let room = room();
+    let mut sender = sending(&room.path().join("one"));
+    drop(sender.stdin.take());
+    drop(sender.stdout.take());
+    assert_eq!(sender.wait().unwrap().code(), Some(1));
+    let mut log = String::new();
+    sender
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
+    assert!(log.contains("the stream broke: Broken pipe"), "{log}");
+}
+
+#[test]
+fn a_sender_that_nobody_reads_ends_when_it_is_asked_to() {
+    let room = room();
+    let mut sender = sending(&room.path().join("one"));
+    drop(sender.stdin.take());
+    // Its first byte says that it is at work; the rest does not fit into the pipe.
+    sender
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut [0])
+        .unwrap();
+    kill(Pid::from_raw(sender.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(sender.wait().unwrap().code(), Some(143));
+}
