@@ -58,6 +58,11 @@ impl Terminal {
         }
     }
 
+    /// Whether a program waits for a document, which it gets from every command.
+    pub(crate) fn owes_document(&self) -> bool {
+        self.output == Output::Json
+    }
+
     /// Prints the command's result: `text` for people, `document` for programs.
     pub(crate) fn data<T: Serialize>(
         &self,

@@ -79,6 +79,9 @@ pub(crate) async fn run(
             Err(ask) => terminal.answer(ask, &args.answers)?,
         };
         carry_out(&deployment, approved, terminal).await?;
+    } else if !terminal.owes_document() {
+        // The screen is for what was just changed.
+        return Ok(End::Done);
     }
     let target = &deployment.target;
     super::status::show(
