@@ -1,6 +1,11 @@
 //! The walls of ARCHITECTURE.md: which crate may depend on what, and what the tree may not hold.
 //! The compiler keeps the others (`no_std`, private fields), clippy.toml the rest.
 
+#![expect(
+    clippy::expect_used,
+    reason = "an expectation that does not hold is a failed test"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},

@@ -88,11 +88,17 @@ impl Shared {
         self.run(&["deploy", "-n", &self.house.name, "--yes"])
     }
 
+    /// There is no way to the cluster, for any command.
+    fn is_unreachable(&self, parts: &[&str]) {
+        self.is_refused(parts);
+        let name = self.house.name.as_str();
+        self.run(&["status", "-n", name]).exits(2).says(parts);
+    }
+
     fn is_refused(&self, parts: &[&str]) {
         let name = self.house.name.as_str();
         self.deploy().exits(2).says(parts).takes_at_most(20);
         self.run(&["diff", "-n", name]).exits(2).says(parts);
-        self.run(&["status", "-n", name]).exits(2);
         assert_eq!(
             self.house.get(&format!("namespace/{name}")),
             None,
@@ -152,7 +158,7 @@ fn a_cluster_is_deployed_to_once_it_is_trusted() {
 fn another_cluster_behind_the_right_name() {
     let other = "00000000-0000-4000-8000-000000000000";
     let shared = Shared::new("another", Some(other));
-    shared.is_refused(&[
+    shared.is_unreachable(&[
         "this is another cluster, and nothing was done",
         &kube_system(),
         other,
@@ -163,17 +169,17 @@ fn another_cluster_behind_the_right_name() {
 fn no_kubeconfig_and_no_such_context() {
     let shared = Shared::trusted("context");
     shared.kubeconfig(&with(|config| {
-        config["contexts"][0]["name"] = json!("theirs")
+        config["contexts"][0]["name"] = json!("theirs");
     }));
-    shared.is_refused(&["the kubeconfig has no context \"shared\"; it has theirs"]);
+    shared.is_unreachable(&["the kubeconfig has no context \"shared\"; it has theirs"]);
 
     shared.house.remove("kubeconfig");
-    shared.is_refused(&["there is no kubeconfig: ", "does not exist"]);
+    shared.is_unreachable(&["there is no kubeconfig: ", "does not exist"]);
 
     shared
         .house
         .write("kubeconfig", "{ this: [is no kubeconfig\n");
-    shared.is_refused(&["the kubeconfig cannot be used"]);
+    shared.is_unreachable(&["the kubeconfig cannot be used"]);
 }
 
 #[test]
@@ -184,7 +190,7 @@ fn an_api_server_that_is_down_or_silent() {
         format!("https://{}", listener.local_addr().expect("an address"))
     };
     shared.kubeconfig(&with_server(&closed));
-    shared.is_refused(&[
+    shared.is_unreachable(&[
         "the API server",
         &closed,
         "cannot be reached",
@@ -195,16 +201,16 @@ fn an_api_server_that_is_down_or_silent() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("https://{}", silent.local_addr().expect("an address"));
     shared.kubeconfig(&with_server(&address));
-    shared.is_refused(&[&address, "cannot be reached"]);
+    shared.is_unreachable(&[&address, "cannot be reached"]);
 }
 
 #[test]
 fn credentials_that_are_not_accepted_or_not_to_be_had() {
     let shared = Shared::trusted("credentials");
     shared.kubeconfig(&with(|config| {
-        config["users"][0]["user"] = json!({"token": "expired"})
+        config["users"][0]["user"] = json!({"token": "expired"});
     }));
-    shared.is_refused(&["does not accept the credentials", "renew them"]);
+    shared.is_unreachable(&["does not accept the credentials", "renew them"]);
 
     let program = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1",
@@ -212,7 +218,7 @@ fn credentials_that_are_not_accepted_or_not_to_be_had() {
         "interactiveMode": "Never",
     }});
     shared.kubeconfig(&with(|config| config["users"][0]["user"] = program));
-    shared.is_refused(&["credentials", "false"]);
+    shared.is_unreachable(&["credentials", "false"]);
 }
 
 #[test]

@@ -4,21 +4,25 @@ use nix::sys::signal::Signal;
 
 use crate::{
     house::House,
-    run::Running,
+    run::{Ran, Running},
     templates::{Container, config_map, deployment},
 };
+
+const NOTE: &str = "templates/note/configmap.yaml.hbs";
 
 /// A deployment that takes a while: two workloads, of which each becomes available only after seconds.
 fn slow(test: &str) -> House {
     let house = House::small(test);
-    house.write(
-        "templates/note/configmap.yaml.hbs",
-        &config_map("note", "one"),
-    );
+    house.write(NOTE, &config_map("note", "one"));
     for name in ["early", "late"] {
-        let slowly = deployment(name, &Container::default())
-            .replace("  replicas: 1\n", "  replicas: 1\n  minReadySeconds: 4\n");
-        house.write(&format!("templates/{name}/deployment.yaml.hbs"), &slowly);
+        let slowly = Container {
+            settles: 8,
+            ..Container::default()
+        };
+        house.write(
+            &format!("templates/{name}/deployment.yaml.hbs"),
+            &deployment(name, &slowly),
+        );
     }
     house
 }
@@ -36,35 +40,41 @@ fn converges(house: &House) {
     house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
 }
 
-/// Runs until something is there, and is then sent a signal.
-fn stopped(house: &House, at: &str, signal: Signal) -> Running {
+/// Who holds the lease; nobody is an empty name.
+fn holder(house: &House) -> String {
+    let holder = house.field("lease/longrun", "/spec/holderIdentity");
+    holder.as_str().unwrap_or_default().to_owned()
+}
+
+/// A first deployment that runs until something is there, and is then sent a signal.
+fn stopped(house: &House, at: &str, signal: Signal) -> Ran {
     let run = house.begin(&["--yes"]);
     house.until(&format!("{at} is there"), || {
         house.try_kubectl(&["get", at]).is_ok()
     });
     run.signal(signal);
-    run
+    run.end()
+}
+
+/// Which step is under way when the signal arrives is left to chance; what is said holds for all.
+fn goes_on(house: &House, at: &str, signal: Signal) {
+    stopped(house, at, signal)
+        .exits(3)
+        .says(&["interrupted", "run the same command again"])
+        .takes_at_most(60);
+    converges(house);
 }
 
 #[test]
 fn an_interrupted_first_deployment_goes_on() {
     let house = slow("interrupt");
-    let namespace = format!("namespace/{}", house.name);
-    // Which step is under way when the signal arrives is left to chance; what is said holds for all.
-    for at in [
-        &namespace,
+    goes_on(&house, &format!("namespace/{}", house.name), Signal::SIGINT);
+    goes_on(
+        &slow("terminate"),
         "configmap/longrun-inventory",
-        "deployment/early",
-    ] {
-        let ran = stopped(&house, at, Signal::SIGINT).end();
-        if ran.code == Some(0) {
-            continue;
-        }
-        ran.exits(3)
-            .says(&["interrupted", "run the same command again"])
-            .takes_at_most(60);
-    }
-    converges(&house);
+        Signal::SIGTERM,
+    );
+    goes_on(&slow("hang-up"), "deployment/early", Signal::SIGHUP);
 }
 
 #[test]
@@ -81,36 +91,27 @@ fn ctrl_c_at_a_terminal_ends_a_wait_and_gives_the_lease_back() {
         "changes are made and stay",
         "run the same command again",
     ]);
-    assert_eq!(
-        house
-            .field("lease/longrun", "/spec/holderIdentity")
-            .as_str()
-            .unwrap_or(""),
-        "",
-        "the lease is free"
-    );
+    assert_eq!(holder(&house), "", "the lease is free");
     converges(&house);
 }
 
 #[test]
 fn a_killed_deployment_is_taken_over_when_its_lease_has_expired() {
     let house = slow("kill");
-    let killed = stopped(&house, "deployment/early", Signal::SIGKILL).end();
+    let killed = stopped(&house, "deployment/early", Signal::SIGKILL);
     assert_eq!(killed.code, None);
-    let holder = house.field("lease/longrun", "/spec/holderIdentity");
-    assert_ne!(
-        holder.as_str().unwrap_or(""),
-        "",
-        "nobody gave the lease back"
-    );
+    assert_ne!(holder(&house), "", "nobody gave the lease back");
 
-    let next = house
-        .deploy(&["--yes"])
-        .exits(0)
-        .says(&["is silent", "taken over"]);
+    // However far the killed one came, there is something left to do.
+    house.write(NOTE, &config_map("note", "two"));
+    let next = house.deploy(&["--yes"]).exits(0).says(&[
+        "holds the lease since",
+        "it is taken over when nothing is heard of them",
+    ]);
     assert!(
         next.took.as_secs() >= 10,
         "a lease is believed for its whole duration: {next}"
     );
+    house.write(NOTE, &config_map("note", "one"));
     converges(&house);
 }

@@ -9,9 +9,14 @@ use crate::{
 fn the_second_of_two_deployments_is_told_who_is_at_work() {
     let house = House::small("two");
     // It never becomes ready, so that the first one waits until it is told to stop.
-    let unready = deployment("slow", &Container::default())
-        .replace("  replicas: 1\n", "  replicas: 1\n  minReadySeconds: 200\n");
-    house.write("templates/slow/deployment.yaml.hbs", &unready);
+    let unready = Container {
+        settles: 200,
+        ..Container::default()
+    };
+    house.write(
+        "templates/slow/deployment.yaml.hbs",
+        &deployment("slow", &unready),
+    );
     let first = house.begin(&["--yes"]);
     house.until("the first is at work", || {
         house.try_kubectl(&["get", "deployment/slow"]).is_ok()

@@ -1,7 +1,7 @@
 //! `cargo xtask local`, on the cluster that the tests run on. What up and down leave behind is tested
 //! where the cluster is: in `crates/embedded`.
 
-use crate::{house::House, setting::setting};
+use crate::{house::House, run::Running, setting::setting};
 
 #[test]
 fn its_status_names_every_component() {
@@ -38,6 +38,19 @@ fn up_is_quick_when_it_runs() {
         .run(&["local", "up", "--name", &setting().cluster, "--yes"])
         .exits(0)
         .takes_at_most(10);
+}
+
+#[test]
+fn packages_are_named_before_any_is_installed() {
+    let house = House::offline("packages");
+    let mut command = house.command(&["local", "up", "--name", "nothing-here"]);
+    command.env("PATH", house.path("no-programs"));
+    Running::start(command).end().exits(2).says(&[
+        "The embedded cluster needs these Debian packages: ",
+        "buildah, mmdebstrap",
+        "nothing was done",
+        "answer with --yes",
+    ]);
 }
 
 #[test]

@@ -86,9 +86,9 @@ impl std::fmt::Display for Ran {
             stderr,
             took,
         } = self;
-        write!(
+        writeln!(
             f,
-            "`{command}` → {code:?} after {:.1} s\n",
+            "`{command}` → {code:?} after {:.1} s",
             took.as_secs_f32()
         )?;
         write!(

@@ -23,25 +23,13 @@ pub(crate) fn config_map(name: &str, text: &str) -> String {
     )
 }
 
-/// A Service that leads nowhere.
-pub(crate) fn service(name: &str, port: u16) -> String {
-    format!(
-        "{}spec:
-  selector:
-    app.kubernetes.io/component: {name}
-  ports:
-    - name: only
-      port: {port}
-",
-        head("v1", "Service", name)
-    )
-}
-
 /// What a container of a test does.
 pub(crate) struct Container<'a> {
     pub(crate) image: &'a str,
     pub(crate) shell: &'a str,
     pub(crate) memory: &'a str,
+    /// How many seconds it must have run to count as available: it has no probe.
+    pub(crate) settles: u32,
 }
 
 impl Default for Container<'_> {
@@ -50,6 +38,7 @@ impl Default for Container<'_> {
             image: "{{quote image.verification}}",
             shell: "exec sleep infinity",
             memory: "8Mi",
+            settles: 0,
         }
     }
 }
@@ -61,6 +50,7 @@ impl Container<'_> {
             image,
             shell,
             memory,
+            ..
         } = self;
         format!(
             "  template:
@@ -93,11 +83,13 @@ pub(crate) fn deployment(name: &str, container: &Container<'_>) -> String {
     format!(
         "{}spec:
   replicas: 1
+  minReadySeconds: {}
   selector:
     matchLabels:
       app.kubernetes.io/component: {name}
 {}",
         head("apps/v1", "Deployment", name),
+        container.settles,
         container.pod(name, "Always", "")
     )
 }

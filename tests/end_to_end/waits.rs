@@ -47,6 +47,7 @@ fn an_image_that_does_not_exist() {
 fn a_container_that_crashes() {
     let container = Container {
         shell: "echo the disk of this toaster is full; exit 7",
+        settles: 5,
         ..Container::default()
     };
     fails_then_heals(

@@ -92,10 +92,10 @@ pub(crate) fn way(cluster: &Cluster) -> Result<(longrun_kubernetes::Access, Opti
 }
 
 fn running(name: &str) -> Result<(PathBuf, Uid), Failure> {
-    let status = embedded(name)?.status()?;
-    match (status.running, status.kube_system_uid) {
-        (Some(_), Some(uid)) => Ok((status.kubeconfig, Uid(uid))),
-        _ => Err(
+    let cluster = embedded(name)?;
+    match cluster.running_uid()? {
+        Some(uid) => Ok((cluster.kubeconfig(), Uid(uid))),
+        None => Err(
             Failure::refused(format!("the embedded cluster {name} does not run"))
                 .hint(format!("start it: cargo xtask local up --name {name}")),
         ),

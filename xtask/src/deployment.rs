@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     access,
-    commands::deploy::Which,
+    commands::deploy::{Choices, Which},
     failure::Failure,
     images::Workshop,
     project::{self, Chosen, Project, render_failure},
@@ -36,7 +36,7 @@ impl Deployment {
     pub(crate) async fn open(
         which: &Which,
         answers: &Answers,
-        take_over: &[String],
+        choices: &Choices,
         project: &Project,
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
@@ -60,7 +60,8 @@ impl Deployment {
             environment: chosen.environment.name.to_string(),
         };
         let options = Options {
-            take_over: take_over.iter().cloned().collect(),
+            take_over: choices.take_over.iter().cloned().collect(),
+            drain: !choices.no_drain,
             retain_class: chosen.cluster.storage.snapshot_classes.retain.to_string(),
             now: now(),
         };
@@ -117,9 +118,10 @@ async fn prepare_embedded(
             &report,
         )
         .await?;
+    let there = cluster.images()?;
     let mut imported = 0;
     for image in &built {
-        if !cluster.has_image(image.reference.as_str())? {
+        if !there.contains(image.reference.as_str()) {
             let archive = workshop.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
             cluster.import_image(&archive)?;

@@ -49,6 +49,13 @@ impl Failure {
         }
     }
 
+    /// Says what was done before the rest was refused.
+    pub(crate) fn after(mut self, done: &str) -> Self {
+        self.end = End::HalfWay;
+        self.message = format!("{}\n{done}", self.message);
+        self
+    }
+
     /// Adds a way to go on.
     pub(crate) fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 mod base;
 mod builder;
+mod built;
 mod error;
 mod key;
 mod program;
@@ -57,8 +58,8 @@ impl Workshop {
         }
     }
 
-    /// What the names of environments stand for on a cluster with this registry. Builds the programs,
-    /// which takes less than a second when nothing has changed, and no image.
+    /// What the names of environments stand for on a cluster with this registry. Builds the programs
+    /// whose sources have changed, and no image.
     ///
     /// # Errors
     /// [`Error::UnknownImage`] for a name without Containerfile, [`Error::Cargo`] when the sources do not
@@ -97,7 +98,7 @@ impl Workshop {
         };
         let program = match name.name() {
             "restate" => Program::released(name.tag())?,
-            "verification" => program::build(&self.root, report).await?,
+            "verification" => program::build(&self.root, &self.folder(), report).await?,
             _ => {
                 return Err(Error::UnknownImage {
                     name: name.clone(),
@@ -138,7 +139,9 @@ impl Workshop {
         // Whoever had the lock may have built this very image.
         if !archive.is_file() {
             let builder = self.builder().await?;
-            self.stock(builder, image, report).await?;
+            if !builder.has(&image.reference).await? {
+                self.build(builder, image, report).await?;
+            }
             report(&format!("writing {} as an archive", image.name));
             let partial = self.folder().join(store::PARTIAL);
             builder.save(&image.reference, &partial).await?;
@@ -160,33 +163,29 @@ impl Workshop {
         image: &Image,
         report: Report<'_>,
     ) -> Result<ImageReference, Error> {
+        // By way of the archive, so that it is built once however often it is pushed.
+        let archive = self.archive(image, report).await?;
         let lock = store::lock(&self.folder(), report).await?;
         let builder = self.builder().await?;
-        self.stock(builder, image, report).await?;
+        if !builder.has(&image.reference).await? {
+            report(&format!("loading {}", image.name));
+            builder.load(&archive).await?;
+        }
         report(&format!("pushing {}", image.reference));
-        let digest = builder
-            .push(&image.reference, &self.folder(), report)
-            .await?;
+        let pushed = builder.push(&image.reference, &self.folder(), report).await;
         builder.forget(&image.reference).await;
         drop(lock);
+        let digest = pushed?;
         ImageReference::try_from(format!("{}@{digest}", image.reference)).map_err(Error::Reference)
     }
 
-    /// Sees to it that the builder's own store has the image.
-    async fn stock(
+    /// Builds the image into the builder's own store.
+    async fn build(
         &self,
         builder: Builder,
         image: &Image,
         report: Report<'_>,
     ) -> Result<(), Error> {
-        if builder.has(&image.reference).await? {
-            return Ok(());
-        }
-        let archive = self.archive_path(image);
-        if archive.is_file() {
-            report(&format!("loading {}", image.name));
-            return builder.load(&archive).await;
-        }
         let base = base::provide(builder, &self.folder(), report).await?;
         let context = self.folder().join(store::STAGING);
         std::fs::create_dir_all(&context).map_err(Error::file("create", &context))?;

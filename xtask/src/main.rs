@@ -16,6 +16,7 @@ mod commands;
 mod deployment;
 mod failure;
 mod images;
+mod interrupt;
 mod project;
 mod show;
 mod terminal;

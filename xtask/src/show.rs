@@ -115,7 +115,8 @@ pub(crate) fn doing(doing: &Doing<'_>) -> String {
                 .act
                 .object()
                 .map_or_else(String::new, |object| object.to_string());
-            let latest = latest.map_or_else(String::new, |warning| {
+            let news = latest.filter(|warning| !cause.contains(&warning.message));
+            let latest = news.map_or_else(String::new, |warning| {
                 format!("; {}: {}", warning.reason, warning.message)
             });
             format!("{}/{of} {object}: {cause}{latest}", index + 1)

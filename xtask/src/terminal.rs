@@ -58,6 +58,11 @@ impl Terminal {
         }
     }
 
+    /// Whether a program waits for a document, which it gets from every command.
+    pub(crate) fn owes_document(&self) -> bool {
+        self.output == Output::Json
+    }
+
     /// Prints the command's result: `text` for people, `document` for programs.
     pub(crate) fn data<T: Serialize>(
         &self,
@@ -82,7 +87,7 @@ impl Terminal {
 
     /// Says something to the person who waits.
     pub(crate) fn say(&self, text: &str) {
-        anstream::eprintln!("{text}");
+        tell(&format!("{text}\n"));
     }
 
     /// Begins something that may take a while.
@@ -107,33 +112,44 @@ impl Terminal {
                     .hint("answer with --yes"),
             );
         }
-        anstream::eprint!("{question} [y/N] ");
+        tell(&format!("{question} [y/N] "));
         match self.line().as_str() {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure::refused("not confirmed, nothing was done")),
         }
     }
 
-    /// A typed line without its end. The end of the input is an empty one, which confirms nothing.
+    /// A typed line without its end. One that the end of the input cut off is an empty one, which
+    /// confirms nothing.
     fn line(&self) -> String {
         let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
-            anstream::eprintln!();
-        }
-        line.trim_end_matches(['\n', '\r']).to_owned()
+        let _ = std::io::stdin().lock().read_line(&mut line);
+        let Some(whole) = line.strip_suffix('\n') else {
+            tell("\n");
+            return String::new();
+        };
+        whole.trim_end_matches('\r').to_owned()
     }
 
     /// Gets the answer to a plan: from the flags, or typed.
     pub(crate) fn answer(&self, ask: Ask, answers: &Answers) -> Result<Approved, Refused> {
-        if answers.yes || answers.approve.is_some() || !self.interactive {
+        let demand = ask.demand();
+        let answered = answers.approve.is_some() || (answers.yes && demand == Demand::Yes);
+        if answered || !self.interactive {
             return ask.piped(answers.yes, answers.approve.as_deref());
         }
-        match ask.demand() {
-            Demand::Yes => anstream::eprint!("Do this on {}? [y/N] ", ask.plan().target),
-            Demand::Phrase(phrase) => anstream::eprint!("To do this, type {phrase}: "),
-        }
+        tell(&match demand {
+            Demand::Yes => format!("Do this on {}? [y/N] ", ask.plan().target),
+            Demand::Phrase(phrase) => format!("To do this, type {phrase}: "),
+        });
         ask.typed(&self.line())
     }
+}
+
+/// Writes to the person who waits. One whose terminal is gone keeps nothing from being ended in order.
+fn tell(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
 /// A long piece of work, shown while it goes on: on a terminal a line that is redrawn, in a pipe a
@@ -214,9 +230,9 @@ impl Work {
         let took = self.began.elapsed();
         drop(self);
         if took < PACE {
-            anstream::eprintln!("✓ {result}");
+            tell(&format!("✓ {result}\n"));
         } else {
-            anstream::eprintln!("✓ {result} ({})", seconds(took));
+            tell(&format!("✓ {result} ({})\n", seconds(took)));
         }
     }
 }
@@ -247,7 +263,10 @@ fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>
             } else {
                 &news.latest
             };
-            anstream::eprintln!("  {what}: {latest} ({})", seconds(began.elapsed()));
+            tell(&format!(
+                "  {what}: {latest} ({})\n",
+                seconds(began.elapsed())
+            ));
             news.printed = true;
             last = Instant::now();
         }

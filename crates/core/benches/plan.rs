@@ -80,6 +80,7 @@ fn measure(bencher: Bencher<'_, '_>, facts: &Facts) {
     };
     let options = Options {
         take_over: BTreeSet::new(),
+        drain: true,
         retain_class: "retain".to_owned(),
         now: jiff::Timestamp::UNIX_EPOCH,
     };

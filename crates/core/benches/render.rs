@@ -1,5 +1,9 @@
 //! Rendering 1, 100 and 1,000 environments, with every object checked against its type; and what comes
 //! before it once a process: reading inputs and parsing templates.
+#![expect(
+    clippy::expect_used,
+    reason = "a bench: without its files it must stop"
+)]
 
 use std::{fs, path::Path};
 

@@ -30,6 +30,7 @@ pub use name::{Driver, KubeSystemUid, Label, Name, Setting};
 pub use period::Period;
 pub use quantity::{Cpu, Size};
 pub use schedule::Schedule;
+pub(crate) use schedule::longest_pause;
 pub use schema::{Schema, schemas};
 
 use crate::nearest;
@@ -194,32 +195,48 @@ fn find<'a, T>(
 pub fn parse_environment(file: &str, text: &str) -> Result<Environment, InputError> {
     let environment: Environment = yaml::parse(file, text)?;
     yaml::named_like_file(file, text, &environment.name)?;
-    let name = environment.name.as_str();
-    if name == "default" || name.starts_with("kube-") {
-        let (line, column) = yaml::locate(text, &["name"]);
-        return Err(InputError {
+    let refuse = |path: &[&str], message: String, hint: String| {
+        let (line, column) = yaml::locate(text, path);
+        Err(InputError {
             file: file.to_string(),
             line,
             column,
-            message: format!("the namespace `{name}` belongs to Kubernetes"),
-            hint: Some("an environment has a namespace to itself".to_string()),
-        });
+            message,
+            hint: Some(hint),
+        })
+    };
+    let name = environment.name.as_str();
+    if name == "default" || name.starts_with("kube-") {
+        return refuse(
+            &["name"],
+            format!("the namespace `{name}` belongs to Kubernetes"),
+            "an environment has a namespace to itself".to_string(),
+        );
     }
     for (component, memory, limit) in environment.memories() {
         if limit < memory {
-            let (line, column) = yaml::locate(text, &[component, "memoryLimit"]);
-            return Err(InputError {
-                file: file.to_string(),
-                line,
-                column,
-                message: format!(
-                    "{component}: the limit {limit} is below the {memory} that is reserved"
-                ),
-                hint: Some(format!(
-                    "raise `memoryLimit` to {memory} or more, or lower `memory`"
-                )),
-            });
+            return refuse(
+                &[component, "memoryLimit"],
+                format!("{component}: the limit {limit} is below the {memory} that is reserved"),
+                format!("raise `memoryLimit` to {memory} or more, or lower `memory`"),
+            );
         }
+    }
+    // It would be killed for what it was told to use, and that would look like a fault of Restate's.
+    let Restate {
+        rocksdb_memory,
+        query_memory,
+        memory_limit,
+        ..
+    } = environment.restate;
+    if rocksdb_memory.bytes() + query_memory.bytes() > memory_limit.bytes() {
+        return refuse(
+            &["restate", "rocksdbMemory"],
+            format!(
+                "restate: RocksDB's {rocksdb_memory} and the {query_memory} of queries are more than the limit {memory_limit}"
+            ),
+            "raise `memoryLimit` above `rocksdbMemory` and `queryMemory` together".to_string(),
+        );
     }
     Ok(environment)
 }

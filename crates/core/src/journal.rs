@@ -215,6 +215,21 @@ impl Journal {
         }
     }
 
+    /// Why only undoing remains, or nothing. See [`Journal::needs_sight`].
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Reason> {
+        self.stopped.as_ref()
+    }
+
+    /// Whether there is nothing left to write: not even an undo.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.stopped {
+            Some(_) => !self.is_unsettled() && self.to_undo().is_none(),
+            None => self.current().is_none(),
+        }
+    }
+
     /// What to do next, by what was just seen of the current step's object.
     pub fn next(&mut self, sight: &Sight, now: Timestamp) -> Next {
         if let Some(reason) = self.stopped.clone() {
@@ -347,10 +362,11 @@ impl Journal {
         self.stopped = Some(Reason::Refused { step, cause });
     }
 
-    /// Nothing more is begun. What is done is taken back as far as the plan says how.
+    /// Nothing more is begun. What is done is taken back as far as the plan says how. Of a plan that is
+    /// done already, nothing is left to interrupt.
     pub fn interrupt(&mut self, cause: String) {
-        if self.stopped.is_none() {
-            let step = self.current_step();
+        if let (None, Some(step)) = (&self.stopped, self.current()) {
+            let step = step.act.to_string();
             self.stopped = Some(Reason::Interrupted { step, cause });
         }
     }
@@ -358,12 +374,6 @@ impl Journal {
     fn current_step(&self) -> String {
         self.current()
             .map_or_else(String::new, |step| step.act.to_string())
-    }
-
-    /// Why the plan stopped, if it did.
-    #[must_use]
-    pub fn stopped(&self) -> Option<&Reason> {
-        self.stopped.as_ref()
     }
 
     /// What did not succeed although the plan went on, or could not be taken back: step and cause.

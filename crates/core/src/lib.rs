@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+pub mod applied;
 pub mod approval;
 pub mod change;
 pub mod gate;

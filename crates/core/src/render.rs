@@ -107,10 +107,11 @@ pub fn render_shared(
     };
     let mut rendered = templates.render(&Scope::Shared, &values)?;
     for extra in extras {
+        let component = extra.path.split('/').next().unwrap_or_default();
         let mut objects = yaml::parse(&extra.path, &extra.text)?;
         for object in &mut objects {
             strict::check(&extra.path, object)?;
-            labels::add_shared(object);
+            labels::add_shared(object, component);
             labels::check(&extra.path, object, &Scope::Shared)?;
         }
         let (path, text) = (extra.path.clone(), extra.text.clone());

@@ -76,7 +76,7 @@ pub struct Sight {
     /// Warnings about the object and what it owns, newest first.
     pub warnings: Vec<Warning>,
     /// Invocations that are not completed; `None` when it is not known.
-    pub open_invocations: Option<u64>,
+    pub open_invocations: Option<Counted>,
     /// Every pod of the namespace that names the claim in question as a volume, finished ones too: they
     /// hold it as well. The claim in question is the step's object, or the one its wait names.
     pub mounts: Vec<Value>,
@@ -101,6 +101,15 @@ impl Sight {
             .filter_map(job::reference)
             .collect()
     }
+}
+
+/// A number that was read at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many.
+    pub count: u64,
+    /// When they were counted.
+    pub at: Timestamp,
 }
 
 /// A Kubernetes Event of type Warning.
@@ -144,28 +153,28 @@ pub enum Standing {
     },
 }
 
-/// How long a bad state must hold before it counts.
-pub const BAD_HOLDS: SignedDuration = SignedDuration::from_secs(30);
-
 impl Wait {
-    /// How long it may stand still. Snapshots of large volumes take hours and report nothing on the way.
-    #[must_use]
-    pub fn patience(&self) -> Option<SignedDuration> {
-        match self {
-            Self::SnapshotReady | Self::SnapshotCut | Self::Ended => None,
-            Self::Drained => Some(SignedDuration::from_mins(10)),
-            Self::Verified => Some(SignedDuration::from_mins(30)),
-            _ => Some(SignedDuration::from_mins(4)),
-        }
-    }
-
-    /// How long a bad state must hold before it counts. The snapshot controller retries for a while, with
-    /// pauses that double.
+    /// How long a bad state must hold before it counts: until then it may pass. Storages try again for a
+    /// while before they give up.
     #[must_use]
     pub fn bad_holds(&self) -> SignedDuration {
         match self {
             Self::SnapshotReady | Self::SnapshotCut => SignedDuration::from_mins(10),
-            _ => BAD_HOLDS,
+            _ => SignedDuration::from_secs(30),
+        }
+    }
+
+    /// How long what was seen may stand still. Snapshots of large volumes take hours and report nothing on
+    /// the way; tests begin by their schedule.
+    #[must_use]
+    pub fn patience(&self, sight: &Sight) -> Option<SignedDuration> {
+        let least = SignedDuration::from_mins(4);
+        match self {
+            Self::SnapshotReady | Self::SnapshotCut | Self::Ended => None,
+            Self::Drained => Some(SignedDuration::from_mins(10)),
+            Self::Verified => Some(SignedDuration::from_mins(30)),
+            Self::FirstSuccess => Some(least + job::pause(sight)),
+            _ => Some(least),
         }
     }
 
@@ -178,8 +187,20 @@ impl Wait {
     /// How long it may take in all, however much moves meanwhile.
     #[must_use]
     pub fn bound(&self) -> Option<SignedDuration> {
-        // Invocations come and go: their number moves without getting anywhere.
-        (*self == Self::Drained).then(|| SignedDuration::from_mins(15))
+        match self {
+            // Invocations come and go: their number moves without getting anywhere.
+            Self::Drained => Some(SignedDuration::from_mins(15)),
+            Self::SnapshotReady | Self::SnapshotCut => Some(SignedDuration::from_hours(12)),
+            _ => None,
+        }
+    }
+
+    /// What a person can do about a wait that was given up, where it is not obvious.
+    #[must_use]
+    pub fn way_on(&self) -> Option<&'static str> {
+        (*self == Self::Drained).then_some(
+            "look at what is open, or give it up to two versions of the service: deploy --no-drain",
+        )
     }
 
     /// Where the wait stands by what was seen, for a step that began then.
@@ -192,7 +213,7 @@ impl Wait {
             return Standing::Holds;
         }
         if *self == Self::Drained {
-            return drained(sight);
+            return drained(sight, began);
         }
         if *self == Self::Ended {
             return ended(sight);
@@ -245,15 +266,22 @@ fn gone(sight: &Sight, uid: &Uid) -> Standing {
     }
 }
 
-fn drained(sight: &Sight) -> Standing {
+/// A count from before the tests paused, or from before the last one ended, says nothing: what it did not
+/// see may have begun since.
+fn drained(sight: &Sight, began: Timestamp) -> Standing {
     let running = sight
         .jobs
         .iter()
         .filter(|job| !job::is_finished(job))
         .count();
+    let ends = sight.jobs.iter().filter_map(job::ended);
+    let quiet_since = ends.chain([began]).max();
     match (running, sight.open_invocations) {
-        (0, Some(0)) => Standing::Holds,
-        (0, Some(open)) => not_yet(format!("{open} invocations are open")),
+        (0, Some(Counted { at, .. })) if Some(at) < quiet_since => {
+            not_yet("the open invocations have not been counted since the last test ended")
+        }
+        (0, Some(Counted { count: 0, .. })) => Standing::Holds,
+        (0, Some(Counted { count, .. })) => not_yet(format!("{count} invocations are open")),
         (0, None) => not_yet("the observer does not say how many invocations are open"),
         (running, _) => not_yet(format!("{running} tests are running")),
     }

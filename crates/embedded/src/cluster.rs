@@ -1,5 +1,6 @@
 //! A cluster by its name: up, down, and what it is doing.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -109,6 +110,24 @@ impl Cluster {
         }
     }
 
+    /// The administrator's kubeconfig, where [`Self::up`] leaves it.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directories.kubeconfig()
+    }
+
+    /// The UID of `kube-system` while the cluster runs, ready or not. It reads two small files;
+    /// [`Self::status`] adds up the memory of every process and the disk use of every file.
+    ///
+    /// # Errors
+    /// When the cluster's records cannot be read.
+    pub fn running_uid(&self) -> Result<Option<String>, Error> {
+        match self.record()? {
+            Some(_) => self.identity(),
+            None => Ok(None),
+        }
+    }
+
     /// What runs, and how it does.
     ///
     /// # Errors
@@ -122,10 +141,9 @@ impl Cluster {
             }
             None => None,
         };
-        let identity = files::read(&self.directories.identity())?;
         Ok(Status {
             running,
-            kube_system_uid: identity.map(|uid| String::from_utf8_lossy(&uid).into_owned()),
+            kube_system_uid: self.identity()?,
             state: self.directories.state.clone(),
             disk: files::disk_use(&self.directories.state),
             kubeconfig: self.directories.kubeconfig(),
@@ -166,14 +184,13 @@ impl Cluster {
         images::import(self.running_record()?.supervisor, archive)
     }
 
-    /// Whether an image of this full reference, `docker.io/library/…` included,
-    /// is there.
+    /// The full references of all images that are there, `docker.io/library/…`
+    /// included.
     ///
     /// # Errors
     /// [`Error::NotRunning`], or [`Error::Command`].
-    pub fn has_image(&self, reference: &str) -> Result<bool, Error> {
-        let references = images::references(self.running_record()?.supervisor)?;
-        Ok(references.iter().any(|found| found == reference))
+    pub fn images(&self) -> Result<BTreeSet<String>, Error> {
+        images::references(self.running_record()?.supervisor)
     }
 
     /// The texts of the three custom resource definitions for snapshots, in the
@@ -216,6 +233,11 @@ impl Cluster {
     fn running_record(&self) -> Result<Record, Error> {
         self.record()?
             .ok_or_else(|| Error::NotRunning(self.name.clone()))
+    }
+
+    fn identity(&self) -> Result<Option<String>, Error> {
+        let identity = files::read(&self.directories.identity())?;
+        Ok(identity.map(|uid| String::from_utf8_lossy(&uid).into_owned()))
     }
 
     fn entries(&self) -> Result<Option<Entries>, Error> {

@@ -1,5 +1,6 @@
 //! Images in the cluster's container runtime, and the one that it needs itself.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -39,7 +40,7 @@ pub(crate) fn import(supervisor: Process, archive: &Path) -> Result<(), Error> {
 }
 
 /// The references of all images.
-pub(crate) fn references(supervisor: Process) -> Result<Vec<String>, Error> {
+pub(crate) fn references(supervisor: Process) -> Result<BTreeSet<String>, Error> {
     let mut list = ctr(supervisor);
     list.args(["list", "--quiet"]);
     Ok(output(&mut list)?.lines().map(String::from).collect())

@@ -61,11 +61,14 @@ pub(crate) fn choosing() -> Result<File, Error> {
 /// the first one free.
 pub(crate) fn choose(before: Option<Subnet>) -> Result<Subnet, Error> {
     let routes = run("ip", &["-json", "-4", "route", "show", "table", "all"])?;
-    let taken = destinations(&routes);
+    first_free(before, &destinations(&routes))
+}
+
+fn first_free(before: Option<Subnet>, taken: &[(Ipv4Addr, u32)]) -> Result<Subnet, Error> {
     before
         .into_iter()
         .chain((0..COUNT).map(Subnet))
-        .find(|subnet| !device_exists(*subnet) && is_free(*subnet, &taken))
+        .find(|subnet| !device_exists(*subnet) && is_free(*subnet, taken))
         .ok_or(Error::SubnetsTaken)
 }
 
@@ -154,5 +157,16 @@ mod tests {
             .filter(|index| is_free(Subnet(*index), &taken))
             .collect();
         assert_eq!(free, (258..300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_machine_without_a_free_network_is_refused() {
+        let before = Some(Subnet(7));
+        assert_eq!(first_free(before, &[]).unwrap(), Subnet(7));
+        let error = first_free(before, &destinations(r#"[{"dst":"10.88.0.0/13"}]"#)).unwrap_err();
+        assert!(
+            error.to_string().contains("`ip route show table all`"),
+            "{error}"
+        );
     }
 }

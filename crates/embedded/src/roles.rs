@@ -59,6 +59,8 @@ const ROLES: [(&str, &[Rule]); 5] = [
         "csi-snapshotter",
         &[
             EVENTS,
+            // Those that a class names, for the driver.
+            ("", "secrets", "get"),
             ("snapshot.storage.k8s.io", "volumesnapshotclasses", READ),
             (
                 "snapshot.storage.k8s.io",

@@ -153,3 +153,53 @@ pub(crate) fn failing(directories: &Directories, entries: &Entries) -> Option<Er
         log,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Subnet;
+    use crate::processes::Process;
+
+    fn entry(name: &str, state: State) -> Entry {
+        Entry {
+            name: name.into(),
+            state,
+            kind: Kind::Service,
+            pid: None,
+            restarts: 1,
+            exits: 1,
+            last_exit: Some("exit status 3".into()),
+            waits_for: None,
+        }
+    }
+
+    #[test]
+    fn only_what_is_not_as_it_should_be_shows_its_log() {
+        let state = std::env::temp_dir().join(format!("longrun-status-{}", std::process::id()));
+        let directories = Directories::of_state(&state);
+        for name in ["etcd", "coredns"] {
+            files::write(&directories.log(name), "first\nlast\n").unwrap();
+        }
+        let me = Process::now(nix::unistd::Pid::this().as_raw()).unwrap();
+        let record = Record {
+            outer: me,
+            supervisor: me,
+            subnet: Subnet::first(),
+            programs: PathBuf::new(),
+        };
+        let entries = Entries {
+            since: 0,
+            components: vec![
+                entry("etcd", State::Running),
+                entry("coredns", State::Restarting),
+            ],
+        };
+        let shown: Vec<Option<String>> = running(&directories, &record, &entries)
+            .components
+            .into_iter()
+            .map(|component| component.log_end)
+            .collect();
+        assert_eq!(shown, [None, Some("  first\n  last".into())]);
+        std::fs::remove_dir_all(state).unwrap();
+    }
+}

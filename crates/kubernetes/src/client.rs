@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream::BoxStream};
 use http::{Request, header::CONTENT_TYPE, request::Builder};
+use jiff::Timestamp;
 use longrun_core::{
     object::{ObjectRef, Uid},
     plan::Propagation,
@@ -11,6 +12,7 @@ use longrun_core::{
 use serde_json::{Value, json};
 
 use crate::{
+    clock::ServerClock,
     failure::{Failure, asked},
     resource::{Collection, encode, path},
 };
@@ -27,6 +29,7 @@ const PUT_OFF: u32 = 5;
 #[derive(Clone)]
 pub struct Client {
     kube: kube::Client,
+    clock: ServerClock,
     server: String,
     kube_system: Uid,
 }
@@ -40,9 +43,15 @@ pub(crate) struct Apply<'a> {
 }
 
 impl Client {
-    pub(crate) fn recognised(kube: kube::Client, server: String, kube_system: Uid) -> Self {
+    pub(crate) fn recognised(
+        kube: kube::Client,
+        clock: ServerClock,
+        server: String,
+        kube_system: Uid,
+    ) -> Self {
         Self {
             kube,
+            clock,
             server,
             kube_system,
         }
@@ -52,6 +61,11 @@ impl Client {
     #[must_use]
     pub fn kube_system(&self) -> &Uid {
         &self.kube_system
+    }
+
+    /// The present time by the API server's clock: the one to compare with times in objects.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The API server's address, for the reader.

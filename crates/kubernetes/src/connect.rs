@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     client::Client,
+    clock::ServerClock,
     failure::{Failure, Grant, whole},
     transport,
 };
@@ -156,7 +157,7 @@ fn listed(names: &[String]) -> String {
 /// # Errors
 /// When there is no way to it, it does not answer within seconds, or it is another one.
 pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, ConnectError> {
-    let (kube, server, found) = recognise(access).await?;
+    let (kube, clock, server, found) = recognise(access).await?;
     match expected {
         None => Err(ConnectError::Untrusted { server, found }),
         Some(expected) if *expected != found => Err(ConnectError::AnotherCluster {
@@ -164,7 +165,7 @@ pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, 
             expected: expected.clone(),
             found,
         }),
-        Some(_) => Ok(Client::recognised(kube, server, found)),
+        Some(_) => Ok(Client::recognised(kube, clock, server, found)),
     }
 }
 
@@ -174,17 +175,19 @@ pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, 
 /// # Errors
 /// When there is no way to it, or it does not answer within seconds.
 pub async fn identity(access: &Access) -> Result<(Uid, String), ConnectError> {
-    let (_, server, found) = recognise(access).await?;
+    let (_, _, server, found) = recognise(access).await?;
     Ok((found, server))
 }
 
-async fn recognise(access: &Access) -> Result<(kube::Client, String, Uid), ConnectError> {
+async fn recognise(
+    access: &Access,
+) -> Result<(kube::Client, ServerClock, String, Uid), ConnectError> {
     let config = configuration(access).await?;
     let server = config.cluster_url.to_string();
     let server = server.trim_end_matches('/').to_owned();
     let refused = |failure| refusal(&server, failure);
     let asked = "read Namespace kube-system";
-    let kube =
+    let (kube, clock) =
         transport::client(config).map_err(|error| refused(Failure::of(asked, &server, error)))?;
     let unreadable = |cause: String| Failure::Unreadable {
         asked: asked.to_owned(),
@@ -199,7 +202,7 @@ async fn recognise(access: &Access) -> Result<(kube::Client, String, Uid), Conne
         .map_err(|error| refused(Failure::of(asked, &server, error)))?;
     let uid = longrun_core::object::uid(&namespace)
         .ok_or_else(|| refused(unreadable("it has no UID".to_owned())))?;
-    Ok((kube, server, uid))
+    Ok((kube, clock, server, uid))
 }
 
 impl Access {

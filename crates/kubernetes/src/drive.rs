@@ -7,11 +7,11 @@ use futures::FutureExt as _;
 use longrun_core::{
     approval::Approved,
     journal::{Journal, Next},
+    wait::Sight,
 };
 
 use crate::{
     client::Client,
-    clock::now,
     lease::{Lease, LeaseStanding},
     progress::Progress,
 };
@@ -20,10 +20,12 @@ mod effect;
 mod prepare;
 mod run;
 mod stopped;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 pub use prepare::prepare;
-use run::{PAUSE, Run, Silent};
+use run::{INTERRUPTED, PAUSE, Run, Silent};
 pub use stopped::Stopped;
 
 /// Drives an approved plan to its end. When `interrupted` becomes ready, no further step is begun, and what
@@ -40,12 +42,32 @@ pub async fn drive(
 ) -> Result<Journal, Box<Stopped>> {
     let mut run = Run::new(client, approved, progress);
     let mut interrupted = pin!(interrupted.fuse());
+    let mut seen = Sight::default();
     loop {
         if interrupted.as_mut().now_or_never().is_some() {
-            run.journal.interrupt("it was interrupted".to_owned());
+            run.journal.interrupt(INTERRUPTED.to_owned());
         }
+        run.watch(&lease.standing());
+        // What stopped the plan is in the last sight, and may be the very silence.
+        if run.journal.needs_sight() {
+            match run.look().await {
+                Ok(sight) => seen = sight,
+                Err(failure) => {
+                    let silence = run.silence(&failure);
+                    match (silence, run.journal.stopped().cloned()) {
+                        (None, _) => run.pause(PAUSE, lease, interrupted.as_mut()).await,
+                        (Some(cause), None) => run.journal.interrupt(cause),
+                        // Nothing is taken back of which nobody knows what it is.
+                        (Some(_), Some(reason)) => return Err(run.stopped(reason)),
+                    }
+                    continue;
+                }
+            }
+        }
+        // As late as can be before a write, since a look takes its time.
         match lease.standing() {
-            LeaseStanding::Held => run.overdue_since = None,
+            _ if run.journal.is_over() => {}
+            LeaseStanding::Held => {}
             // Whoever holds it now may be at work on the same objects: nothing is touched any more.
             LeaseStanding::Lost(cause) => return Err(run.abandon(cause)),
             LeaseStanding::Overdue => {
@@ -56,17 +78,7 @@ pub async fn drive(
                 continue;
             }
         }
-        let seen = match run.look().await {
-            Ok(seen) => seen,
-            Err(failure) => {
-                if let Some(cause) = run.silence(&failure) {
-                    run.journal.interrupt(cause);
-                }
-                run.pause(PAUSE, lease, interrupted.as_mut()).await;
-                continue;
-            }
-        };
-        match run.journal.next(&seen, now()) {
+        match run.journal.next(&seen, client.now()) {
             Next::Do(effect) => {
                 if let Some(Silent) = run.act(&effect, &seen).await {
                     run.pause(PAUSE, lease, interrupted.as_mut()).await;

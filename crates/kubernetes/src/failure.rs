@@ -86,12 +86,15 @@ impl Failure {
         self.status().map_or(0, |status| status.code)
     }
 
-    /// Whether the same request may well succeed in a moment.
+    /// Whether the same request may well succeed in a moment. A store that has just changed its leader and a
+    /// webhook that does not answer are a 500, and the program that brings credentials needs a network too.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => matches!(status.code, 408 | 429 | 502 | 503 | 504),
-            Self::NoAnswer { .. } => true,
-            Self::Credentials { .. } | Self::Unreadable { .. } => false,
+            Self::Refused { status, .. } => {
+                matches!(status.code, 408 | 429 | 500 | 502 | 503 | 504)
+            }
+            Self::NoAnswer { .. } | Self::Credentials { .. } => true,
+            Self::Unreadable { .. } => false,
         }
     }
 

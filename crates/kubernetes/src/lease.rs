@@ -213,7 +213,11 @@ impl Lease {
     /// When the API server does not take it: then it expires by itself.
     pub async fn release(self) -> Result<(), Failure> {
         self.renewal.abort();
-        self.held.release().await
+        match self.held.release().await {
+            // The last renewal was under way.
+            Err(failure) if failure.code() == 409 => self.held.release().await,
+            outcome => outcome,
+        }
     }
 }
 
@@ -272,6 +276,16 @@ enum Lost {
     Unknown,
 }
 
+impl Lost {
+    fn by(what: &str, failure: &Failure) -> Self {
+        if failure.is_passing() {
+            return Self::Unknown;
+        }
+        let cause = failure.words();
+        Self::Taken(format!("the lease cannot be {what}: {cause}"))
+    }
+}
+
 impl Held {
     fn object(&self, spec: &Value, version: Option<&str>, annotations: &Value) -> Value {
         let mut object = json!({
@@ -321,11 +335,8 @@ impl Held {
         object["spec"]["renewTime"] = record::micro_time(now()).into();
         match self.client.replace(&object, MANAGER).await {
             Ok(_) => Ok(()),
-            Err(failure) if failure.is_passing() || failure.code() == 409 => Err(Lost::Unknown),
-            Err(failure) => Err(Lost::Taken(format!(
-                "the lease cannot be renewed: {}",
-                failure.words()
-            ))),
+            Err(failure) if failure.code() == 409 => Err(Lost::Unknown),
+            Err(failure) => Err(Lost::by("renewed", &failure)),
         }
     }
 
@@ -342,11 +353,7 @@ impl Held {
 
     async fn read_ours(&self) -> Result<Value, Lost> {
         match self.client.get(&self.object).await {
-            Err(failure) if failure.is_passing() => Err(Lost::Unknown),
-            Err(failure) => Err(Lost::Taken(format!(
-                "the lease cannot be read: {}",
-                failure.words()
-            ))),
+            Err(failure) => Err(Lost::by("read", &failure)),
             Ok(None) => Err(Lost::Taken("the lease was deleted".to_owned())),
             Ok(Some(object)) => {
                 let found = Record::of(&object);

@@ -17,6 +17,8 @@ mod progress;
 mod refusal;
 mod report;
 mod resource;
+#[cfg(test)]
+mod server;
 mod sight;
 mod status;
 mod transport;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
+    applied::is_applied,
     journal::JOURNAL,
     object::{ObjectRef, Uid, uid},
     operations::deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
@@ -160,7 +161,8 @@ async fn belongings(
         .await
 }
 
-/// Each object as it is, and as the API server would make it.
+/// Each object as it is, and as the API server would make it; it is asked only about what is not as it is
+/// wanted already, since a dry run costs it several times as much as a look.
 async fn objects(
     client: &Client,
     desired: &[(ObjectRef, Value)],
@@ -168,14 +170,21 @@ async fn objects(
 ) -> Result<Vec<Observed>, Failure> {
     stream::iter(desired)
         .map(|(reference, object)| async move {
-            let how = Apply {
-                manager: FIELD_MANAGER,
-                force: take_over.contains(&format!("{}/{}", reference.kind, reference.name)),
-                dry_run: true,
+            let live = client.get(reference).await?;
+            let dry_run = match &live {
+                Some(live) if is_applied(live, object, FIELD_MANAGER) => {
+                    DryRun::Accepted(live.clone())
+                }
+                _ => {
+                    let how = Apply {
+                        manager: FIELD_MANAGER,
+                        force: take_over
+                            .contains(&format!("{}/{}", reference.kind, reference.name)),
+                        dry_run: true,
+                    };
+                    refusal::dry_run(client.apply(object, how).await)?
+                }
             };
-            let dry_run = async { refusal::dry_run(client.apply(object, how).await) };
-            let (live, dry_run): (Option<Value>, DryRun) =
-                tokio::try_join!(client.get(reference), dry_run)?;
             Ok(Observed {
                 desired: object.clone(),
                 live,
@@ -183,7 +192,7 @@ async fn objects(
                 sight: Sight::default(),
             })
         })
-        .buffered(IN_FLIGHT / 2)
+        .buffered(IN_FLIGHT)
         .try_collect()
         .await
 }
@@ -229,4 +238,48 @@ async fn surplus(
         .flatten()
         .filter(|object| uid(object).is_none_or(|uid| !kept.contains(&uid)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::Server;
+
+    #[tokio::test]
+    async fn the_api_server_is_asked_only_about_what_is_not_as_it_is_wanted() {
+        let wanted = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "restate"},
+                "data": {"a": "wanted"}})
+        };
+        let server = Server::new();
+        for (name, value) in [("same", "wanted"), ("other", "changed")] {
+            let mut live = wanted(name);
+            live["data"]["a"] = json!(value);
+            live["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply",
+                "apiVersion": "v1", "fieldsV1": {"f:data": {"f:a": {}}}}]);
+            server.put(live);
+        }
+        let objects = ["same", "other", "new"].map(wanted);
+        let facts = observe(
+            &server.client(),
+            "restate",
+            objects.to_vec(),
+            &BTreeSet::new(),
+        )
+        .await
+        .unwrap();
+        let asked = ["other", "new"]
+            .map(|name| format!("PATCH /api/v1/namespaces/restate/configmaps/{name}"));
+        assert_eq!(server.writes(), asked);
+        let merged = facts
+            .objects
+            .iter()
+            .map(|observed| match &observed.dry_run {
+                DryRun::Accepted(object) => object["data"]["a"].clone(),
+                other => panic!("{other:?}"),
+            });
+        assert!(merged.eq(["wanted"; 3]));
+    }
 }

@@ -16,7 +16,8 @@ pub(crate) fn dry_run(answer: Result<Value, Failure>) -> Result<DryRun, Failure>
     match failure.status() {
         // The namespace, the kind or what a binding refers to is not there yet.
         Some(status) if status.code == 404 => Ok(DryRun::Impossible),
-        Some(status) if status.code != 401 && !failure.is_passing() => {
+        // A 500 is often about the object: a webhook that judges its kind does not answer.
+        Some(status) if status.code == 500 || (status.code != 401 && !failure.is_passing()) => {
             Ok(DryRun::Refused(refusal(status)))
         }
         _ => Err(failure),

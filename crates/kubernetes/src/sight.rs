@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     plan::Step,
-    wait::{Sight, Wait},
+    wait::{Counted, Sight, Wait},
 };
 use serde_json::Value;
 
@@ -45,12 +46,19 @@ pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
 }
 
 /// How many invocations are not completed, or `None` when nobody says.
-async fn open_invocations(client: &Client, namespace: &str) -> Option<u64> {
-    invocations(client, namespace)
-        .await
-        .ok()?
-        .get("open")?
-        .as_u64()
+async fn open_invocations(client: &Client, namespace: &str) -> Option<Counted> {
+    let asked = client.now();
+    counted(&invocations(client, namespace).await.ok()?, asked)
+}
+
+/// The observer counts every few seconds and says how long ago that was: by the time when it was asked, the
+/// count is at least that old.
+fn counted(summary: &Value, asked: Timestamp) -> Option<Counted> {
+    let age = SignedDuration::try_from_secs_f64(summary.get("age_seconds")?.as_f64()?).ok()?;
+    Some(Counted {
+        count: summary.get("open")?.as_u64()?,
+        at: asked.checked_sub(age).ok()?,
+    })
 }
 
 /// What the observer says of the node's invocations.
@@ -62,4 +70,27 @@ pub(crate) async fn invocations(client: &Client, namespace: &str) -> Result<Valu
         asked,
         cause: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_count_is_as_old_as_the_observer_says() {
+        let asked: Timestamp = "2026-01-05T10:00:10Z".parse().unwrap();
+        let summary = json!({"known": true, "open": 3, "age_seconds": 2.5});
+        let found = counted(&summary, asked).unwrap();
+        assert_eq!(found.count, 3);
+        assert_eq!(found.at.to_string(), "2026-01-05T10:00:07.5Z");
+    }
+
+    #[test]
+    fn what_the_observer_does_not_know_is_not_known() {
+        let asked = Timestamp::UNIX_EPOCH;
+        let summary = json!({"known": false, "error": "not asked yet", "by_status": {}});
+        assert_eq!(counted(&summary, asked), None);
+    }
 }

@@ -6,9 +6,7 @@ use longrun_core::object::ObjectRef;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{
-    client::Client, clock::now, failure::Failure, lease, resource::Collection, sight::invocations,
-};
+use crate::{client::Client, failure::Failure, lease, resource::Collection, sight::invocations};
 
 mod tests_of;
 
@@ -54,6 +52,8 @@ pub struct Running {
     pub service: Option<Workload>,
     /// What the node's SQL says, through the observer.
     pub invocations: Reading<Numbers>,
+    /// When tests begin, as cron writes it; `None` when there is no CronJob.
+    pub schedule: Option<String>,
     /// Whether the schedule of the tests is suspended; `None` when there is no schedule.
     pub suspended: Option<bool>,
     /// The test Jobs that Kubernetes still keeps, newest first.
@@ -109,6 +109,9 @@ pub struct Holding {
     pub operation: String,
     /// Since when, by their clock.
     pub since: String,
+    /// Seconds since they were last heard of, as far as the clocks agree. A lease is renewed every few
+    /// seconds; one that is silent is taken over by the next operation.
+    pub silent_seconds: Option<i64>,
 }
 
 /// Reads one environment.
@@ -128,7 +131,7 @@ pub async fn status(client: &Client, environment: &str) -> Result<Status, Failur
     };
     Ok(Status {
         environment: environment.to_owned(),
-        at: now(),
+        at: client.now(),
         running,
     })
 }
@@ -165,15 +168,22 @@ async fn running(
         node: set.as_ref().map(|set| node(set, pod.as_ref())),
         service: deployment.as_ref().map(workload),
         invocations: reading(invocations.map(Numbers)),
+        schedule: cron_job
+            .as_ref()
+            .and_then(|cron_job| text(cron_job, "/spec/schedule"))
+            .map(str::to_owned),
         suspended: cron_job.as_ref().map(|cron_job| {
             cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
         }),
-        tests: tests_of::recent(cron_job.as_ref(), &jobs, now()),
+        tests: tests_of::recent(cron_job.as_ref(), &jobs, client.now()),
         holder: reading(holder.map(|record| {
             record.map(|record| Holding {
                 who: record.who,
                 operation: record.operation,
                 since: record.acquired,
+                silent_seconds: record
+                    .renewed
+                    .map(|renewed| seconds(renewed, client.now()).as_secs()),
             })
         })),
         snapshots,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::Response;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -14,15 +15,20 @@ use kube::{
 };
 use tower::{BoxError, ServiceBuilder};
 
-/// How often a connection in use is asked whether it is alive, and how long it may take to answer: a
-/// connection that is shared by all must not stay when nothing comes through any more.
+use crate::clock::ServerClock;
+
+/// How often a connection is asked whether it is alive, and how long it may take to answer: one that is shared
+/// by all must not stay when nothing comes through any more. Also while nobody uses it, as long as a question
+/// waits for its answer: gateways forget what is silent, and machines sleep.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
-/// A client by a configuration. One that needs a proxy or another server name has the client's own transport.
-pub(crate) fn client(config: Config) -> Result<kube::Client, Error> {
+/// A client by a configuration, and the clock that its answers tell. One that needs a proxy or another server
+/// name has the client's own transport, which tells no time.
+pub(crate) fn client(config: Config) -> Result<(kube::Client, ServerClock), Error> {
+    let clock = ServerClock::default();
     if config.proxy_url.is_some() || config.tls_server_name.is_some() {
-        return kube::Client::try_from(config);
+        return Ok((kube::Client::try_from(config)?, clock));
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -38,12 +44,21 @@ pub(crate) fn client(config: Config) -> Result<kube::Client, Error> {
         .pool_timer(TokioTimer::new())
         .http2_keep_alive_interval(ASKED_EVERY)
         .http2_keep_alive_timeout(ANSWERED_WITHIN)
+        .http2_keep_alive_while_idle(true)
         .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
+        .map_response(heard(clock.clone()))
         .service(http);
-    Ok(kube::Client::new(service, config.default_namespace))
+    Ok((kube::Client::new(service, config.default_namespace), clock))
+}
+
+fn heard<B>(clock: ServerClock) -> impl Fn(Response<B>) -> Response<B> + Clone {
+    move |response| {
+        clock.hear(response.headers());
+        response
+    }
 }

@@ -194,6 +194,9 @@ pub enum InvalidId {
     /// Not the name of a Job.
     #[error("`{0}` is not a Job name: lower-case letters, digits, `-` and `.`, at most 253")]
     Seed(String),
+    /// Names a program, but not as its id is written: paths out of order, or one below another.
+    #[error("`{0}` is not how the id of this program is written: write `{1}`")]
+    Spelling(String, String),
     /// The kept paths are not paths.
     #[error(transparent)]
     Kept(#[from] crate::InvalidPath),
@@ -217,12 +220,18 @@ impl FromStr for ProgramId {
         let size = part()?.strip_prefix('s').ok_or_else(shape)?.parse()?;
         let kept = part()?.parse()?;
         let seed = part()?.parse()?;
-        Ok(Self {
+        let id = Self {
             version,
             seed,
             size,
             kept,
-        })
+        };
+        // Two texts for one program would be two service keys, and it could run twice.
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidId::Spelling(text.into(), id.to_string()))
+        }
     }
 }
 

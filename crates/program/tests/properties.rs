@@ -22,7 +22,7 @@ fn nodes(program: &Program) -> impl Iterator<Item = &Node> {
 
 #[test]
 fn every_program_is_within_a_factor_of_two_of_the_asked_size() {
-    for size in [1, 2, 3, 10, 300] {
+    for size in [1, 2, 3, 10, 60, 300] {
         for program in programs(size) {
             let invocations = program.invocations();
             assert!(
@@ -31,6 +31,25 @@ fn every_program_is_within_a_factor_of_two_of_the_asked_size() {
                 program.id
             );
         }
+    }
+}
+
+#[test]
+fn the_largest_programs_are_within_a_factor_of_two_and_not_deep() {
+    fn depth(node: &Node) -> usize {
+        let callees = node.commands.iter().filter_map(Command::callee);
+        1 + callees.map(depth).max().unwrap_or(0)
+    }
+    for minute in 0..10 {
+        let program = program(minute, Size::MAX);
+        let invocations = program.invocations();
+        assert!(
+            (Size::MAX / 2..=Size::MAX * 2).contains(&invocations),
+            "{} has {invocations} invocations",
+            program.id
+        );
+        // It is walked by recursion, and read as JSON by parsers that take 128 levels, 3 a node.
+        assert!(depth(&program.root) < 40, "{}", program.id);
     }
 }
 

@@ -14,17 +14,16 @@ use tokio::net::TcpStream;
 /// A request to be sent.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) origin: &'a Origin,
-    pub(crate) method: Method,
+    origin: &'a Origin,
+    method: Method,
     /// Path and query, percent-encoded.
-    pub(crate) path: String,
+    path: String,
     /// JSON; empty for none.
-    pub(crate) body: Vec<u8>,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) within: Duration,
+    body: Vec<u8>,
+    within: Duration,
 }
 
-/// A complete answer, of whatever status.
+/// A complete answer whose status says that it is no error.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) url: String,
@@ -33,43 +32,42 @@ pub(crate) struct Answer {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn get(origin: &'a Origin, path: &str, within: Duration) -> Self {
-        let path = path.to_owned();
+    pub(crate) fn get(origin: &'a Origin, path: impl Into<String>, within: Duration) -> Self {
         Self {
             origin,
             method: Method::GET,
-            path,
+            path: path.into(),
             body: Vec::new(),
-            headers: Vec::new(),
             within,
         }
     }
 
-    pub(crate) fn post(origin: &'a Origin, path: &str, body: Vec<u8>, within: Duration) -> Self {
-        let path = path.to_owned();
+    pub(crate) fn post(
+        origin: &'a Origin,
+        path: impl Into<String>,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Self {
         Self {
-            origin,
             method: Method::POST,
-            path,
             body,
-            headers: Vec::new(),
-            within,
+            ..Self::get(origin, path, within)
         }
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// Sends it and reads the whole answer, whatever its status.
+    /// Sends it and reads the whole answer; an error when the answer says that it is one.
     pub(crate) async fn send(self) -> Result<Answer, Error> {
         let url = format!("{}{}", self.origin, self.path);
         let within = self.within;
-        match tokio::time::timeout(within, self.exchange()).await {
-            Ok(Ok((status, body))) => Ok(Answer { url, status, body }),
-            Ok(Err(source)) => Err(Error::Unreachable { url, source }),
-            Err(_) => Err(Error::TimedOut { url, within }),
+        let (status, body) = match tokio::time::timeout(within, self.exchange()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(source)) => return Err(Error::Unreachable { url, source }),
+            Err(_) => return Err(Error::TimedOut { url, within }),
+        };
+        if status.is_success() {
+            Ok(Answer { url, status, body })
+        } else {
+            Err(refusal(url, status, &body))
         }
     }
 
@@ -81,9 +79,6 @@ impl<'a> Call<'a> {
             .header(header::ACCEPT, "application/json");
         if !self.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        for (name, value) in self.headers {
-            request = request.header(name, value);
         }
         let request = request.body(Full::new(Bytes::from(self.body)))?;
 
@@ -108,15 +103,6 @@ impl<'a> Call<'a> {
 }
 
 impl Answer {
-    /// The answer, unless its status says that it is an error.
-    pub(crate) fn accepted(self) -> Result<Self, Error> {
-        if self.status.is_success() {
-            Ok(self)
-        } else {
-            Err(self.into_error())
-        }
-    }
-
     /// The JSON in it.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|source| self.unexpected(source))
@@ -128,28 +114,25 @@ impl Answer {
             source: source.into(),
         }
     }
+}
 
-    /// The error that it stands for. Restate's own have `message`, and from the ingress `source`
-    /// tells who ended the invocation.
-    fn into_error(self) -> Error {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            message: Option<String>,
-            source: Option<String>,
-        }
-        let parsed: Option<Body> = serde_json::from_slice(&self.body).ok();
-        let (message, source) = parsed.map_or((None, None), |body| (body.message, body.source));
-        let message = message.unwrap_or_else(|| {
-            let text = String::from_utf8_lossy(&self.body);
-            format!("{} {}", self.status, text.trim())
-                .trim_end()
-                .to_owned()
-        });
-        Error::Answered {
-            url: self.url,
-            status: self.status.as_u16(),
-            message,
-            terminal: source.as_deref() == Some("invocation"),
-        }
+/// The error that an answer stands for. Restate's own have `message`, and from the ingress `source`
+/// tells who ended the invocation.
+fn refusal(url: String, status: StatusCode, body: &[u8]) -> Error {
+    #[derive(Default, serde::Deserialize)]
+    struct Body {
+        message: Option<String>,
+        source: Option<String>,
+    }
+    let Body { message, source } = serde_json::from_slice(body).unwrap_or_default();
+    let message = message.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(body);
+        format!("{status} {}", text.trim()).trim_end().to_owned()
+    });
+    Error::Answered {
+        url,
+        status: status.as_u16(),
+        message,
+        terminal: source.as_deref() == Some("invocation"),
     }
 }

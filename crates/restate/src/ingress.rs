@@ -31,16 +31,6 @@ impl fmt::Display for Object<'_> {
     }
 }
 
-/// The receipt of a one-way call.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Sent {
-    /// The invocation; the same one for the same idempotency key.
-    #[serde(rename = "invocationId")]
-    pub invocation: String,
-    /// `Accepted`, or `PreviouslyAccepted` for a known idempotency key.
-    pub status: String,
-}
-
 impl Ingress {
     /// A client; connects only when asked to.
     #[must_use]
@@ -59,11 +49,9 @@ impl Ingress {
         input: Option<&impl Serialize>,
         within: Duration,
     ) -> Result<T, Error> {
-        let path = path_of(object, "");
-        let answer = Call::post(&self.origin, &path, body_of(input)?, within)
+        let answer = Call::post(&self.origin, path_of(object, ""), body_of(input)?, within)
             .send()
             .await?;
-        let answer = answer.accepted()?;
         // A handler without a result answers with no body.
         let body: &[u8] = if answer.body.is_empty() {
             b"null"
@@ -73,8 +61,8 @@ impl Ingress {
         serde_json::from_slice(body).map_err(|source| answer.unexpected(source))
     }
 
-    /// Calls a handler without waiting for it: returns when Restate has it durably. With an
-    /// idempotency key, the same key starts it only once within the handler's retention.
+    /// Calls a handler without waiting for it: returns the id of the invocation when Restate has
+    /// it durably.
     ///
     /// # Errors
     /// Also when it may have been accepted, but the receipt was lost.
@@ -82,15 +70,18 @@ impl Ingress {
         &self,
         object: Object<'_>,
         input: Option<&impl Serialize>,
-        idempotency_key: Option<&str>,
         within: Duration,
-    ) -> Result<Sent, Error> {
-        let path = path_of(object, "/send");
-        let mut call = Call::post(&self.origin, &path, body_of(input)?, within);
-        if let Some(key) = idempotency_key {
-            call = call.header("idempotency-key", key);
+    ) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        struct Receipt {
+            #[serde(rename = "invocationId")]
+            invocation: String,
         }
-        call.send().await?.accepted()?.json()
+        let path = path_of(object, "/send");
+        let answer = Call::post(&self.origin, path, body_of(input)?, within)
+            .send()
+            .await?;
+        answer.json().map(|Receipt { invocation }| invocation)
     }
 }
 

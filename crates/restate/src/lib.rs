@@ -17,7 +17,7 @@ mod sql;
 
 pub use admin::{Admin, Deployment, Registration};
 pub use error::Error;
-pub use ingress::{Ingress, Object, Sent};
+pub use ingress::{Ingress, Object};
 pub use invocations::{Count, Open, Status};
 pub use metrics::{Leaders, Node};
 pub use origin::{InvalidOrigin, Origin};

@@ -31,19 +31,10 @@ impl Leaders {
 }
 
 impl Node {
-    /// A client whose requests take at most ten seconds; connects only when asked to.
+    /// A client whose requests each take at most this time; connects only when asked to.
     #[must_use]
-    pub fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            within: Duration::from_secs(10),
-        }
-    }
-
-    /// The same client with another limit for the time of a request.
-    #[must_use]
-    pub fn within(self, within: Duration) -> Self {
-        Self { within, ..self }
+    pub fn new(origin: Origin, within: Duration) -> Self {
+        Self { origin, within }
     }
 
     /// Leaders of partitions, for a cluster of one node. SQL has no table for this in Restate
@@ -54,8 +45,7 @@ impl Node {
     pub async fn leaders(&self) -> Result<Leaders, Error> {
         let answer = Call::get(&self.origin, "/metrics", self.within)
             .send()
-            .await?
-            .accepted()?;
+            .await?;
         let text = String::from_utf8_lossy(&answer.body);
         Ok(Leaders {
             partitions: gauge(&text, "restate_num_partitions"),

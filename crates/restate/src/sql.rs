@@ -20,7 +20,7 @@ impl Admin {
         let answer = Call::post(&self.origin, "/query", body, self.within)
             .send()
             .await?;
-        answer.accepted()?.json().map(|Rows { rows }| rows)
+        answer.json().map(|Rows { rows }| rows)
     }
 }
 

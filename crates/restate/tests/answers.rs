@@ -99,7 +99,7 @@ async fn an_error_of_the_node_itself_is_transient() {
 #[tokio::test]
 async fn an_answer_of_another_shape_is_unexpected_and_says_what_is_wrong() {
     let (origin, _) = answering("200 OK", "{\"lines\":[]}").await;
-    let error = Admin::new(origin)
+    let error = Admin::new(origin, SHORT)
         .query::<()>("select 1")
         .await
         .unwrap_err();
@@ -113,22 +113,18 @@ async fn an_answer_of_another_shape_is_unexpected_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_and_the_input_go_with_a_send() {
+async fn a_send_takes_its_input_along_and_gives_the_id_of_the_invocation() {
     let (origin, request) = answering(
         "202 Accepted",
         "{\"invocationId\":\"inv_1\",\"status\":\"Accepted\"} ",
     )
     .await;
-    let sent = Ingress::new(origin)
-        .send(OBJECT, Some(&7), Some("once"), SHORT)
-        .await
-        .unwrap();
-    assert_eq!(sent.invocation, "inv_1");
+    let sent = Ingress::new(origin).send(OBJECT, Some(&7), SHORT).await;
+    assert_eq!(sent.unwrap(), "inv_1");
     let request = request.await.unwrap();
     assert!(
         request.starts_with("POST /verifier/a/verify/send HTTP/1.1\r\n"),
         "{request}"
     );
-    assert!(request.contains("idempotency-key: once\r\n"), "{request}");
     assert!(request.ends_with("\r\n\r\n7"), "{request}");
 }

@@ -93,3 +93,17 @@ fn a_version_that_does_not_exist_is_refused_with_what_npm_says() {
         .count();
     assert_eq!(left, 0, "nothing half-installed is left");
 }
+
+/// On a machine that has nothing yet, as tests do it.
+#[test]
+fn installing_at_the_same_time_installs_once_for_all() {
+    let cache = tempfile::tempdir().unwrap();
+    let install = || process::install(process::VERSION, cache.path(), &|_| {}).unwrap();
+    let binaries = std::thread::scope(|scope| {
+        let threads = [(); 3].map(|()| scope.spawn(install));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    for binary in binaries {
+        assert!(binary.is_file(), "{}", binary.display());
+    }
+}

@@ -1,21 +1,19 @@
 //! A program for people: what it is, what its counters hold, what of it is still open.
 
-use crate::service::{Counter, Inspection, VERIFIER};
-use longrun_program::ProgramId;
+use crate::service::{Counter, VERIFIER};
+use longrun_program::{Program, ProgramId};
 use longrun_restate::{Admin, Error, Ingress, Object, Open};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-const REQUEST: Duration = Duration::from_secs(30);
+/// Open invocations that are asked for at most: more than twice a program of the usual size has.
 const OPEN_AT_MOST: u32 = 1_000;
 
-/// All that Restate has of a program.
+/// A program and all that Restate has of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The program's id.
-    pub id: ProgramId,
-    /// Its commands.
-    pub program: serde_json::Value,
+    /// Its commands, as a tree.
+    pub program: Program,
     /// Its counters.
     pub counters: Vec<Counter>,
     /// Its open invocations, the oldest first.
@@ -26,33 +24,63 @@ pub struct Report {
 ///
 /// # Errors
 /// When Restate or the service cannot be asked.
-pub async fn inspect(ingress: &Ingress, admin: &Admin, id: &ProgramId) -> Result<Report, Error> {
-    let key = id.to_string();
-    let object = Object {
-        service: VERIFIER,
-        key: &key,
-        handler: "inspect",
-    };
-    let Inspection { program, counters } = ingress.call(object, None::<&()>, REQUEST).await?;
-    let open = admin.open_invocations(&key, OPEN_AT_MOST).await?;
+pub async fn inspect(
+    ingress: &Ingress,
+    admin: &Admin,
+    id: &ProgramId,
+    within: Duration,
+) -> Result<Report, Error> {
     Ok(Report {
-        id: id.clone(),
-        program,
-        counters,
-        open,
+        program: id.generate(),
+        counters: counters(ingress, id, within).await?,
+        open: open(admin, id).await?,
     })
+}
+
+/// Every counter of a program, by target.
+///
+/// # Errors
+/// When Restate or the service cannot be asked.
+pub async fn counters(
+    ingress: &Ingress,
+    id: &ProgramId,
+    within: Duration,
+) -> Result<Vec<Counter>, Error> {
+    // The program in the answer is for people; here its id is known.
+    #[derive(Deserialize)]
+    struct Inspection {
+        counters: Vec<Counter>,
+    }
+    let key = id.to_string();
+    let Inspection { counters } = ingress
+        .call(verifier(&key, "inspect"), None::<&()>, within)
+        .await?;
+    Ok(counters)
+}
+
+/// The oldest open invocations of a program.
+///
+/// # Errors
+/// When the node cannot be asked.
+pub async fn open(admin: &Admin, id: &ProgramId) -> Result<Vec<Open>, Error> {
+    admin.open_invocations(&id.to_string(), OPEN_AT_MOST).await
 }
 
 /// Removes the state of a program, so that it can be executed again. Evidence goes with it.
 ///
 /// # Errors
 /// When Restate or the service cannot be asked. Waits behind whatever holds the verifier's key.
-pub async fn clear(ingress: &Ingress, id: &ProgramId) -> Result<(), Error> {
+pub async fn clear(ingress: &Ingress, id: &ProgramId, within: Duration) -> Result<(), Error> {
     let key = id.to_string();
-    let object = Object {
+    ingress
+        .call(verifier(&key, "clear"), None::<&()>, within)
+        .await
+}
+
+fn verifier<'a>(key: &'a str, handler: &'static str) -> Object<'a> {
+    Object {
         service: VERIFIER,
-        key: &key,
-        handler: "clear",
-    };
-    ingress.call(object, None::<&()>, REQUEST).await
+        key,
+        handler,
+    }
 }

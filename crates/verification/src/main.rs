@@ -4,13 +4,14 @@
 
 mod arguments;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Test};
 use clap::Parser;
 use longrun_restate::{Admin, Error, Ingress};
 use longrun_verification::{directory, discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -40,6 +41,8 @@ async fn main() -> ExitCode {
 
 /// 128 and the number of the signal, as shells have it.
 const SIGTERM_EXIT: u8 = 143;
+/// How long one request of a command that runs by hand or once may take.
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// Ends when the process is asked to. As process 1 of a container it would otherwise ignore that,
 /// and its pod would take the whole grace period to go.
@@ -53,31 +56,32 @@ async fn terminated() {
 /// Whether it succeeded; or why it could not even be tried.
 async fn run(command: Command) -> Result<bool, String> {
     match command {
-        Command::Serve(serve) => {
-            let served = service::serve(serve.addresses(), Arc::new(service::Faithful)).await;
+        Command::Serve(addresses) => {
+            let served = service::serve(addresses, Arc::new(service::Faithful)).await;
             served.map_err(|error| format!("cannot serve: {error}"))?;
             Ok(true)
         }
-        Command::Test(options) => test::run(options.into(), &mut std::io::stdout())
-            .await
-            .map_err(|error| format!("cannot write the result: {error}")),
+        Command::Test(Test { program, options }) => {
+            let ended = test::run(program.id(), options, &mut std::io::stdout()).await;
+            ended.map_err(|error| format!("cannot write the result: {error}"))
+        }
         Command::Discover(discover) => {
-            let admin = Admin::new(discover.admin);
+            let admin = Admin::new(discover.admin, REQUEST);
             let found = discover::discover(&admin, &discover.deployment, discover.wait);
             print(found.await)
         }
         Command::Observe(options) => {
-            let observed = observe::observe(options.into()).await;
+            let observed = observe::observe(options).await;
             observed.map_err(|error| format!("cannot observe: {error}"))?;
             Ok(true)
         }
         Command::Inspect(of) => {
-            let (ingress, admin) = (Ingress::new(of.ingress), Admin::new(of.admin));
-            print(inspect::inspect(&ingress, &admin, &of.program.id()).await)
+            let (ingress, admin) = (Ingress::new(of.ingress), Admin::new(of.admin, REQUEST));
+            print(inspect::inspect(&ingress, &admin, &of.program.id(), REQUEST).await)
         }
         Command::Clear(of) => {
             let ingress = Ingress::new(of.ingress);
-            print(inspect::clear(&ingress, &of.program.id()).await)
+            print(inspect::clear(&ingress, &of.program.id(), REQUEST).await)
         }
         Command::Send(of) => directory::send(of.directory).await,
         Command::Compare(of) => directory::compare(of.one, of.other).await,

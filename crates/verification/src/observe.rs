@@ -3,9 +3,12 @@
 
 mod metrics;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use snapshot::{Oldest, ServiceSummary, Summary};
 
+use crate::duration;
 use crate::http::{self, Reply};
 use longrun_restate::{Admin, Node, Origin};
 use snapshot::Snapshot;
@@ -17,15 +20,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// What an observer needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The node's admin interface.
+    #[arg(long, env = "RESTATE_ADMIN", default_value = "http://127.0.0.1:9070")]
     pub admin: Origin,
-    /// The node's own port, with its metrics.
+    /// The node's own port, which has its metrics.
+    #[arg(long, env = "RESTATE_NODE", default_value = "http://127.0.0.1:5122")]
     pub node: Origin,
     /// Where `/metrics`, `/invocations`, `/ready` and `/live` are served.
+    #[arg(long, env = "OBSERVE_LISTEN", default_value = "0.0.0.0:9091")]
     pub listen: SocketAddr,
     /// How often the node is asked for its invocations.
+    #[arg(long, env = "OBSERVE_EVERY", default_value = "5s", value_parser = duration::parse)]
     pub every: Duration,
 }
 
@@ -76,7 +83,7 @@ fn answer(snapshot: &Snapshot, path: &str, stale_after: Duration) -> Reply {
 
 /// Asks for leaders every second: readiness decides when traffic comes, and one answer is cheap.
 async fn poll_leaders(options: &Options, latest: &RwLock<Snapshot>) {
-    let node = Node::new(options.node.clone()).within(Duration::from_secs(2));
+    let node = Node::new(options.node.clone(), Duration::from_secs(2));
     let mut ticks = tokio::time::interval(Duration::from_secs(1).min(options.every));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -88,7 +95,7 @@ async fn poll_leaders(options: &Options, latest: &RwLock<Snapshot>) {
 }
 
 async fn poll_invocations(options: &Options, latest: &RwLock<Snapshot>) {
-    let admin = Admin::new(options.admin.clone());
+    let admin = Admin::new(options.admin.clone(), Duration::from_secs(10));
     let mut ticks = tokio::time::interval(options.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

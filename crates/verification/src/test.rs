@@ -4,10 +4,12 @@
 //! verify is repeated for a while (`patience`), because background calls may still run and Restate
 //! or the service may be restarting: a healthy test is one pod, and a failed pod means something.
 
+use crate::duration;
+use crate::inspect;
 use crate::line::{self, Code, Mismatch, Outcome};
-use crate::service::{Inspection, VERIFIED_STATE, VERIFIER};
+use crate::service::{Counter, INTERPRETER, VERIFIED_STATE, VERIFIER};
 use longrun_program::ProgramId;
-use longrun_restate::{Admin, Error, Ingress, Object, Origin, quote};
+use longrun_restate::{Admin, Error, Ingress, Object, Open, Origin, quote};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -21,41 +23,45 @@ const REQUEST: Duration = Duration::from_secs(20);
 /// Pauses between attempts grow from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 /// Open invocations that are named with a mismatch, at most.
-const NAMED_OPEN: u32 = 10;
+const NAMED_OPEN: usize = 10;
 
-/// What a test needs to know.
-#[derive(Clone, Debug)]
+/// How a program is tested.
+#[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// The program to run.
-    pub program: ProgramId,
     /// Restate's ingress.
+    #[arg(long, env = "RESTATE_INGRESS", default_value = "http://restate:8080")]
     pub ingress: Origin,
     /// Restate's admin interface.
+    #[arg(long, env = "RESTATE_ADMIN", default_value = "http://restate:9070")]
     pub admin: Origin,
-    /// How long execute, and after it verify, is tried before the pod fails.
+    /// How long execute, and after it verify, is tried before this pod fails.
+    #[arg(long, env = "TEST_PATIENCE", default_value = "90s", value_parser = duration::parse)]
     pub patience: Duration,
-    /// The pod ends after this at the latest.
+    /// This pod ends after this at the latest.
+    #[arg(long, env = "TEST_DEADLINE", default_value = "10m", value_parser = duration::parse)]
     pub deadline: Duration,
 }
 
-/// Runs a test and writes its result lines; whether it succeeded.
+/// Executes and verifies a program and writes the result lines; whether it succeeded.
 ///
 /// # Errors
 /// Only when a line cannot be written.
-pub async fn run(options: Options, out: &mut impl Write) -> std::io::Result<bool> {
-    let job = options.program.seed.clone();
+pub async fn run(
+    program: ProgramId,
+    options: Options,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
+    let job = program.seed.clone();
     let end = Instant::now() + options.deadline;
     let late = || {
-        Outcome::new(
-            Code::DeadlineExceeded,
-            "The deadline of the test has passed",
-        )
+        let message = format!("Not done within the {:?} that a pod has", options.deadline);
+        Outcome::new(Code::DeadlineExceeded, message)
     };
     let test = Test {
-        key: options.program.to_string(),
-        program: options.program,
+        key: program.to_string(),
+        program,
         ingress: Ingress::new(options.ingress),
-        admin: Admin::new(options.admin).within(REQUEST),
+        admin: Admin::new(options.admin, REQUEST),
         patience: options.patience,
     };
 
@@ -102,7 +108,7 @@ impl Test {
         let mut attempts = Attempts::during(self.patience);
         loop {
             let execute = self.verifier("execute");
-            match self.ingress.send(execute, None::<&()>, None, REQUEST).await {
+            match self.ingress.send(execute, None::<&()>, REQUEST).await {
                 Ok(_) => return Outcome::success(),
                 Err(error) if error.is_transient() && attempts.another().await => {}
                 Err(error) => return Outcome::from(&error),
@@ -142,28 +148,33 @@ impl Test {
 
     /// The failure with all that can be found out about it; less, when Restate does not answer.
     async fn explain(&self, error: &Error, open_invocations: Option<u64>) -> Outcome {
-        let inspect = self.verifier("inspect");
-        let inspected: Result<Inspection, Error> =
-            self.ingress.call(inspect, None::<&()>, REQUEST).await;
-        let counters = inspected
-            .map(|inspection| inspection.counters)
+        let mut counters = inspect::counters(&self.ingress, &self.program, REQUEST)
+            .await
             .unwrap_or_default();
-        let mut mismatches = Vec::new();
-        for counter in counters.into_iter().filter(|counter| !counter.is_correct()) {
-            let key = self.program.key_of(counter.target);
-            let open = self
-                .admin
-                .open_invocations(&key, NAMED_OPEN)
-                .await
-                .unwrap_or_default();
-            mismatches.push(Mismatch { counter, open });
+        counters.retain(|counter| !counter.is_correct());
+        let mut open = Vec::new();
+        if !counters.is_empty() {
+            let asked = inspect::open(&self.admin, &self.program).await;
+            open = asked.unwrap_or_default();
         }
+        let mismatch = |counter| self.mismatch(counter, &open);
+        let mismatches = counters.into_iter().map(mismatch).collect();
         let program = Some(self.program.clone());
         Outcome {
             program,
             mismatches,
             open_invocations,
             ..Outcome::from(error)
+        }
+    }
+
+    /// A wrong counter with those of the open invocations that are of its target.
+    fn mismatch(&self, counter: Counter, open: &[Open]) -> Mismatch {
+        let target = format!("{INTERPRETER}/{}/", self.program.key_of(counter.target));
+        let open = open.iter().filter(|open| open.target.starts_with(&target));
+        Mismatch {
+            counter,
+            open: open.take(NAMED_OPEN).cloned().collect(),
         }
     }
 
@@ -176,7 +187,7 @@ impl Test {
             .unwrap_or_default()
             .as_secs();
         self.ingress
-            .send(self.verifier("verified"), Some(&now), None, REQUEST)
+            .send(self.verifier("verified"), Some(&now), REQUEST)
             .await?;
         for key in verified_before(&self.admin, now.saturating_sub(CLEAR_AFTER.as_secs())).await? {
             let clear = Object {
@@ -184,7 +195,7 @@ impl Test {
                 key: &key,
                 handler: "clear",
             };
-            self.ingress.send(clear, None::<&()>, None, REQUEST).await?;
+            self.ingress.send(clear, None::<&()>, REQUEST).await?;
         }
         Ok(())
     }
@@ -196,9 +207,10 @@ async fn verified_before(admin: &Admin, second: u64) -> Result<Vec<String>, Erro
     struct Row {
         service_key: String,
     }
+    // Other state is not a number, and conditions may be evaluated in any order.
     let sql = format!(
         "select service_key from state where service_name = {} and key = {} \
-         and cast(value_utf8 as bigint) < {second} order by service_key limit {CLEAR_AT_MOST}",
+         and try_cast(value_utf8 as bigint) < {second} order by service_key limit {CLEAR_AT_MOST}",
         quote(VERIFIER),
         quote(VERIFIED_STATE)
     );

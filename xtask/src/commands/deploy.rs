@@ -1,15 +1,23 @@
 //! `cargo xtask deploy`
 
-use longrun_core::approval::{Approved, Ask};
+use longrun_core::{
+    approval::{Approved, Ask},
+    journal::{Journal, Reason},
+    wait::Wait,
+};
 use longrun_kubernetes::{Doing, Lease, Progress, drive, prepare};
 
 use crate::{
     deployment::{Deployment, holder},
     failure::{End, Failure},
+    interrupt::Interrupts,
     project::Project,
     show,
     terminal::{Answers, Terminal},
 };
+
+/// How to go on after an interruption.
+const AGAIN: &str = "run the same command again: it goes on from there";
 
 /// Make a namespace what its environment says: plan, ask, apply, wait until the first test has verified.
 ///
@@ -23,9 +31,19 @@ pub(crate) struct Args {
     /// Show the plan and its digest, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    choices: Choices,
+}
+
+/// What is not done unless it is asked for.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Choices {
     /// Take over the fields of this object that another manager owns.
     #[arg(long, value_name = "KIND/NAME")]
-    take_over: Vec<String>,
+    pub(crate) take_over: Vec<String>,
+    /// Roll a changed service without waiting until no test runs and no invocation is open.
+    #[arg(long)]
+    pub(crate) no_drain: bool,
 }
 
 /// Which environment, and where.
@@ -44,20 +62,10 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let deployment = Deployment::open(
-        &args.which,
-        &args.answers,
-        &args.take_over,
-        project,
-        terminal,
-    )
-    .await?;
+    let deployment =
+        Deployment::open(&args.which, &args.answers, &args.choices, project, terminal).await?;
     let plan = deployment.plan().await?;
-    if plan.is_empty() {
-        terminal.say(show::plan(&plan).trim_end());
-        return Ok(End::Done);
-    }
-    terminal.say(&show::plan(&plan));
+    terminal.say(show::plan(&plan).trim_end());
     if args.dry_run {
         let digest = plan.digest().short().to_owned();
         terminal.data(&plan, || {
@@ -65,11 +73,16 @@ pub(crate) async fn run(
         })?;
         return Ok(End::Done);
     }
-    let approved = match Ask::new(plan).unneeded() {
-        Ok(approved) => approved,
-        Err(ask) => terminal.answer(ask, &args.answers)?,
-    };
-    carry_out(&deployment, approved, terminal).await?;
+    if !plan.is_empty() {
+        let approved = match Ask::new(plan).unneeded() {
+            Ok(approved) => approved,
+            Err(ask) => terminal.answer(ask, &args.answers)?,
+        };
+        carry_out(&deployment, approved, terminal).await?;
+    } else if !terminal.owes_document() {
+        // The screen is for what was just changed.
+        return Ok(End::Done);
+    }
     let target = &deployment.target;
     super::status::show(
         &deployment.client,
@@ -86,32 +99,73 @@ async fn carry_out(
     approved: Approved,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
+    let interrupts = Interrupts::listen()?;
     let work = terminal.work(&format!("deploy {}", deployment.target));
     let progress = |doing: &Doing<'_>| work.report(&show::doing(doing));
     // Neither a Lease nor a dry run exists without the namespace: it is made first.
-    let done = prepare(&deployment.client, &approved, &progress)
-        .await
-        .map_err(Failure::half_way)?;
-    let lease = Lease::acquire(
-        &deployment.client,
-        &deployment.target.environment,
-        &holder("deploy"),
-        &progress,
-    )
-    .await
-    .map_err(|error| Failure::refused(Failure::chain(&error)))?;
-    let outcome = under_lease(deployment, approved, done, &lease, &progress).await;
+    let done = make_namespace(deployment, &approved, &interrupts, &progress).await?;
+    let outcome = with_lease(deployment, approved, done, &interrupts, &progress, terminal).await;
+    let journal = outcome.map_err(|failure| match done {
+        0 => failure,
+        _ => failure.after(&format!(
+            "Namespace {} was created before that and stays",
+            deployment.target.environment
+        )),
+    })?;
+    let steps = &journal.plan().steps;
+    let verified = steps.iter().any(|step| step.until == Wait::FirstSuccess);
+    let target = &deployment.target;
+    work.done(&if verified {
+        format!("{target} runs, and a test has verified")
+    } else {
+        format!("{target} runs what is rendered")
+    });
+    Ok(())
+}
+
+/// How many steps of the plan are done by it.
+async fn make_namespace(
+    deployment: &Deployment,
+    approved: &Approved,
+    interrupts: &Interrupts,
+    progress: Progress<'_>,
+) -> Result<usize, Failure> {
+    tokio::select! {
+        done = prepare(&deployment.client, approved, progress) => done.map_err(|reason| match reason {
+            Reason::Moved { .. } => Failure::refused(reason),
+            _ => Failure::half_way(reason),
+        }),
+        () = interrupts.first() => Err(Failure::half_way(format!(
+            "it was interrupted; Namespace {} may be there, and nothing in it",
+            deployment.target.environment
+        ))
+        .hint(AGAIN)),
+    }
+}
+
+async fn with_lease(
+    deployment: &Deployment,
+    approved: Approved,
+    done: usize,
+    interrupts: &Interrupts,
+    progress: Progress<'_>,
+    terminal: &Terminal,
+) -> Result<Journal, Failure> {
+    let holder = holder("deploy");
+    let environment = &deployment.target.environment;
+    let lease = tokio::select! {
+        lease = Lease::acquire(&deployment.client, environment, &holder, progress) => {
+            lease.map_err(|error| Failure::refused(Failure::chain(&error)))?
+        }
+        () = interrupts.first() => return Err(interrupted()),
+    };
+    let outcome = under_lease(deployment, approved, done, &lease, interrupts, progress).await;
     if let Err(error) = lease.release().await {
         terminal.say(&format!(
             "the lease was not given up and expires by itself in seconds: {error}"
         ));
     }
-    outcome?;
-    work.done(&format!(
-        "{} runs, and a test has verified",
-        deployment.target
-    ));
-    Ok(())
+    outcome
 }
 
 async fn under_lease(
@@ -119,19 +173,34 @@ async fn under_lease(
     approved: Approved,
     done: usize,
     lease: &Lease,
+    interrupts: &Interrupts,
     progress: Progress<'_>,
-) -> Result<(), Failure> {
-    let fresh = deployment.plan().await?;
+) -> Result<Journal, Failure> {
+    let fresh = tokio::select! {
+        fresh = deployment.plan() => fresh?,
+        () = interrupts.first() => return Err(interrupted()),
+    };
     let shown = show::plan(&fresh);
     let approved = approved.renew(fresh, done).map_err(|moved| {
         Failure::refused(format!("{moved}\nwhat would be done now:\n{shown}"))
             .hint("run the same command again, and answer for what it shows then")
     })?;
-    let interrupted = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    match drive(&deployment.client, approved, lease, progress, interrupted).await {
-        Ok(_) => Ok(()),
-        Err(stopped) => Err(Failure::half_way(stopped)),
+    let driven = drive(
+        &deployment.client,
+        approved,
+        lease,
+        progress,
+        interrupts.first(),
+    );
+    tokio::select! {
+        driven = driven => driven.map_err(Failure::half_way),
+        () = interrupts.second() => Err(Failure::half_way(
+            "it was interrupted again and ended at once: nothing more was taken back, tests may be suspended",
+        )
+        .hint(AGAIN)),
     }
+}
+
+fn interrupted() -> Failure {
+    Failure::refused("it was interrupted before it began, and nothing was changed").hint(AGAIN)
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask diff`
 
 use crate::{
-    commands::deploy::Which,
+    commands::deploy::{Choices, Which},
     deployment::Deployment,
     failure::{End, Failure},
     project::Project,
@@ -21,8 +21,14 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let deployment =
-        Deployment::open(&args.which, &Answers::default(), &[], project, terminal).await?;
+    let deployment = Deployment::open(
+        &args.which,
+        &Answers::default(),
+        &Choices::default(),
+        project,
+        terminal,
+    )
+    .await?;
     let plan = deployment.plan().await?;
     let end = if plan.changes() {
         End::Differences

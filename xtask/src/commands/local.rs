@@ -150,3 +150,51 @@ fn text(name: &str, status: &Status) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use longrun_embedded::{ComponentStatus, Running};
+
+    use super::*;
+
+    #[test]
+    fn a_crashed_component_is_shown_with_the_end_of_its_log() {
+        let status = Status {
+            running: Some(Running {
+                since: SystemTime::now(),
+                address: [10, 88, 0, 2].into(),
+                memory: 900 << 20,
+                components: vec![ComponentStatus {
+                    name: "coredns".into(),
+                    state: "restarting".into(),
+                    healthy: false,
+                    pid: None,
+                    restarts: 2,
+                    last_exit: Some("exit status 3".into()),
+                    memory: 0,
+                    log: "/state/logs/coredns.log".into(),
+                    log_end: Some("  no zone today".into()),
+                }],
+            }),
+            kube_system_uid: None,
+            state: "/state".into(),
+            disk: 0,
+            kubeconfig: "/cache/kubeconfig".into(),
+        };
+        let shown = text("mine", &status);
+        assert!(
+            shown.ends_with(
+                "coredns                    restarting    0 MiB  2 restarts, last exit: exit status 3, \
+                 log: /state/logs/coredns.log\n  no zone today"
+            ),
+            "{shown}"
+        );
+        let down = Status {
+            running: None,
+            ..status
+        };
+        assert!(text("mine", &down).starts_with("the embedded cluster mine is down\n"));
+    }
+}

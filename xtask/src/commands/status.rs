@@ -3,6 +3,7 @@
 use longrun_core::inputs::Cluster;
 use longrun_kubernetes::{Attempted, Client, Reading, Running, Status, TestJob, Workload, status};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     access,
@@ -32,6 +33,12 @@ struct Shown {
 
 /// How many tests are listed before those that failed.
 const LATEST: usize = 5;
+
+/// After so many seconds the holder of a lease is not at work any more, unless clocks differ.
+const SILENT: i64 = 30;
+
+/// The usual schedule of the tests.
+const EVERY_MINUTE: &str = "* * * * *";
 
 pub(crate) async fn run(
     args: &Args,
@@ -146,21 +153,23 @@ fn ready(workload: &Workload) -> String {
     format!("{}/{} ready", workload.ready, workload.wanted)
 }
 
-/// The observer's own words: counts by status, what is open, what is oldest.
+/// The observer's own counts of what is not completed, without those that are nothing.
 fn invocations(running: &Running) -> String {
     reading(&running.invocations, |numbers| {
-        let counts = numbers
-            .0
-            .get("by_status")
-            .or_else(|| numbers.0.get("byStatus"));
-        let parts: Vec<String> = counts
-            .and_then(|counts| counts.as_object())
+        let field = |name: &str| numbers.0.get(name);
+        if field("known").and_then(Value::as_bool) != Some(true) {
+            let why = field("error").and_then(Value::as_str);
+            return format!("unknown: {}", why.unwrap_or("the observer does not say"));
+        }
+        let parts: Vec<String> = field("by_status")
+            .and_then(Value::as_object)
             .into_iter()
             .flatten()
+            .filter(|(_, count)| count.as_u64() != Some(0))
             .map(|(status, count)| format!("{count} {status}"))
             .collect();
         if parts.is_empty() {
-            "none".to_owned()
+            "none open".to_owned()
         } else {
             parts.join(", ")
         }
@@ -170,10 +179,18 @@ fn invocations(running: &Running) -> String {
 fn operation(running: &Running) -> String {
     reading(&running.holder, |holder| match holder {
         None => "none".to_owned(),
-        Some(holding) => format!(
-            "{} by {} since {}",
-            holding.operation, holding.who, holding.since
-        ),
+        Some(holding) => {
+            let silent = match holding.silent_seconds {
+                Some(seconds) if seconds > SILENT => {
+                    format!(", SILENT for {seconds} s: the next operation takes over")
+                }
+                _ => String::new(),
+            };
+            format!(
+                "{} by {} since {}{silent}",
+                holding.operation, holding.who, holding.since
+            )
+        }
     })
 }
 
@@ -188,7 +205,8 @@ fn schedule(running: &Running) -> String {
     let state = match running.suspended {
         None => "not deployed",
         Some(true) => "SUSPENDED",
-        Some(false) => "every minute",
+        Some(false) if running.schedule.as_deref() == Some(EVERY_MINUTE) => "every minute",
+        Some(false) => running.schedule.as_deref().unwrap_or("no schedule"),
     };
     format!(
         "{state}; kept: {} succeeded, {} running, {} failed",

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use super::{Error, Report, key::hexadecimal, run::run};
+use super::{Error, Report, built, key::hexadecimal, run::run};
 
 /// What an image runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,13 +82,35 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         .map_err(Error::file("copy", from))
 }
 
-fn digest_of(path: &Path) -> Result<String, Error> {
+pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
     let content = std::fs::read(path).map_err(Error::file("read", path))?;
     Ok(hexadecimal(&Sha256::digest(content)))
 }
 
-/// Builds `verification` as it is released.
-pub(super) async fn build(root: &Path, report: Report<'_>) -> Result<Program, Error> {
+/// `verification` as it is released, built unless it is known that these sources were. `folder` is where
+/// that is remembered.
+pub(super) async fn build(
+    root: &Path,
+    folder: &Path,
+    report: Report<'_>,
+) -> Result<Program, Error> {
+    let sources = built::sources(root);
+    if let Some(sources) = &sources
+        && let Some(program) = built::recall(folder, sources)
+    {
+        return Ok(program);
+    }
+    let program = cargo_build(root, report).await?;
+    // Whoever edited them meanwhile knows better than we what was built.
+    if let Some(sources) = sources
+        && built::sources(root).as_ref() == Some(&sources)
+    {
+        built::remember(folder, sources, &program);
+    }
+    Ok(program)
+}
+
+async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Program, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args([

@@ -38,7 +38,12 @@ fn sight() -> Sight {
 }
 
 fn kept() -> ObjectRef {
-    ObjectRef::namespaced("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "restate", "kept")
+    ObjectRef::namespaced(
+        "snapshot.storage.k8s.io/v1",
+        "VolumeSnapshot",
+        "restate",
+        "kept",
+    )
 }
 
 fn gate() -> Gate {
@@ -101,7 +106,32 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
             gate.source = Some(Source { name, uid });
         }),
     ];
-    assert_snapshot!(doubts.join("\n"), @"");
+    assert_snapshot!(doubts.join("\n"), @r#"
+    none
+    the claim was deleted meanwhile, by somebody else
+    the claim was recreated meanwhile: the plan was for UID other
+    its volume was not found
+    its volume pv belongs to another claim
+    its volume pv is not the one that was snapshotted, vol
+    its volume pv would be deleted with it
+    StatefulSet restate is gone, and nobody knows since when
+    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
+    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
+    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
+    it is mounted by debug
+    the snapshot kept is gone
+    the snapshot kept was not made by this plan
+    the snapshot kept was replaced by another one of that name
+    the snapshot kept is being deleted
+    the snapshot kept is not ready any more
+    the snapshot kept is bound to nothing that is stored
+    the snapshot kept is bound to nothing that is stored
+    the snapshot kept is of another volume
+    the snapshot kept would be deleted with its namespace: its deletion policy is not Retain
+    the snapshot kept is not stored safely
+    the snapshot unready of it is not ready and would hold its deletion
+    the snapshot source, which is to be restored, is gone
+    "#);
 }
 
 #[test]
@@ -142,5 +172,10 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
     .iter()
     .map(|sight| release.doubt(sight).unwrap_or_else(|| "none".into()))
     .collect();
-    assert_snapshot!(doubts.join("\n"), @"");
+    assert_snapshot!(doubts.join("\n"), @r#"
+    none
+    it is Bound, and not given up by its claim
+    the snapshot kept is gone: what it holds is kept
+    it was deleted meanwhile
+    "#);
 }

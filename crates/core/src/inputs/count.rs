@@ -6,13 +6,14 @@ use core::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// A whole number from 1 to 1,000,000.
+/// A whole number from 1 to 100,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Count(u32);
 
-const MOST: u32 = 1_000_000;
-const HINT: &str = "a whole number from 1 to 1,000,000";
+/// The most invocations that a program of a test can have, and far more than there is of anything else.
+const MOST: u32 = 100_000;
+pub(super) const HINT: &str = "a whole number from 1 to 100,000";
 
 impl Count {
     /// A count that is known to be in range: for defaults, which are checked when they are compiled.

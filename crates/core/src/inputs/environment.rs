@@ -33,7 +33,7 @@ pub struct Environment {
     /// The service that the node calls.
     #[serde(default)]
     pub verification: Verification,
-    /// The recurring test.
+    /// The recurring test, with the resources of the Job that registers the service.
     #[serde(default)]
     pub test: Test,
 }
@@ -92,7 +92,7 @@ pub struct Verification {
     pub memory_limit: Size,
 }
 
-/// The recurring test.
+/// The recurring test. The Job that registers the service has the same resources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Test {

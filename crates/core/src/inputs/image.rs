@@ -2,7 +2,6 @@
 
 use alloc::{collections::BTreeMap, format, string::String};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::text_type;
@@ -31,7 +30,7 @@ text_type! {
 ///
 /// A name that is not in it is `<registry of the cluster>/<name>`: the tag of the inputs, so that an
 /// environment can be reviewed before its images are built.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Images(BTreeMap<ImageName, ImageReference>);
 

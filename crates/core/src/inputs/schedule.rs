@@ -1,7 +1,7 @@
 //! When something recurs: the five fields of cron, always UTC. Checked here, because the API server
 //! would refuse a bad one only when everything before it is applied.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::ops::RangeInclusive;
 
 use super::text::text_type;
@@ -72,7 +72,43 @@ fn five_fields(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The longest pause between two times in minutes, of a schedule of which only the minute is restricted.
+pub(crate) fn longest_pause(schedule: &str) -> Option<u64> {
+    let mut fields = schedule.split_ascii_whitespace();
+    let minutes = fields.next()?;
+    if fields.any(|field| field != "*") {
+        return None;
+    }
+    let due = |minute: &u8| {
+        minutes
+            .split(',')
+            .any(|item| FIELDS[0].includes(item, *minute))
+    };
+    let times: Vec<u64> = (0..60).filter(due).map(u64::from).collect();
+    let next_hour = times.first()? + 60;
+    let after = times.iter().skip(1).chain([&next_hour]);
+    times.iter().zip(after).map(|(one, next)| next - one).max()
+}
+
 impl Field {
+    fn includes(&self, item: &str, number: u8) -> bool {
+        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+        let last = *self.range.end();
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (Some(*self.range.start()), Some(last)),
+            Some((from, to)) => (self.number(from), self.number(to)),
+            // With a step, a number is the first one of the rest.
+            None if item.contains('/') => (self.number(range), Some(last)),
+            None => (self.number(range), self.number(range)),
+        };
+        match (from, to, digits(step)) {
+            (Some(from), Some(to), Some(step @ 1..)) => {
+                (from..=to).contains(&number) && (number - from).is_multiple_of(step)
+            }
+            _ => false,
+        }
+    }
+
     fn accepts(&self, item: &str) -> bool {
         let (range, step) = match item.split_once('/') {
             Some((range, step)) => (range, Some(step)),
@@ -123,6 +159,24 @@ mod tests {
             "0  0 * * 0",
         ] {
             assert_eq!(five_fields(schedule), Ok(()), "{schedule}");
+        }
+    }
+
+    #[test]
+    fn pauses_are_known_where_only_minutes_are_restricted() {
+        let table = [
+            ("* * * * *", Some(1)),
+            ("*/5 * * * *", Some(5)),
+            ("*/25 * * * *", Some(25)),
+            ("0,10-20,50 * * * *", Some(30)),
+            ("7/20 * * * *", Some(20)),
+            ("10-30/10 * * * *", Some(40)),
+            ("3 * * * *", Some(60)),
+            ("* 3 * * *", None),
+            ("* * * * MON", None),
+        ];
+        for (schedule, pause) in table {
+            assert_eq!(longest_pause(schedule), pause, "{schedule}");
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_yaml::{Error, Location, Spanned};
 
-use super::{InputError, Name};
+use super::{InputError, Name, count};
 use crate::nearest;
 
 pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, InputError> {
@@ -90,9 +90,22 @@ fn explain(error: &Error) -> (String, Option<String>) {
             None => (msg.clone(), None),
         },
         Error::Eof { .. } => ("the file is empty".to_string(), None),
-        Error::InvalidScalar { ty: "i64", .. } => {
-            ("a whole number is expected here".to_string(), None)
-        }
+        Error::MultipleDocuments { .. } => (
+            "a second document begins here".to_string(),
+            Some("one file, one environment or cluster: take out the `---`".to_string()),
+        ),
+        Error::InvalidScalar { ty: "i64", .. } => (
+            "a whole number is expected here".to_string(),
+            Some(count::HINT.to_string()),
+        ),
+        Error::InvalidScalar { ty: "boolean", .. } => (
+            "this is neither true nor false".to_string(),
+            Some("allowed: true, false".to_string()),
+        ),
+        Error::NullIntoString { .. } => (
+            "there is nothing here, and a text is expected".to_string(),
+            Some("write a value, or leave the key out".to_string()),
+        ),
         Error::Unexpected {
             expected: "mapping start",
             ..

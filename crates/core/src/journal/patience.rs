@@ -66,16 +66,20 @@ impl Entry {
         }
         let still = now.duration_since(earliest(&mut self.still_since, now));
         let whole = now.duration_since(self.since());
-        let given_up = if step.until.patience().is_some_and(|most| still >= most) {
+        let given_up = if step.until.patience(sight).is_some_and(|most| still >= most) {
             format!("nothing has changed for {} s: {cause}", still.as_secs())
         } else if step.until.bound().is_some_and(|most| whole >= most) {
             format!("not after {} s: {cause}", whole.as_secs())
         } else {
             return Ok(cause);
         };
-        Err(match sight.warnings.first() {
+        let warned = match sight.warnings.first() {
             None => given_up,
             Some(warning) => format!("{given_up}; the latest warning is {warning}"),
+        };
+        Err(match step.until.way_on() {
+            None => warned,
+            Some(way) => format!("{warned}; {way}"),
         })
     }
 

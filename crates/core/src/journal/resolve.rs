@@ -81,9 +81,8 @@ impl Journal {
                 };
                 (act, Guard::None)
             }
-            Effect::Suspend { .. } | Effect::Scale { .. } | Effect::Reclaim { .. } => {
-                (undo, step.guard.clone())
-            }
+            // A volume that its claim has given up would go.
+            Effect::Reclaim { .. } => (undo, step.guard.clone()),
             other => (other, Guard::None),
         };
         Some(Step {

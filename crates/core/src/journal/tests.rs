@@ -19,7 +19,9 @@ use crate::{
     wait::Wait,
 };
 
+mod patience;
 mod stored;
+mod undo;
 
 fn place(name: &str) -> ObjectRef {
     ObjectRef::namespaced("batch/v1", "CronJob", "restate", name)
@@ -174,88 +176,6 @@ fn steps_are_done_in_order() {
 }
 
 #[test]
-fn what_can_be_taken_back_is_in_reverse_order() {
-    assert_snapshot!(story(journal(vec![suspend("a"), suspend("b"), update("c")]), "update CronJob c"), @r#"
-    do suspend CronJob a
-    look
-    do suspend CronJob b
-    look
-    do update CronJob c
-    undo: resume CronJob b
-    undo: resume CronJob a
-    stop: update CronJob c: refused: forbidden
-    "#);
-}
-
-#[test]
-fn nothing_from_before_a_change_that_stays_is_taken_back() {
-    let steps = vec![suspend("a"), update("b"), suspend("c"), update("d")];
-    assert_snapshot!(story(journal(steps), "update CronJob d"), @r#"
-    do suspend CronJob a
-    look
-    do update CronJob b
-    look
-    do suspend CronJob c
-    look
-    do update CronJob d
-    undo: resume CronJob c
-    stop: update CronJob d: refused: forbidden
-    left: suspend CronJob a
-    "#);
-}
-
-#[test]
-fn what_a_later_step_took_back_is_not_taken_back_again() {
-    let mut resume = suspend("a");
-    resume.act = resume.undo.take().unwrap();
-    assert_snapshot!(story(journal(vec![suspend("a"), resume, update("b")]), "update CronJob b"), @r#"
-    do suspend CronJob a
-    look
-    do resume CronJob a
-    look
-    do update CronJob b
-    stop: update CronJob b: refused: forbidden
-    "#);
-}
-
-#[test]
-fn a_snapshot_may_take_its_time() {
-    let last = story(journal(vec![watch(Wait::SnapshotReady)]), "");
-    assert_eq!(last, "wait: the storage has not finished it");
-}
-
-#[test]
-fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
-    let mut journal = journal(vec![suspend("a"), suspend("b"), watch(Wait::Complete)]);
-    for (second, name) in [(0, "a"), (1, "a"), (2, "b"), (3, "b")] {
-        let seen = sight(Some(object(name, "1", false)));
-        if let Next::Do(_) = journal.next(&seen, at(second)) {
-            journal.acted(None, at(second));
-        }
-    }
-    journal.interrupt("Ctrl-C".into());
-    let seen = sight(Some(object("a", "1", true)));
-    let mut undone = Vec::new();
-    while let Next::Undo(effect) = journal.next(&seen, at(9)) {
-        undone.push(effect.to_string());
-        journal.refused("forbidden".into(), at(9));
-    }
-    assert_eq!(undone, ["resume CronJob b", "resume CronJob a"]);
-}
-
-#[test]
-fn a_wait_that_stands_still_ends_with_its_cause() {
-    assert_snapshot!(story(journal(vec![suspend("a"), watch(Wait::Complete)]), ""), @r#"
-    do suspend CronJob a
-    look
-    wait: no pod has started
-    turn back
-    undo: resume CronJob a
-    stop: wait for CronJob watched: gave up waiting: nothing has changed for 240 s: no pod has started
-    "#);
-}
-
-#[test]
 fn a_guard_that_does_not_hold_stops_before_anything_is_done() {
     let changed = |twist: fn(&mut Value)| {
         let mut live = object("a", "1", false);
@@ -339,59 +259,6 @@ fn a_driver_that_takes_over_looks_before_it_acts() {
     delete, still going: was done, waits
     delete, recreated since: was done
     "#);
-}
-
-#[test]
-fn a_bad_state_counts_when_it_has_held() {
-    let looks = |bad: fn(i64) -> bool| {
-        let mut journal = journal(vec![watch(Wait::Complete)]);
-        (0..200).find(|second| {
-            let reason = if bad(*second) {
-                "ImagePullBackOff"
-            } else {
-                "ContainerCreating"
-            };
-            let pods = vec![
-                json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
-                {"name": "c", "state": {"waiting": {"reason": reason}}}]}}),
-            ];
-            let seen = Sight {
-                object: Some(json!({})),
-                pods,
-                ..Sight::default()
-            };
-            matches!(journal.next(&seen, at(*second)), Next::Stop(_))
-        })
-    };
-    assert_eq!(looks(|_| true), Some(30));
-    assert_eq!(looks(|second| second > 50), Some(81));
-    assert_eq!(looks(|second| second % 20 != 0), None);
-}
-
-#[test]
-fn going_back_and_forth_is_no_progress() {
-    let mut journal = journal(vec![watch(Wait::Drained)]);
-    let given_up = (0..2000).find(|second| {
-        let seen = Sight {
-            open_invocations: Some(1 + (*second as u64 / 60) % 2),
-            ..Sight::default()
-        };
-        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
-    });
-    assert_eq!(given_up, Some(660));
-}
-
-#[test]
-fn a_drain_is_bounded_however_much_moves() {
-    let mut journal = journal(vec![watch(Wait::Drained)]);
-    let given_up = (0..2000).find(|second| {
-        let seen = Sight {
-            open_invocations: Some(*second as u64 + 1),
-            ..Sight::default()
-        };
-        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
-    });
-    assert_eq!(given_up, Some(900));
 }
 
 #[test]

@@ -1,14 +1,21 @@
 //! What of a stopped plan can be taken back, in what order, and what stays.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use jiff::Timestamp;
 
 use super::{
-    Journal, Next, Reason,
+    Entry, Journal, Next, Reason,
     guard::{is_done, moved},
 };
-use crate::{object::uid, plan::Effect, wait::Sight};
+use crate::{
+    object::uid,
+    plan::{Effect, Guard},
+    wait::Sight,
+};
 
 impl Journal {
     /// The effect that [`Next::Undo`] asked for is done.
@@ -27,11 +34,22 @@ impl Journal {
 
     pub(super) fn stop(&mut self, reason: Reason) -> Next {
         self.stopped = Some(reason.clone());
-        if self.is_unsettled() || self.to_undo().is_some() {
-            Next::TurnBack(reason)
-        } else {
-            Next::Stop(reason)
+        if self.needs_sight() {
+            return Next::TurnBack(reason);
         }
+        let undo = self.to_undo().and_then(|index| self.undo_step(index));
+        undo.map_or(Next::Stop(reason), |step| Next::Undo(step.act))
+    }
+
+    /// Whether the next decision depends on what is seen. Most of what is taken back is taken back blindly:
+    /// it does no harm where nothing was done.
+    #[must_use]
+    pub fn needs_sight(&self) -> bool {
+        if self.stopped.is_none() || self.is_unsettled() {
+            return true;
+        }
+        let undo = self.to_undo().and_then(|index| self.undo_step(index));
+        undo.is_some_and(|step| step.guard != Guard::None)
     }
 
     /// The plan has stopped: the next thing to take back, if there is one.
@@ -44,7 +62,8 @@ impl Journal {
             return Next::Stop(reason);
         };
         let Some(step) = self.undo_step(index) else {
-            return Next::Stop(reason);
+            self.not_undone("nobody knows what was made".to_string());
+            return Next::Look;
         };
         match moved(&step.guard, sight) {
             Some(moved) => {
@@ -55,11 +74,16 @@ impl Journal {
         }
     }
 
-    /// Whether an effect was asked for and nobody knows whether it was done.
+    /// Whether an effect was asked for, nobody has heard whether it was done, and it matters: something may
+    /// have been made that has to go again, or the claim is gone.
     pub(super) fn is_unsettled(&self) -> bool {
-        self.entries
-            .last()
-            .is_some_and(|entry| entry.acted.is_none() && entry.ended.is_none())
+        let step = self
+            .unknown()
+            .and_then(|_| self.plan.steps.get(self.position()));
+        step.is_some_and(|step| {
+            matches!(step.undo, Some(Effect::Discard { .. }))
+                || matches!(step.guard, Guard::Gate(_))
+        })
     }
 
     /// Finds out whether the last effect was done before the plan stopped.
@@ -106,10 +130,18 @@ impl Journal {
         None
     }
 
-    /// What takes a step back, unless a later one has done just that.
+    /// Whether the latest step was begun and nobody has heard whether it was done.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&Effect> {
+        let is_unknown = |entry: &&Entry| entry.acted.is_none() && entry.ended.is_none();
+        let entry = self.entries.last().filter(is_unknown)?;
+        Some(&self.plan.steps.get(entry.step)?.act)
+    }
+
+    /// What takes a step back, unless a later one has done just that. Also what may have been done: its
+    /// answer was lost.
     pub(super) fn undo_of(&self, index: usize) -> Option<Effect> {
         let entry = self.entries.get(index)?;
-        entry.acted?;
         let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
         let later = self.entries.get(index + 1..)?.iter();
         let done = later

@@ -127,6 +127,8 @@ pub struct Conflict {
 pub struct Options {
     /// Objects whose conflicting fields are taken over, as `Kind/name`.
     pub take_over: BTreeSet<String>,
+    /// A changed service rolls only when no test runs and no invocation is open.
+    pub drain: bool,
     /// The `VolumeSnapshotClass` that keeps what it stores: for the snapshot before an upgrade.
     pub retain_class: String,
     /// The time that goes into the names of snapshots.

@@ -71,9 +71,8 @@ fn claim(phase: &str) -> Value {
 }
 
 fn cron_job(name: &str, suspended_by: Option<&str>) -> Value {
-    let managed = suspended_by.map(|manager| {
-        json!([{"manager": manager, "fieldsV1": {"f:spec": {"f:suspend": {}}}}])
-    });
+    let managed = suspended_by
+        .map(|manager| json!([{"manager": manager, "fieldsV1": {"f:spec": {"f:suspend": {}}}}]));
     json!({"metadata": {"name": name, "uid": format!("{name}-1"),
             "labels": {"longrun/environment": "restate"}, "managedFields": managed},
         "spec": {"suspend": suspended_by.is_some(),
@@ -100,9 +99,7 @@ fn taken(name: &str, created: &str, purpose: &str) -> (Value, Value) {
 /// Everything runs, and one snapshot is there.
 fn facts() -> Facts {
     let (snapshot, content) = taken("kept", "2026-01-04T10:00:00Z", "manual");
-    let class = |name: &str, policy: &str| {
-        json!({"metadata": {"name": name}, "driver": "csi.example", "deletionPolicy": policy})
-    };
+    let class = |name: &str, policy: &str| json!({"metadata": {"name": name}, "driver": "csi.example", "deletionPolicy": policy});
     Facts {
         claim: Some(claim("Bound")),
         volume: Some(json!({"metadata": {"name": "pvc-1", "uid": "pv-1"},

@@ -126,7 +126,7 @@ impl RenderError {
         }
     }
 
-    /// A template that cannot be filled in from `values`.
+    /// A template, or what it includes, that cannot be filled in from `values`.
     pub(super) fn filling(file: &str, values: &Value, error: &handlebars::RenderError) -> Self {
         let (message, hint) = match error.reason() {
             RenderErrorReason::MissingVariable(Some(path)) => {
@@ -141,14 +141,13 @@ impl RenderError {
                 (format!("there is no partial `{name}`"), Some(format!("it would be in {TEMPLATES}/_{name}.hbs")))
             }
             RenderErrorReason::InvalidParamType(expected) => (format!("{expected} is expected here"), None),
-            RenderErrorReason::ParamNotFoundForIndex(name, _) => (format!("`{name}` is given no value"), None),
+            RenderErrorReason::ParamNotFoundForIndex(name, index) => {
+                (format!("value {} of `{name}` is not there", index + 1), None)
+            }
             other => (other.to_string(), None),
         };
         Self {
-            file: error
-                .template_name
-                .clone()
-                .unwrap_or_else(|| file.to_string()),
+            file: file.to_string(),
             place: Place::File {
                 line: error.line_no.unwrap_or(1),
                 column: error.column_no.unwrap_or(1),

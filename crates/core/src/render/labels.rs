@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use super::RenderError;
 use crate::operations::deploy::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL};
 
+const NAME: &str = "app.kubernetes.io/name";
+const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Whose the objects are.
@@ -65,6 +67,15 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
             return refuse(".metadata.labels", message);
         }
     }
+    if let Some(name) = [NAME, COMPONENT]
+        .into_iter()
+        .find(|name| label(name).is_none())
+    {
+        return refuse(
+            ".metadata.labels",
+            format!("the label `{name}` must be there"),
+        );
+    }
     if object.get("spec").is_some_and(marked) {
         return refuse(
             ".spec",
@@ -74,8 +85,8 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
     Ok(())
 }
 
-/// Labels an object that came without ours.
-pub(super) fn add_shared(object: &mut Value) {
+/// Labels an object that came without ours, as part of a component.
+pub(super) fn add_shared(object: &mut Value, component: &str) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return;
     };
@@ -83,8 +94,14 @@ pub(super) fn add_shared(object: &mut Value) {
         .entry("labels")
         .or_insert_with(|| Value::Object(Map::new()));
     if let Some(labels) = labels.as_object_mut() {
-        labels.insert(MANAGED_BY.to_string(), json!(FIELD_MANAGER));
-        labels.insert(RENDERED_LABEL.to_string(), json!("true"));
+        for (name, value) in [
+            (NAME, component),
+            (COMPONENT, component),
+            (MANAGED_BY, FIELD_MANAGER),
+            (RENDERED_LABEL, "true"),
+        ] {
+            labels.insert(name.to_string(), json!(value));
+        }
     }
 }
 

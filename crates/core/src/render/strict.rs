@@ -1,7 +1,10 @@
 //! Whether Kubernetes would understand an object: it is read into its type and written again, and a
 //! field that did not survive is one that the API server would drop or refuse.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString},
+};
 
 use k8s_openapi::{
     Resource,
@@ -21,6 +24,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::RenderError;
+use crate::nearest;
 
 /// external-snapshotter 8: `snapshot.storage.k8s.io/v1`, whose types no crate of ours has.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +45,14 @@ enum DeletionPolicy {
     Retain,
 }
 
-type Reread = fn(&Value) -> Result<Value, serde_json::Error>;
+type Reread = fn(&Value) -> Result<Value, Misfit>;
+
+/// A field that its type cannot hold.
+struct Misfit {
+    /// `.spec.replicas`, …; empty for the whole.
+    field: String,
+    why: String,
+}
 
 const fn known<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &'static str, Reread)
 {
@@ -73,8 +84,23 @@ const KNOWN: [(&str, &str, Reread); 18] = [
     ),
 ];
 
-fn reread<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(T::deserialize(object)?)
+fn reread<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, Misfit> {
+    let typed: T = serde_path_to_error::deserialize(object).map_err(|error| {
+        let path = error.path();
+        let whole = path.iter().next().is_none();
+        Misfit {
+            field: if whole {
+                String::new()
+            } else {
+                format!(".{path}")
+            },
+            why: error.inner().to_string(),
+        }
+    })?;
+    serde_json::to_value(typed).map_err(|error| Misfit {
+        field: String::new(),
+        why: error.to_string(),
+    })
 }
 
 pub(super) fn check(file: &str, object: &Value) -> Result<(), RenderError> {
@@ -91,13 +117,19 @@ pub(super) fn check(file: &str, object: &Value) -> Result<(), RenderError> {
         .iter()
         .find(|(version, name, _)| (*version, *name) == (api_version, kind))
     else {
-        return refuse(
-            "",
-            format!("apiVersion `{api_version}` with kind `{kind}` is not known here"),
+        let known = KNOWN.map(|(version, name, _)| format!("{version} {name}"));
+        let message = format!("apiVersion `{api_version}` with kind `{kind}` is not known here");
+        let hint = nearest::among(
+            &format!("{api_version} {kind}"),
+            known.iter().map(String::as_str),
         );
+        return Err(RenderError {
+            hint: Some(hint),
+            ..RenderError::object(file, object, "", message)
+        });
     };
     match reread(object) {
-        Err(error) => refuse("", format!("{error}")),
+        Err(Misfit { field, why }) => refuse(&field, why),
         Ok(read) => match lost(object, &read) {
             Some(field) => refuse(
                 &field,

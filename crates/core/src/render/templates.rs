@@ -3,6 +3,7 @@
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
+    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -20,12 +21,17 @@ use super::{
 
 const SUFFIX: &str = ".hbs";
 
+/// What makes handlebars write a value as it is, and with it whatever YAML is in it.
+const RAW: [&str; 4] = ["{{{", "{{~{", "{{&", "{{~&"];
+
 /// All templates, ready to be filled in.
 #[derive(Debug)]
 pub struct Templates {
     registry: Handlebars<'static>,
     /// The paths of those that make files.
     files: BTreeSet<String>,
+    /// The paths of those that others include, by the name they do it under.
+    parts: BTreeMap<String, String>,
 }
 
 impl Templates {
@@ -33,7 +39,7 @@ impl Templates {
     /// begins with `_` is included by others, under its name without `_` and `.hbs`.
     ///
     /// # Errors
-    /// The first, by path, that cannot be parsed.
+    /// The first, by path, that cannot be parsed, or has the name of another that is included.
     pub fn new<P, T>(files: impl IntoIterator<Item = (P, T)>) -> Result<Self, RenderError>
     where
         P: AsRef<str>,
@@ -50,8 +56,22 @@ impl Templates {
         registry.register_helper("if", Box::new(If { positive: true }));
         registry.register_helper("unless", Box::new(If { positive: false }));
         let mut files = BTreeSet::new();
+        let mut parts = BTreeMap::new();
         for (path, text) in &texts {
             let text = text.as_ref();
+            let refuse = |place, message: String, hint: &str| RenderError {
+                file: path.clone(),
+                place,
+                message,
+                hint: Some(hint.to_string()),
+            };
+            if let Some(place) = raw(text) {
+                return Err(refuse(
+                    place,
+                    "here a value would be written as it is, not quoted".to_string(),
+                    "write {{quote …}}, or two plain braces",
+                ));
+            }
             let name = path
                 .rsplit_once('/')
                 .map_or(path.as_str(), |(_, name)| name);
@@ -61,11 +81,26 @@ impl Templates {
             registry
                 .register_template_string(included.unwrap_or(path), text)
                 .map_err(|error| RenderError::template(path, text, &error))?;
-            if included.is_none() {
-                files.insert(path.clone());
+            match included {
+                None => {
+                    files.insert(path.clone());
+                }
+                Some(part) => {
+                    if let Some(other) = parts.insert(part.to_string(), path.clone()) {
+                        return Err(refuse(
+                            Place::File { line: 1, column: 1 },
+                            format!("`{{{{> {part}}}}}` is {other} already"),
+                            "what is included needs a name of its own, whatever its folder",
+                        ));
+                    }
+                }
             }
         }
-        Ok(Self { registry, files })
+        Ok(Self {
+            registry,
+            files,
+            parts,
+        })
     }
 
     /// Fills in the templates of a scope. One that makes nothing makes no file.
@@ -95,7 +130,10 @@ impl Templates {
             let text = self
                 .registry
                 .render_with_context(file, &context)
-                .map_err(|error| RenderError::filling(file, &values, &error))?;
+                .map_err(|error| {
+                    let at = error.template_name.as_ref().unwrap_or(file);
+                    RenderError::filling(self.parts.get(at).unwrap_or(at), &values, &error)
+                })?;
             let objects = yaml::parse(file, &text)?;
             for object in &objects {
                 strict::check(file, object)?;
@@ -117,4 +155,14 @@ impl Templates {
         }
         Ok(rendered)
     }
+}
+
+fn raw(text: &str) -> Option<Place> {
+    text.lines().enumerate().find_map(|(index, line)| {
+        let at = RAW.iter().filter_map(|braces| line.find(braces)).min()?;
+        Some(Place::File {
+            line: index + 1,
+            column: line[..at].chars().count() + 1,
+        })
+    })
 }

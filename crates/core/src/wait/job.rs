@@ -3,11 +3,11 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Sight, Standing, condition, count, not_yet, pods};
-use crate::{object::ObjectRef, plan::INTERRUPTED_LABEL};
+use crate::{inputs::longest_pause, object::ObjectRef, plan::INTERRUPTED_LABEL};
 
 pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
     if has(job, "Complete").is_some() {
@@ -70,9 +70,17 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
         return Standing::Bad { cause };
     }
     match fresh.first() {
-        None => not_yet("the next minute has not begun"),
+        None => not_yet("the next test has not begun"),
         Some(job) => not_yet(format!("{}: {}", name(job), attempts(job))),
     }
+}
+
+/// How long the schedule lets the next Job wait.
+pub(super) fn pause(sight: &Sight) -> SignedDuration {
+    let schedule = sight.object.as_ref();
+    let schedule = schedule.and_then(|cron_job| cron_job.pointer("/spec/schedule")?.as_str());
+    let minutes = schedule.and_then(longest_pause).unwrap_or(1);
+    SignedDuration::from_secs(60 * (minutes as i64 - 1))
 }
 
 pub(super) fn is_finished(job: &Value) -> bool {
@@ -89,6 +97,18 @@ pub(super) fn reference(job: &Value) -> Option<ObjectRef> {
     let text = |pointer| job.pointer(pointer)?.as_str();
     let (namespace, name) = (text("/metadata/namespace")?, text("/metadata/name")?);
     Some(ObjectRef::namespaced("batch/v1", "Job", namespace, name))
+}
+
+/// When a Job said that it has ended.
+pub(super) fn ended(job: &Value) -> Option<Timestamp> {
+    let conditions = job.pointer("/status/conditions")?.as_array()?;
+    let of_end = |condition: &&Value| {
+        let kind = condition.get("type").and_then(Value::as_str);
+        matches!(kind, Some("Complete" | "Failed"))
+    };
+    let ends = conditions.iter().filter(of_end);
+    ends.filter_map(|condition| condition.get("lastTransitionTime")?.as_str()?.parse().ok())
+        .max()
 }
 
 /// The message of a condition that holds.

@@ -51,7 +51,7 @@ fn wait(snapshot: &Value, sight: &Sight) -> Standing {
             cause: format!("the snapshot controller retries after: {message}{stored}"),
         };
     }
-    if snapshot.get("status").is_none() {
+    if text(snapshot, "/status/boundVolumeSnapshotContentName").is_empty() {
         return Standing::Bad {
             cause: "no snapshot controller has taken it up".into(),
         };

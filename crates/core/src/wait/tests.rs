@@ -222,12 +222,12 @@ fn the_first_test_that_succeeds_is_enough() {
         of(json!({"spec": {"suspend": true}})),
     ];
     assert_snapshot!(check(&Wait::FirstSuccess, &sights), @r#"
-    not yet: the next minute has not begun
-    not yet: the next minute has not begun
+    not yet: the next test has not begun
+    not yet: the next test has not begun
     not yet: test-2: no pod has started
     never: test-2 failed: BackoffLimitExceeded
     holds
-    not yet: the next minute has not begun
+    not yet: the next test has not begun
     bad: p: container main: ImagePullBackOff: back-off
     never: the CronJob is suspended
     "#);
@@ -256,7 +256,7 @@ fn the_other_waits() {
     let ready = |status| of(json!({"status": status}));
     let snapshot = vec![
         of(json!({})),
-        ready(json!({"readyToUse": false})),
+        ready(json!({"boundVolumeSnapshotContentName": "c", "readyToUse": false})),
         ready(json!({"readyToUse": false, "error": {"message": "timeout"}})),
         ready(json!({"readyToUse": true})),
     ];
@@ -266,23 +266,40 @@ fn the_other_waits() {
     bad: the snapshot controller retries after: timeout
     holds
     "#);
+}
 
-    let drain = |jobs, open_invocations| Sight {
+#[test]
+fn a_drain_believes_no_count_from_before_the_quiet() {
+    let drain = |jobs, open: Option<(u64, i64)>| Sight {
         jobs,
-        open_invocations,
+        open_invocations: open.map(|(count, seconds)| Counted {
+            count,
+            at: time(BEGAN) + SignedDuration::from_secs(seconds),
+        }),
         ..Sight::default()
     };
     let running = vec![json!({"status": {"active": 1}})];
+    let ended = |seconds| {
+        let end = (time(BEGAN) + SignedDuration::from_secs(seconds)).to_string();
+        let condition = json!({"type": "Failed", "status": "True", "lastTransitionTime": end});
+        vec![json!({"status": {"conditions": [condition]}})]
+    };
     let drained = vec![
-        drain(running, Some(0)),
-        drain(vec![], Some(4)),
+        drain(running, Some((0, 1))),
+        drain(vec![], Some((4, 1))),
         drain(vec![], None),
-        drain(vec![], Some(0)),
+        drain(vec![], Some((0, -1))),
+        drain(vec![], Some((0, 0))),
+        drain(ended(60), Some((0, 57))),
+        drain(ended(60), Some((0, 61))),
     ];
     assert_snapshot!(check(&Wait::Drained, &drained), @r#"
     not yet: 1 tests are running
     not yet: 4 invocations are open
     not yet: the observer does not say how many invocations are open
+    not yet: the open invocations have not been counted since the last test ended
+    holds
+    not yet: the open invocations have not been counted since the last test ended
     holds
     "#);
 }

@@ -156,7 +156,6 @@ impl World {
 
     pub(crate) fn tell(&mut self, what: &str) {
         let time = self.now.strftime("%H:%M:%S");
-        if std::env::var_os("LONGRUN_TELL").is_some() { eprintln!("{time} {what}"); }
         self.story.push(format!("{time} {what}"));
     }
 

@@ -5,26 +5,31 @@ use serde_json::Value;
 
 use crate::project::{objects, rendered};
 
-/// Who may connect to what, both environments side by side on a cluster that collects metrics. What is not
-/// in the table is refused.
+/// A port that no container declares: whoever listens there is not to be reached either.
+const UNDECLARED: u16 = 1;
+
+/// Both environments side by side on a cluster that collects metrics.
 #[test]
 fn every_door_and_no_other() {
-    let (calm, chaos) = (rendered("restate", "dev"), rendered("restate-chaos", "dev"));
+    insta::assert_snapshot!(matrix("dev"));
+}
+
+/// On the embedded cluster, names are resolved on the node, whose address is not known beforehand.
+#[test]
+fn every_door_of_the_embedded_cluster() {
+    insta::assert_snapshot!(matrix("local"));
+}
+
+/// Who may connect to what: every pod to every port of every other, and to and from what is no pod. What is
+/// not in the table is refused.
+fn matrix(cluster: &str) -> String {
+    let (calm, chaos) = (
+        rendered("restate", cluster),
+        rendered("restate-chaos", cluster),
+    );
     let mut network = Network::new(objects(&calm).chain(objects(&chaos))).unwrap();
     network.add_namespace("kube-system", [].into());
     network.add_namespace("prometheus", [].into());
-    let outsider =
-        |title: &str, namespace: &str, label: (&str, &str), port: u16, protocol: &str| Pod {
-            title: title.to_owned(),
-            namespace: namespace.to_owned(),
-            labels: [(label.0.to_owned(), label.1.to_owned())].into(),
-            ports: [Port {
-                number: port,
-                protocol: protocol.to_owned(),
-                name: None,
-            }]
-            .into(),
-        };
     let mut pods = pods(objects(&calm).chain(objects(&chaos)));
     assert_eq!(pods.len(), 8, "node, service, discover and test, twice");
     pods.extend([
@@ -47,59 +52,81 @@ fn every_door_and_no_other() {
             "TCP",
         ),
     ]);
+    for pod in &mut pods {
+        pod.ports.insert(Port {
+            number: UNDECLARED,
+            protocol: "TCP".to_owned(),
+            name: None,
+        });
+    }
+    // Both ends' policies are asked: the address is where a connection goes to, or comes from.
     let addresses = [
-        ("API server", "10.100.0.1", 443),
-        ("metadata of the instance", "169.254.169.254", 80),
-        ("the internet", "203.0.113.7", 443),
+        ("API server", "10.100.0.1", 443, "TCP"),
+        ("DNS on the node", "10.0.0.10", 53, "UDP"),
+        ("metadata of the instance", "169.254.169.254", 80, "TCP"),
+        ("the internet", "203.0.113.7", 443, "TCP"),
     ];
-
+    let name = |pod: &Pod| format!("{}/{}", pod.namespace, pod.title);
+    let is_ours = |pod: &Pod| pod.namespace.starts_with("restate");
     let mut open = String::new();
     let mut refused = 0;
-    for from in &pods {
-        let name = |pod: &Pod| format!("{}/{}", pod.namespace, pod.title);
-        for to in pods.iter().filter(|to| *to != from) {
+    let mut connect =
+        |from: (&str, Place<'_>), to: (&str, Place<'_>), port: u16, protocol: &str| {
+            if network.lets_through(from.1, to.1, port, protocol) {
+                open += &format!("{} → {}:{port} {protocol}\n", from.0, to.0);
+            } else {
+                refused += 1;
+            }
+        };
+    for (index, from) in pods.iter().enumerate() {
+        let from_name = name(from);
+        let from_end = (from_name.as_str(), Place::Pod(from));
+        for (_, to) in pods.iter().enumerate().filter(|(to, _)| *to != index) {
+            // What others do among themselves is not ours to say.
+            if !is_ours(from) && !is_ours(to) {
+                continue;
+            }
             for port in &to.ports {
-                if network.lets_through(
-                    Place::Pod(from),
-                    Place::Pod(to),
+                connect(
+                    from_end,
+                    (&name(to), Place::Pod(to)),
                     port.number,
                     &port.protocol,
-                ) {
-                    // What others do among themselves is not ours to say.
-                    if from.namespace.starts_with("restate") || to.namespace.starts_with("restate")
-                    {
-                        open += &format!(
-                            "{} → {}:{} {}\n",
-                            name(from),
-                            name(to),
-                            port.number,
-                            port.protocol
-                        );
-                    }
-                } else {
-                    refused += 1;
-                }
+                );
             }
         }
-        for (title, address, port) in addresses {
-            let address = Place::Address(address.parse().unwrap());
-            if from.namespace.starts_with("restate")
-                && network.lets_through(Place::Pod(from), address, port, "TCP")
-            {
-                open += &format!("{} → {title}:{port}\n", name(from));
-            }
-            for to in from
-                .ports
-                .iter()
-                .filter(|_| from.namespace.starts_with("restate"))
-            {
-                if network.lets_through(address, Place::Pod(from), to.number, &to.protocol) {
-                    open += &format!("{title} → {}:{}\n", name(from), to.number);
-                }
+        if !is_ours(from) {
+            continue;
+        }
+        for (title, address, port, protocol) in addresses {
+            let address = (title, Place::Address(address.parse().unwrap()));
+            connect(from_end, address, port, protocol);
+            for port in &from.ports {
+                connect(address, from_end, port.number, &port.protocol);
             }
         }
     }
-    insta::assert_snapshot!(format!("{open}\nrefused between pods: {refused}"));
+    format!("{open}\nrefused: {refused}")
+}
+
+fn outsider(
+    title: &str,
+    namespace: &str,
+    (label, value): (&str, &str),
+    port: u16,
+    protocol: &str,
+) -> Pod {
+    Pod {
+        title: title.to_owned(),
+        namespace: namespace.to_owned(),
+        labels: [(label.to_owned(), value.to_owned())].into(),
+        ports: [Port {
+            number: port,
+            protocol: protocol.to_owned(),
+            name: None,
+        }]
+        .into(),
+    }
 }
 
 /// A network fault empties `service-door`: node and service are apart, and everything else stays.

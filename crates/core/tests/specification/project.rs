@@ -1,10 +1,11 @@
 //! The project's own inputs, templates, schemas and manifests: what is committed is what is rendered.
-//! `UPDATE=1 cargo test -p longrun-core --test project` writes what differs.
+//! `UPDATE=1 cargo test -p longrun-core --test specification` writes what differs.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use longrun_core::{
@@ -46,9 +47,13 @@ fn inputs() -> Inputs {
     Inputs::parse(files).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-fn templates() -> Templates {
-    Templates::new(files(render::TEMPLATES))
-        .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))
+/// Parsed once.
+fn templates() -> &'static Templates {
+    static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
+        Templates::new(files(render::TEMPLATES))
+            .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))
+    });
+    &TEMPLATES
 }
 
 pub(crate) fn rendered(environment: &str, cluster: &str) -> Vec<Rendered> {
@@ -58,7 +63,7 @@ pub(crate) fn rendered(environment: &str, cluster: &str) -> Vec<Rendered> {
         inputs.images(cluster),
     );
     render::render(
-        &templates(),
+        templates(),
         environment,
         inputs.cluster(cluster).unwrap(),
         &images,
@@ -67,7 +72,7 @@ pub(crate) fn rendered(environment: &str, cluster: &str) -> Vec<Rendered> {
 }
 
 pub(crate) fn rendered_shared(cluster: &str) -> Vec<Rendered> {
-    render::render_shared(&templates(), inputs().cluster(cluster).unwrap(), &[])
+    render::render_shared(templates(), inputs().cluster(cluster).unwrap(), &[])
         .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))
 }
 
@@ -87,33 +92,38 @@ fn updating() -> bool {
 
 #[test]
 fn committed_manifests_are_what_is_rendered() {
-    let folders = [
-        ("manifests/dev/restate", rendered("restate", "dev")),
-        (
-            "manifests/dev/restate-chaos",
-            rendered("restate-chaos", "dev"),
-        ),
-        ("manifests/dev/_shared", rendered_shared("dev")),
-    ];
-    let committed = files(render::MANIFESTS);
-    for (folder, rendered) in folders {
-        let differences = render::check(folder, &rendered, &committed);
-        if updating() {
-            for difference in differences {
-                match difference {
-                    Difference::Surplus { path } => fs::remove_file(root().join(path)).unwrap(),
-                    Difference::Changed { path, .. } | Difference::Missing { path } => {
-                        let file = rendered
-                            .iter()
-                            .find(|file| path == format!("{folder}/{}", file.path))
-                            .unwrap();
-                        write(&path, &file.text);
-                    }
-                }
-            }
-        } else {
-            assert_eq!(differences, [], "UPDATE=1 writes them");
+    let inputs = inputs();
+    let mut folders = BTreeMap::new();
+    for environment in inputs.environments() {
+        let cluster = inputs.cluster(environment.cluster.as_str()).unwrap();
+        // Rendered at deploy.
+        if cluster.access.is_embedded() {
+            continue;
         }
+        let (name, shared) = (environment.name.as_str(), cluster.name.as_str());
+        folders.insert(render::folder(cluster, environment), rendered(name, shared));
+        folders.insert(render::shared_folder(cluster), rendered_shared(shared));
+    }
+    let committed = files(render::MANIFESTS);
+    let names: Vec<&str> = folders.keys().map(String::as_str).collect();
+    let mut differences = render::strays(render::MANIFESTS, &names, &committed);
+    let mut wanted = BTreeMap::new();
+    for (folder, files) in &folders {
+        differences.extend(render::check(folder, files, &committed));
+        let texts = files
+            .iter()
+            .map(|file| (format!("{folder}/{}", file.path), &file.text));
+        wanted.extend(texts);
+    }
+    if updating() {
+        for difference in differences {
+            match wanted.get(difference.path()) {
+                Some(text) => write(difference.path(), text),
+                None => fs::remove_file(root().join(difference.path())).unwrap(),
+            }
+        }
+    } else {
+        assert_eq!(differences, [], "UPDATE=1 writes them");
     }
 }
 
@@ -180,7 +190,7 @@ fn the_order_of_the_templates_does_not_matter() {
         inputs.cluster("dev").unwrap(),
     );
     let mut files: Vec<_> = files(render::TEMPLATES).into_iter().collect();
-    let expected = render::render(&templates(), environment, cluster, &Images::default()).unwrap();
+    let expected = render::render(templates(), environment, cluster, &Images::default()).unwrap();
     for turn in 0..files.len() {
         files.rotate_left(1);
         if turn % 2 == 0 {
@@ -203,7 +213,7 @@ fn recorded_images_replace_the_names_of_the_inputs() {
         inputs.cluster("local").unwrap(),
     );
     let image = |images: &Images| {
-        let files = render::render(&templates(), environment, cluster, images).unwrap();
+        let files = render::render(templates(), environment, cluster, images).unwrap();
         let set = objects(&files)
             .find(|object| object["kind"] == "StatefulSet")
             .unwrap()

@@ -1,14 +1,12 @@
 //! What templates may get wrong, and what values cannot do to them.
 
-use std::collections::BTreeMap;
-
 use longrun_core::{
     inputs::{Cluster, Environment, Images, parse_cluster, parse_environment},
-    render::{Extra, RenderError, Rendered, Templates, check, render, render_shared},
+    render::{Extra, RenderError, Rendered, Templates, render, render_shared},
 };
 use proptest::prelude::*;
 
-fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     parse_environment("calm.yaml", "name: calm\ncluster: dev\n").unwrap()
 }
 
@@ -18,13 +16,15 @@ fn cluster() -> Cluster {
 }
 
 /// A right template, into which tests put something wrong.
-const SERVICE_ACCOUNT: &str = "\
+pub(crate) const SERVICE_ACCOUNT: &str = "\
 apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: restate
   namespace: {{quote environment.name}}
   labels:
+    app.kubernetes.io/name: restate
+    app.kubernetes.io/component: restate
     app.kubernetes.io/managed-by: longrun
     longrun/environment: {{quote environment.name}}
     longrun/rendered: \"true\"
@@ -33,9 +33,15 @@ automountServiceAccountToken: false
 
 const PATH: &str = "templates/restate/serviceaccount.yaml.hbs";
 
-fn render_with(template: &str, environment: &Environment) -> Result<Vec<Rendered>, RenderError> {
+pub(crate) fn render_with(
+    template: &str,
+    environment: &Environment,
+) -> Result<Vec<Rendered>, RenderError> {
     render(
-        &Templates::new([(PATH, template)])?,
+        &Templates::new([
+            (PATH, template),
+            ("templates/_part.hbs", "{{quote of.size}}"),
+        ])?,
         environment,
         &cluster(),
         &Images::default(),
@@ -74,6 +80,30 @@ fn bad_templates() {
         (
             "a typo in a condition",
             SERVICE_ACCOUNT.replacen("kind", "{{#if cluster.metric}}{{/if}}kind", 1),
+        ),
+        (
+            "a typo in a comparison",
+            SERVICE_ACCOUNT.replacen("kind", "{{#if (eq cluster.dsn \"node\")}}{{/if}}kind", 1),
+        ),
+        (
+            "a typo in a list",
+            SERVICE_ACCOUNT.replacen(
+                "kind",
+                "{{#each cluster.storage.parameter}}{{/each}}kind",
+                1,
+            ),
+        ),
+        (
+            "a typo in what a partial is given",
+            SERVICE_ACCOUNT.replacen(name, "{{> part of=environment.tets}}", 1),
+        ),
+        (
+            "three braces",
+            SERVICE_ACCOUNT.replacen(name, "{{{environment.name}}}", 1),
+        ),
+        (
+            "an ampersand",
+            SERVICE_ACCOUNT.replacen(name, "{{~& environment.name}}", 1),
         ),
         (
             "a typo in a helper",
@@ -149,6 +179,10 @@ fn bad_templates() {
             SERVICE_ACCOUNT.replacen("longrun/environment", "longrun/enviroment", 1),
         ),
         (
+            "no component",
+            SERVICE_ACCOUNT.replacen("    app.kubernetes.io/component: restate\n", "", 1),
+        ),
+        (
             "no mark",
             SERVICE_ACCOUNT.replacen("    longrun/rendered: \"true\"\n", "", 1),
         ),
@@ -164,6 +198,16 @@ fn bad_templates() {
     insta::assert_snapshot!(text);
 }
 
+#[test]
+fn what_is_included_has_a_name_of_its_own() {
+    let parts = [("templates/a/_part.hbs", ""), ("templates/b/_part.hbs", "")];
+    let error = Templates::new(parts).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "templates/b/_part.hbs:1:1: `{{> part}}` is templates/a/_part.hbs already"
+    );
+}
+
 /// The mark of what is rendered must not reach pods and Jobs: prune believes it.
 #[test]
 fn the_mark_stays_on_the_outside() {
@@ -173,7 +217,7 @@ kind: Job
 metadata:
   name: discover
   namespace: calm
-  labels: {app.kubernetes.io/managed-by: longrun, longrun/environment: calm, longrun/rendered: \"true\"}
+  labels: {app.kubernetes.io/name: a, app.kubernetes.io/component: a, app.kubernetes.io/managed-by: longrun, longrun/environment: calm, longrun/rendered: \"true\"}
 spec:
   template:
     metadata:
@@ -200,7 +244,7 @@ apiVersion: snapshot.storage.k8s.io/v1
 kind: VolumeSnapshotClass
 metadata:
   name: keep
-  labels: {app.kubernetes.io/managed-by: longrun, longrun/rendered: \"true\"}
+  labels: {app.kubernetes.io/name: a, app.kubernetes.io/component: a, app.kubernetes.io/managed-by: longrun, longrun/rendered: \"true\"}
 driver: {{quote cluster.storage.driver}}
 deletionPolicy: Retain
 ";
@@ -252,10 +296,9 @@ spec:
     };
     let rendered = render_shared(&templates, &cluster(), &extra(crd)).unwrap();
     assert_eq!(rendered[0].text, crd);
-    assert_eq!(
-        rendered[0].objects[0]["metadata"]["labels"]["longrun/rendered"],
-        "true"
-    );
+    let labels = &rendered[0].objects[0]["metadata"]["labels"];
+    assert_eq!(labels["longrun/rendered"], "true");
+    assert_eq!(labels["app.kubernetes.io/component"], "crds");
     let error = render_shared(
         &templates,
         &cluster(),
@@ -276,7 +319,7 @@ kind: ConfigMap
 metadata:
   name: values
   namespace: {{environment.name}}
-  labels: {app.kubernetes.io/managed-by: longrun, longrun/environment: {{environment.name}}, longrun/rendered: \"true\"}
+  labels: {app.kubernetes.io/name: a, app.kubernetes.io/component: a, app.kubernetes.io/managed-by: longrun, longrun/environment: {{environment.name}}, longrun/rendered: \"true\"}
 data:
   quoted: {{quote environment.description}}
   joined: {{quote \"a \" environment.description \" z\"}} # : {
@@ -312,25 +355,4 @@ proptest! {
         prop_assert_eq!(&data["plain"], &value);
         prop_assert_eq!(&data["joined"], &format!("a {value} z"));
     }
-}
-
-#[test]
-fn what_is_committed_is_compared() {
-    let rendered = render_with(SERVICE_ACCOUNT, &environment()).unwrap();
-    let folder = "manifests/dev/calm";
-    let path = format!("{folder}/restate/serviceaccount.yaml");
-    let same = BTreeMap::from([
-        (path.clone(), rendered[0].text.clone()),
-        ("manifests/dev/calm2/other.yaml".to_owned(), String::new()),
-    ]);
-    assert_eq!(check(folder, &rendered, &same), []);
-
-    let edited = BTreeMap::from([
-        (path.clone(), rendered[0].text.replace("false", "true")),
-        (format!("{folder}/old.yaml"), String::new()),
-    ]);
-    let edited = serde_json::to_string_pretty(&check(folder, &rendered, &edited)).unwrap();
-    let missing =
-        serde_json::to_string_pretty(&check(folder, &rendered, &BTreeMap::new())).unwrap();
-    insta::assert_snapshot!(format!("{edited}\n{missing}"));
 }

@@ -10,7 +10,6 @@ use longrun_core::{
 use super::{effect, wake::Wake};
 use crate::{
     client::Client,
-    clock::now,
     progress::{Doing, Progress},
     sight::sight,
 };
@@ -55,7 +54,7 @@ pub async fn prepare(
     effect::perform(client, &step.act, &step.guard, &seen)
         .await
         .map_err(|trouble| refused(trouble.into_words()))?;
-    let began = now();
+    let began = client.now();
     let mut wake = Wake::for_step(client, step);
     loop {
         let seen = sight(client, step)
@@ -65,10 +64,10 @@ pub async fn prepare(
             Standing::Holds => return Ok(1),
             Standing::Never { cause } => return Err(Reason::Waited { step: said, cause }),
             Standing::NotYet { cause } | Standing::Bad { cause } => {
-                let waited = now().duration_since(began);
+                let waited = client.now().duration_since(began);
                 if step
                     .until
-                    .patience()
+                    .patience(&seen)
                     .is_some_and(|patience| waited >= patience)
                 {
                     return Err(Reason::Waited { step: said, cause });

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     client::Client,
-    clock::{Moment, now},
+    clock::Moment,
     failure::Failure,
-    lease::Lease,
+    lease::{Lease, LeaseStanding},
     progress::{Doing, Progress},
     report::Report,
     sight::sight,
@@ -29,6 +29,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long after a failed request the next one is sent.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a plan stops that somebody stopped.
+pub(super) const INTERRUPTED: &str = "it was interrupted";
 
 /// The API server did not answer, and there is still patience.
 pub(super) struct Silent;
@@ -42,7 +45,7 @@ pub(super) struct Run<'a> {
     /// Since when the API server has given no usable answer.
     silent_since: Option<Moment>,
     /// Since when the lease cannot be relied upon.
-    pub(super) overdue_since: Option<Moment>,
+    overdue_since: Option<Moment>,
     /// What is watched while the present step waits.
     wake: Option<Wake>,
 }
@@ -90,7 +93,7 @@ impl<'a> Run<'a> {
         match done {
             Ok(uid) => {
                 self.silent_since = None;
-                self.journal.acted(uid, now());
+                self.journal.acted(uid, self.client.now());
             }
             Err(Trouble::Refused(cause)) => self.journal.refused(cause, now()),
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
@@ -162,7 +165,7 @@ impl<'a> Run<'a> {
             () = interrupted => true,
         };
         if interrupt {
-            self.journal.interrupt("it was interrupted".to_owned());
+            self.journal.interrupt(INTERRUPTED.to_owned());
         }
     }
 
@@ -178,7 +181,7 @@ impl<'a> Run<'a> {
             () = interrupted => true,
         };
         if interrupt {
-            self.journal.interrupt("it was interrupted".to_owned());
+            self.journal.interrupt(INTERRUPTED.to_owned());
         }
     }
 
@@ -207,14 +210,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether to give up because the lease has not been renewed for too long: then why.
-    pub(super) fn overdue(&mut self) -> Option<String> {
-        if self.overdue_since.is_none() {
-            (self.progress)(&Doing::Note(
-                "the lease could not be renewed: nothing is changed until it is",
-            ));
+    /// Keeps in mind since when the lease cannot be relied upon.
+    pub(super) fn watch(&mut self, lease: &LeaseStanding) {
+        if *lease == LeaseStanding::Held {
+            self.overdue_since = None;
+        } else {
+            self.overdue_since.get_or_insert_with(Moment::now);
         }
-        let since = *self.overdue_since.get_or_insert_with(Moment::now);
+    }
+
+    /// Whether to give up because the lease has not been renewed for too long: then why.
+    pub(super) fn overdue(&self) -> Option<String> {
+        (self.progress)(&Doing::Note(
+            "the lease could not be renewed: nothing is changed until it is",
+        ));
+        let since = self.overdue_since?;
         (since.at_least_ago() >= SILENCE)
             .then(|| "the lease could not be renewed: another operation may have begun".to_owned())
     }
@@ -224,7 +234,8 @@ impl<'a> Run<'a> {
         let step = self.journal.current();
         let step = step.map_or_else(String::new, |step| step.act.to_string());
         self.journal.interrupt(cause.clone());
-        self.stopped(Reason::Interrupted { step, cause })
+        let reason = self.journal.stopped().cloned();
+        self.stopped(reason.unwrap_or(Reason::Interrupted { step, cause }))
     }
 
     pub(super) fn stopped(self, reason: Reason) -> Box<Stopped> {

@@ -39,6 +39,9 @@ impl fmt::Display for Stopped {
         } else {
             write!(f, "{acted} of {writes} changes are made and stay")?;
         }
+        if let Some(effect) = self.journal.unknown() {
+            write!(f, ", and whether this is done is not known: {effect}")?;
+        }
         if undone > 0 {
             write!(f, ", {undone} taken back")?;
         }

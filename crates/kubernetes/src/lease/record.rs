@@ -21,6 +21,8 @@ pub(crate) struct Record {
     pub(crate) operation: String,
     /// By the holder's clock, as it is written.
     pub(crate) acquired: String,
+    /// By the holder's clock.
+    pub(crate) renewed: Option<Timestamp>,
     /// It changes with every renewal, whatever the holder's clock says.
     pub(super) version: String,
     pub(super) duration: Duration,
@@ -52,6 +54,7 @@ impl Record {
                 Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 Err(_) => acquired,
             },
+            renewed: text("/spec/renewTime").parse().ok(),
             version: text("/metadata/resourceVersion"),
             duration: Duration::from_secs(number("/spec/leaseDurationSeconds").unwrap_or(15)),
             transitions: number("/spec/leaseTransitions").unwrap_or(0),

@@ -2,6 +2,7 @@
 //! image without anything else.
 
 use crate::error::Error;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,23 +33,31 @@ pub fn install(version: &str, cache: &Path, report: &dyn Fn(&str)) -> Result<Pat
         "installing restate-server {version} from npm into {}",
         directory.display()
     ));
-    // Installed beside and renamed, so that an interrupted or concurrent run leaves no half of it.
-    let partial = directory.with_file_name(format!("{version}.partial-{}", std::process::id()));
-    let installed = install_into(version, &partial).and_then(|()| {
-        std::fs::rename(&partial, &directory).or_else(|error| {
-            // Somebody else may have been faster.
-            if binary.is_file() {
-                Ok(())
-            } else {
-                Err(error.to_string())
-            }
-        })
-    });
-    let _ = std::fs::remove_dir_all(&partial);
-    installed.map(|()| binary).map_err(failed)
+    install_once(version, &directory).map_err(failed)?;
+    Ok(binary)
 }
 
-fn install_into(version: &str, directory: &Path) -> Result<(), String> {
+/// Installs beside and renames, so that an interrupted run leaves no half of it; one at a time,
+/// because two would write into the same place.
+fn install_once(version: &str, directory: &Path) -> Result<(), String> {
+    let text = |error: std::io::Error| error.to_string();
+    let place = directory.parent().unwrap_or(directory);
+    std::fs::create_dir_all(place).map_err(text)?;
+    let turn = File::open(place).map_err(text)?;
+    turn.lock().map_err(text)?;
+    if directory.join(BINARY).is_file() {
+        return Ok(());
+    }
+    let partial = directory.with_file_name(format!("{version}.partial"));
+    // Of a run that was killed.
+    let _ = std::fs::remove_dir_all(&partial);
+    let installed =
+        fetch(version, &partial).and_then(|()| std::fs::rename(&partial, directory).map_err(text));
+    let _ = std::fs::remove_dir_all(&partial);
+    installed
+}
+
+fn fetch(version: &str, directory: &Path) -> Result<(), String> {
     std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
     let output = Command::new("npm")
         .args([

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// How often a condition of the process is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the clients of a server wait for an answer.
+const REQUEST: Duration = Duration::from_secs(10);
 
 /// How a server is run.
 #[derive(Clone, Debug)]
@@ -129,13 +131,13 @@ impl Server {
     /// A client of its admin interface.
     #[must_use]
     pub fn admin(&self) -> Admin {
-        Admin::new(Origin::local(self.options.ports.admin))
+        Admin::new(Origin::local(self.options.ports.admin), REQUEST)
     }
 
     /// A client of its metrics.
     #[must_use]
     pub fn node(&self) -> Node {
-        Node::new(Origin::local(self.options.ports.node))
+        Node::new(Origin::local(self.options.ports.node), REQUEST)
     }
 
     /// How it is run, to start it again.
@@ -205,7 +207,6 @@ impl Server {
 async fn health_of_ingress(origin: &Origin) -> Result<(), Error> {
     crate::http::Call::get(origin, "/restate/health", Duration::from_secs(2))
         .send()
-        .await?
-        .accepted()
+        .await
         .map(drop)
 }

@@ -4,7 +4,6 @@
 use clap::Parser;
 use longrun_program::Target;
 use longrun_verification::{log, service};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,12 +14,8 @@ struct Arguments {
     /// `lose-increment=<target>` or `double-increment=<target>`.
     #[arg(long)]
     fault: Fault,
-    /// As of `verification serve`.
-    #[arg(long)]
-    listen: SocketAddr,
-    /// As of `verification serve`.
-    #[arg(long)]
-    health: SocketAddr,
+    #[command(flatten)]
+    addresses: service::Addresses,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,16 +52,8 @@ impl service::Conduct for Fault {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments {
-        fault,
-        listen,
-        health,
-    } = Arguments::parse();
+    let Arguments { fault, addresses } = Arguments::parse();
     log::start();
-    let addresses = service::Addresses {
-        services: listen,
-        health,
-    };
     match service::serve(addresses, Arc::new(fault)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -10,7 +10,6 @@ use restate_sdk::prelude::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::Instrument;
 
 const COUNTER: &str = "counter";
 
@@ -50,7 +49,7 @@ impl Interpreter {
         let (id, target) = parse_key(ctx.key())?;
         let span = span_of(ctx.invocation_id(), INTERPRETER, ctx.key(), "run", &id);
         let context = Context::Locked(&ctx, self.conduct.growth(target));
-        run_node(context, &id, &path).instrument(span).await
+        logged(span, run_node(context, &id, &path)).await
     }
 
     /// Runs the node at a path of the key's program without the lock.
@@ -64,17 +63,26 @@ impl Interpreter {
             "runShared",
             &id,
         );
-        run_node(Context::Unlocked(&ctx), &id, &path)
-            .instrument(span)
-            .await
+        logged(span, run_node(Context::Unlocked(&ctx), &id, &path)).await
     }
 
     /// Increments the counter on behalf of a node that does not hold the lock.
     #[handler]
     async fn increment(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
-        let (_, target) = parse_key(ctx.key())?;
-        grow(&ctx, self.conduct.growth(target)).await?;
-        Ok(())
+        let (id, target) = parse_key(ctx.key())?;
+        let span = span_of(
+            ctx.invocation_id(),
+            INTERPRETER,
+            ctx.key(),
+            "increment",
+            &id,
+        );
+        let body = async {
+            grow(&ctx, self.conduct.growth(target)).await?;
+            tracing::info!("incremented");
+            Ok(())
+        };
+        logged(span, body).await
     }
 
     /// The value of the counter. Shared, so that it answers also while the key is stuck.
@@ -145,10 +153,6 @@ impl<'ctx> Context<'_, 'ctx> {
 /// The commands of one node, in order. Awaitables are held and awaited one at a time: joining SDK
 /// futures with anything but its own combinators loses wake-ups.
 async fn run_node(context: Context<'_, '_>, id: &ProgramId, path: &str) -> HandlerResult<()> {
-    logged(run_commands(context, id, path).await)
-}
-
-async fn run_commands(context: Context<'_, '_>, id: &ProgramId, path: &str) -> HandlerResult<()> {
     let path: Path = path.parse().map_err(refused)?;
     let program = id.generate();
     let node = program

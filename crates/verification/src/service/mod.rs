@@ -9,7 +9,7 @@ mod verifier;
 
 pub use conduct::{Conduct, Faithful};
 pub use serve::{Addresses, serve};
-pub use verifier::{Counter, Inspection, VERIFIED_STATE};
+pub use verifier::{Counter, VERIFIED_STATE};
 
 /// The service whose objects have the counters; key `<target>-<program id>`.
 pub const INTERPRETER: &str = "interpreter";
@@ -18,10 +18,11 @@ pub const VERIFIER: &str = "verifier";
 
 use longrun_program::ProgramId;
 use restate_sdk::prelude::{HandlerResult, TerminalError};
-use tracing::Span;
+use std::future::Future;
+use tracing::{Instrument, Span};
 
-/// Every log line of a handler is inside this span: the log pipeline finds a test's lines by it,
-/// because lines of the SDK itself carry neither key nor invocation.
+/// Every handler that runs or judges a program does so inside this span: the log pipeline finds a
+/// test's lines by it, because lines of the SDK itself carry neither key nor invocation.
 fn span_of(invocation: &str, service: &str, key: &str, handler: &str, id: &ProgramId) -> Span {
     tracing::info_span!(
         "invocation",
@@ -31,12 +32,16 @@ fn span_of(invocation: &str, service: &str, key: &str, handler: &str, id: &Progr
     )
 }
 
-/// The result of a handler, and a log line in its span when it is an error.
-fn logged<T>(result: HandlerResult<T>) -> HandlerResult<T> {
-    result.inspect_err(|error| {
-        let error: &dyn std::error::Error = error.as_ref();
-        tracing::warn!(%error, "failed");
-    })
+/// Runs the body of a handler in its span, with a line in it when it ends with an error.
+async fn logged<T>(span: Span, body: impl Future<Output = HandlerResult<T>>) -> HandlerResult<T> {
+    async {
+        body.await.inspect_err(|error| {
+            let error: &dyn std::error::Error = error.as_ref();
+            tracing::warn!(%error, "failed");
+        })
+    }
+    .instrument(span)
+    .await
 }
 
 /// Nothing that a retry could cure: a key or input that no program of this build has.

@@ -12,11 +12,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Where a service listens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Addresses {
-    /// For Restate: HTTP/2 with prior knowledge, which no probe of Kubernetes speaks.
-    pub services: SocketAddr,
-    /// For probes: HTTP/1.1, `/live` and `/ready`.
+    /// Where Restate reaches the services: HTTP/2 with prior knowledge, which no probe speaks.
+    #[arg(long, env = "VERIFICATION_LISTEN", default_value = "0.0.0.0:9080")]
+    pub listen: SocketAddr,
+    /// Where probes reach `/live` and `/ready` (HTTP/1.1).
+    #[arg(long, env = "VERIFICATION_HEALTH", default_value = "0.0.0.0:9081")]
     pub health: SocketAddr,
 }
 
@@ -28,7 +30,7 @@ pub struct Addresses {
 pub async fn serve(addresses: Addresses, conduct: Arc<dyn Conduct>) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let services = TcpListener::bind(addresses.services).await?;
+    let services = TcpListener::bind(addresses.listen).await?;
     let health = TcpListener::bind(addresses.health).await?;
 
     let ready = Arc::new(AtomicBool::new(true));

@@ -5,7 +5,6 @@ use super::{VERIFIER, logged, refused, span_of};
 use longrun_program::{Path, Program, ProgramId, Target};
 use restate_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
 
 const STARTED: &str = "started";
 /// The state of a verifier that says since when its program is known to be verified, in seconds
@@ -42,13 +41,11 @@ impl Counter {
     }
 }
 
-/// A program and its counters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Inspection {
-    /// The program's commands, as a tree.
-    pub program: serde_json::Value,
-    /// Every counter of it, by target.
-    pub counters: Vec<Counter>,
+/// A program as it was generated, and every counter of it by target.
+#[derive(Debug, Serialize)]
+struct Inspection {
+    program: Program,
+    counters: Vec<Counter>,
 }
 
 /// The virtual object `verifier`.
@@ -74,7 +71,7 @@ impl Verifier {
     async fn execute(&self, ctx: ObjectContext<'_>) -> HandlerResult<()> {
         let id = parse_key(ctx.key())?;
         let span = span_of(ctx.invocation_id(), VERIFIER, ctx.key(), "execute", &id);
-        async {
+        let start = async {
             if ctx.get::<bool>(STARTED).await?.unwrap_or(false) {
                 return Ok(());
             }
@@ -88,9 +85,8 @@ impl Verifier {
             ctx.set(STARTED, true);
             tracing::info!("started");
             Ok(())
-        }
-        .instrument(span)
-        .await
+        };
+        logged(span, start).await
     }
 
     /// Ends with a terminal error that names the first wrong counter, if there is one. Shared: it
@@ -99,17 +95,14 @@ impl Verifier {
     async fn verify(&self, ctx: SharedObjectContext<'_>) -> HandlerResult<()> {
         let id = parse_key(ctx.key())?;
         let span = span_of(ctx.invocation_id(), VERIFIER, ctx.key(), "verify", &id);
-        async {
+        let compare = async {
             let counters = read_counters(&ctx, &id.generate()).await?;
-            logged(
-                match counters.iter().find(|counter| !counter.is_correct()) {
-                    None => Ok(()),
-                    Some(wrong) => Err(TerminalError::new(wrong.complaint()).into()),
-                },
-            )
-        }
-        .instrument(span)
-        .await
+            match counters.iter().find(|counter| !counter.is_correct()) {
+                None => Ok(()),
+                Some(wrong) => Err(TerminalError::new(wrong.complaint()).into()),
+            }
+        };
+        logged(span, compare).await
     }
 
     /// The program with its expected and actual counters.
@@ -117,7 +110,6 @@ impl Verifier {
     async fn inspect(&self, ctx: SharedObjectContext<'_>) -> HandlerResult<Json<Inspection>> {
         let program = parse_key(ctx.key())?.generate();
         let counters = read_counters(&ctx, &program).await?;
-        let program = serde_json::to_value(&program).map_err(refused)?;
         Ok(Json(Inspection { program, counters }))
     }
 

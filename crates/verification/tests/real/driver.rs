@@ -1,10 +1,11 @@
 //! The test pod and the other commands, as a Job sees them: result lines and exit codes.
 
 use crate::machine::{Machine, ended, eventually, get, terminate, verification};
+use longrun_program::{ProgramId, Size};
 use longrun_restate::{Admin, Object, process::Ports};
 use std::time::Duration;
 
-const SMALL: [&str; 4] = ["--size", "30", "--patience", "60s"];
+const SMALL: [&str; 4] = ["--size", "30", "--patience", "3m"];
 
 fn test(job: &str) -> Vec<&str> {
     [&["test", job], SMALL.as_slice()].concat()
@@ -37,6 +38,10 @@ async fn without_restate_the_result_is_unavailable_and_the_pod_fails() {
 async fn a_job_is_named_as_kubernetes_names_one_and_a_size_is_a_number() {
     for (arguments, reason) in [
         (["test", "Not_A_Job", "--size", "300"], "is not a Job name"),
+        (
+            ["test", "v9-s300-all-test-1", "--size", "300"],
+            "generator version 9 is not in this build",
+        ),
         (["test", "test-1", "--size", "0"], "is not a program size"),
         (
             ["test", "test-1", "--patience", "soon"],
@@ -51,6 +56,48 @@ async fn a_job_is_named_as_kubernetes_names_one_and_a_size_is_a_number() {
         assert_eq!(ran.code, Some(2), "{arguments:?}");
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
     }
+}
+
+/// The id is written into the Job, so that a failure of long ago still says what it ran.
+#[test]
+fn the_rendered_jobs_name_the_program_of_the_newest_generator() {
+    for environment in ["restate", "restate-chaos"] {
+        let manifest = format!("../../manifests/dev/{environment}/test/cronjob.yaml");
+        let manifest = std::fs::read_to_string(&manifest).unwrap();
+        let mut arguments = manifest
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- "));
+        let id = arguments
+            .find(|argument| argument.contains("$(TEST_JOB)"))
+            .unwrap();
+        let id: ProgramId = id.replace("$(TEST_JOB)", "test-1").parse().unwrap();
+        assert_eq!(id, ProgramId::new("test-1".parse().unwrap(), Size::DEFAULT));
+    }
+}
+
+#[tokio::test]
+async fn past_its_deadline_the_result_is_deadline_exceeded_whatever_the_patience() {
+    // Takes connections, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let arguments = [
+        "test",
+        "test-1",
+        "--deadline",
+        "1s",
+        "--ingress",
+        &silent,
+        "--admin",
+        &silent,
+    ];
+    let ran = ended(verification(&arguments).spawn().unwrap()).await;
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(
+        ran.stdout,
+        "{\"command\": \"execute\", \"test_job\": \"test-1\", \
+         \"result\": {\"code\": \"deadline_exceeded\", \
+         \"message\": \"Not done within the 1s that a pod has\"}}\n"
+    );
 }
 
 #[tokio::test]
@@ -237,9 +284,17 @@ async fn sigterm_drains_and_nothing_is_lost(machine: &mut Machine) {
         admin.count_open("v1-s200-all-test-9").await.unwrap() > 10
     })
     .await;
+    let health = machine.health_port();
+    let draining = tokio::spawn(async move {
+        eventually("it is not ready", Duration::from_secs(10), async || {
+            get(health, "/ready").await == Some((503, "draining\n".into()))
+        })
+        .await;
+    });
     let status = machine.terminate_service().await;
     assert_eq!(status.code(), Some(0), "{}", machine.service_log());
-    assert_eq!(get(machine.health_port(), "/ready").await, None);
+    draining.await.unwrap();
+    assert_eq!(get(health, "/ready").await, None);
     machine.start_service().await;
     let ran = running.await.unwrap();
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -1,7 +1,7 @@
 //! The canary: a service with a fault makes verify fail, and says where. Without this test a
 //! verification that never notices anything would pass all others.
 
-use crate::machine::{FAULTY, Machine, VERIFICATION, ended, verification};
+use crate::machine::{FAULTY, Machine, VERIFICATION, ask, ended, verification};
 use longrun_program::{ProgramId, Size, Target};
 use std::collections::BTreeMap;
 use tokio::process::Command;
@@ -30,6 +30,7 @@ async fn a_lost_or_doubled_increment_fails_verify_with_its_target_and_values() {
     );
     let mut machine = Machine::start_faulty(&format!("{}={}", lost.2, lost.1)).await;
     fails_verify(&machine, lost.0, lost.1, lost.3).await;
+    a_mismatch_has_what_of_its_target_is_open(&machine, lost.0, lost.1).await;
 
     machine.kill_service().await;
     machine
@@ -66,6 +67,30 @@ async fn fails_verify(machine: &Machine, job: &str, target: Target, growth: u64)
         ran.lines[1]["result"]["open_invocations"], 0,
         "nothing is left that could cure it"
     );
+}
+
+/// Something that has not completed could still change the counter. Triage wants to see it.
+async fn a_mismatch_has_what_of_its_target_is_open(machine: &Machine, job: &str, wrong: Target) {
+    let id = ProgramId::new(job.parse().unwrap(), Size::new(SIZE).unwrap());
+    let right = expected(job).into_keys().find(|target| *target != wrong);
+    for target in [wrong, right.unwrap()] {
+        let key = id.key_of(target);
+        let path = format!("/interpreter/{key}/increment/send?delay=1h");
+        let sent = ask(machine.ports().ingress, "POST", &path).await.unwrap();
+        assert_eq!(sent.0, 202, "{}", sent.1);
+    }
+    let size = SIZE.to_string();
+    let ran = machine
+        .run(&["test", job, "--size", &size, "--patience", "5s"])
+        .await;
+    let result = &ran.lines[1]["result"];
+    assert_eq!(result["open_invocations"], 2, "{ran:?}");
+    assert_eq!(result["mismatches"].as_array().unwrap().len(), 1, "{ran:?}");
+    let open = result["mismatches"][0]["open"].as_array().unwrap();
+    assert_eq!(open.len(), 1, "that of the wrong target: {open:?}");
+    let target = format!("interpreter/{}/increment", id.key_of(wrong));
+    assert_eq!(open[0]["target"], target);
+    assert_eq!(open[0]["status"], "scheduled");
 }
 
 #[tokio::test]

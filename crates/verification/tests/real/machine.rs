@@ -244,11 +244,18 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(
 
 /// Status and body of a GET on this machine; none when nobody answers.
 pub(crate) async fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    ask(port, "GET", path).await
+}
+
+/// Status and body of a request without a body on this machine; none when nobody answers.
+pub(crate) async fn ask(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
         .await
         .ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;

@@ -1,6 +1,6 @@
 //! The observer tells what the node does not, and never takes silence for zero.
 
-use crate::machine::{Machine, ended, eventually, get, terminate, verification};
+use crate::machine::{Machine, ask, ended, eventually, get, terminate, verification};
 use longrun_restate::{Object, process::Ports};
 use serde_json::Value;
 use std::time::Duration;
@@ -85,9 +85,9 @@ async fn it_follows_a_node_through_a_kill_and_shows_what_is_stuck() {
         key,
         handler: "run",
     };
-    machine
+    let id = machine
         .ingress()
-        .send(run, Some(&"root"), None, SOON)
+        .send(run, Some(&"root"), SOON)
         .await
         .unwrap();
     eventually("the invocation backs off", SOON, async || {
@@ -107,6 +107,15 @@ async fn it_follows_a_node_through_a_kill_and_shows_what_is_stuck() {
         machine.admin().count_open("v1-s30-all-stuc").await.unwrap(),
         0
     );
+
+    change(&machine, &id, "pause").await;
+    eventually("it is paused", SOON, async || {
+        invocations(listen).await["by_status"]["paused"] == 1
+    })
+    .await;
+    let page = metrics(listen).await;
+    let paused = "restate_observer_open_invocations{service=\"interpreter\",status=\"paused\"} 1";
+    assert!(page.contains(paused), "{page}");
 
     machine.kill_server().await;
     eventually("not ready", SOON, async || {
@@ -128,10 +137,18 @@ async fn it_follows_a_node_through_a_kill_and_shows_what_is_stuck() {
     })
     .await;
     machine.start_service().await;
+    change(&machine, &id, "resume").await;
     eventually(
         "nothing is stuck any more",
         Duration::from_secs(60),
         async || invocations(listen).await["open"] == 0,
     )
     .await;
+}
+
+/// Pauses or resumes an invocation.
+async fn change(machine: &Machine, id: &str, how: &str) {
+    let path = format!("/invocations/{id}/{how}");
+    let (status, body) = ask(machine.ports().admin, "PATCH", &path).await.unwrap();
+    assert!((200..300).contains(&status), "{how}: {status} {body}");
 }

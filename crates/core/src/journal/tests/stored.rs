@@ -1,7 +1,7 @@
 //! A journal that outlives its driver: who may go on with it, who may take it back, and what others see.
 
 use super::*;
-use crate::plan::{Loss, Propagation};
+use crate::plan::{Loss, Policy, Propagation};
 
 fn object_of(kind: &str, name: &str, uid: &str) -> Value {
     json!({"apiVersion": "v1", "kind": kind,
@@ -88,7 +88,10 @@ fn what_a_plan_made_is_deleted_and_nothing_else_of_that_name() {
     let made = Some(object_of("Pod", "p", "made"));
     assert_eq!(next(&mut first, made, 2), "do \"delete\"");
     // Somebody deleted it, and made another one.
-    assert_eq!(next(&mut other, Some(object_of("Pod", "p", "else")), 2), "Look");
+    assert_eq!(
+        next(&mut other, Some(object_of("Pod", "p", "else")), 2),
+        "Look"
+    );
     assert_eq!(next(&mut other, None, 3), "Done");
 }
 
@@ -122,42 +125,66 @@ fn a_soft_step_that_fails_is_noted() {
 }
 
 #[test]
-fn what_was_asked_for_and_perhaps_done_is_looked_at_before_anything_is_taken_back() {
-    let scaled = |replicas: u64| {
-        let mut set = object_of("StatefulSet", "restate", "1");
-        set["spec"] = json!({"replicas": replicas});
-        Some(set)
-    };
-    for (met, then) in [(0, "undo: start StatefulSet restate"), (1, "stop")] {
-        let mut killed = stored(vec![stop(), suspend("a")]);
-        assert_eq!(next(&mut killed.journal, scaled(1), 0), "do \"scale\"");
+fn what_was_perhaps_made_is_looked_for_before_anything_is_taken_back() {
+    for (met, then) in [(Some("made"), "undo: delete Pod p"), (None, "stop")] {
+        let mut killed = stored(temporary());
+        assert_eq!(next(&mut killed.journal, None, 0), "do \"create\"");
         let mut aborted = killed.abort(&target(), "asked for").unwrap().journal;
-        assert_eq!(next(&mut aborted, scaled(met), 9), "Look");
-        let said = next(&mut aborted, scaled(met), 9);
+        assert!(aborted.needs_sight());
+        let met = met.map(|uid| object_of("Pod", "p", uid));
+        assert_eq!(next(&mut aborted, met.clone(), 9), "Look");
+        let said = next(&mut aborted, met, 9);
         assert!(said.starts_with(then), "{said}");
     }
 }
 
 #[test]
-fn an_undo_is_not_done_to_something_else() {
-    let mut killed = begun(vec![stop(), watch(Wait::Complete)], &[None, None]);
-    killed.journal.interrupt("Ctrl-C".into());
-    let live = object_of("StatefulSet", "restate", "1");
-    let mut begun = begun(vec![stop(), watch(Wait::Complete)], &[Some(live), None]);
-    begun.journal.interrupt("Ctrl-C".into());
-    let other = Some(object_of("StatefulSet", "restate", "2"));
-    assert_eq!(next(&mut begun.journal, other, 9), "Look");
-    assert!(next(&mut begun.journal, None, 9).starts_with("stop"));
-    assert_eq!(begun.journal.notes().len(), 1);
-    assert_eq!(begun.journal.state(), State::TakenBack);
+fn a_node_that_was_perhaps_stopped_is_started_without_a_look() {
+    let mut killed = stored(vec![stop(), suspend("a")]);
+    let live = Some(object_of("StatefulSet", "restate", "1"));
+    assert_eq!(next(&mut killed.journal, live, 0), "do \"scale\"");
+    let mut aborted = killed.abort(&target(), "asked for").unwrap().journal;
+    assert!(!aborted.needs_sight());
+    assert_eq!(
+        next(&mut aborted, None, 9),
+        "undo: start StatefulSet restate"
+    );
+}
+
+#[test]
+fn a_volume_that_its_claim_gave_up_is_kept() {
+    let volume = |phase: &str| {
+        let mut volume = object_of("PersistentVolume", "v", "1");
+        volume["spec"] = json!({"claimRef": {"uid": "c"}});
+        volume["status"] = json!({"phase": phase});
+        Some(volume)
+    };
+    let reclaim = |policy| Effect::Reclaim {
+        object: place_of("PersistentVolume", "v"),
+        uid: Uid("1".into()),
+        policy,
+    };
+    let guard = Guard::Bound {
+        uid: Uid("1".into()),
+        claim: Uid("c".into()),
+    };
+    let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
+    let mut kept = begun(vec![keep, watch(Wait::Complete)], &[volume("Bound"), None]);
+    kept.journal.interrupt("Ctrl-C".into());
+    let mut bound = kept.clone();
+    assert!(next(&mut bound.journal, volume("Bound"), 9).starts_with("undo"));
+    assert_eq!(next(&mut kept.journal, volume("Released"), 9), "Look");
+    assert!(next(&mut kept.journal, None, 9).starts_with("stop"));
+    assert_eq!(kept.journal.notes().len(), 1);
+    assert_eq!(kept.journal.state(), State::TakenBack);
 }
 
 #[test]
 fn what_is_written_is_read() {
-    let mut written = begun(vec![suspend("a"), delete("a")], &[
-        Some(object("a", "1", false)),
-        None,
-    ]);
+    let mut written = begun(
+        vec![suspend("a"), delete("a")],
+        &[Some(object("a", "1", false)), None],
+    );
     written.journal.interrupt("Ctrl-C".into());
     let config_map = written.manifest();
     assert_eq!(Stored::read(&config_map).unwrap(), written);
@@ -170,14 +197,20 @@ fn what_is_written_is_read() {
 
 #[test]
 fn a_driver_that_was_overtaken_writes_nothing() {
-    let first = begun(vec![suspend("a"), delete("a")], &[Some(object("a", "1", false))]);
+    let first = begun(
+        vec![suspend("a"), delete("a")],
+        &[Some(object("a", "1", false))],
+    );
     assert_eq!(first.may_replace(None), Ok(()));
     assert_eq!(first.may_replace(Some(&first.manifest())), Ok(()));
     let second = first.clone().resume(&target(), at(9)).unwrap();
     let overtaken = first.may_replace(Some(&second.manifest())).unwrap_err();
     assert_snapshot!(overtaken, @"another driver took the journal over (epoch 2, ours was 1): this one has stopped");
     let by = json!(second.resume(&target(), at(9)).unwrap().journal.by());
-    assert_eq!(by, json!({"by": "resumed", "consent": {"by": "piped", "digest": null}}));
+    assert_eq!(
+        by,
+        json!({"by": "resumed", "consent": {"by": "piped", "digest": null}})
+    );
     let again = Stored::begin(journal(vec![]), Some(&first));
     assert_eq!(again.epoch, 2);
 }
@@ -186,7 +219,10 @@ fn a_driver_that_was_overtaken_writes_nothing() {
 fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
     let live = || Some(object("a", "1", false));
     let gone = delete("a");
-    let past = begun(vec![suspend("a"), gone, suspend("b")], &[live(), None, live(), None]);
+    let past = begun(
+        vec![suspend("a"), gone, suspend("b")],
+        &[live(), None, live(), None],
+    );
     assert_eq!(past.journal.state(), State::PastReturn);
     let done = begun(vec![suspend("a")], &[live(), None]);
     let mut elsewhere = target();
@@ -195,13 +231,23 @@ fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
         past.clone().abort(&target(), "asked for").unwrap_err(),
         past.clone().resume(&elsewhere, at(9)).unwrap_err(),
         done.resume(&target(), at(9)).unwrap_err(),
-        past.superseded("deploy").resume(&target(), at(9)).unwrap_err(),
+        past.superseded("deploy")
+            .resume(&target(), at(9))
+            .unwrap_err(),
     ];
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"
+    the deploy of dev/restate cannot be taken back: delete CronJob a is done; go on with `cargo xtask wipe -n restate --resume`, or with `deploy` or `restore`, which close it
+    the journal is of dev/restate (kube-system UID k), and this is dev/restate (kube-system UID other): it was copied from there, and says nothing about this one
+    the last deploy of dev/restate is done: there is nothing to resume and nothing to take back
+    the last deploy of dev/restate was closed by a deploy: there is nothing to resume and nothing to take back
+    "#);
     assert!(admit("wipe", Some(&past)).is_err());
     assert_eq!(admit("deploy", Some(&past)), Ok(Admission::Supersedes));
-    assert_eq!(admit("wipe", Some(&past.superseded("deploy"))), Ok(Admission::Free));
+    assert_eq!(
+        admit("wipe", Some(&past.superseded("deploy"))),
+        Ok(Admission::Free)
+    );
 }
 
 #[test]
@@ -209,7 +255,8 @@ fn beyond_the_point_of_no_return_another_driver_tries_again() {
     let live = || Some(object("a", "1", false));
     let steps = vec![delete("a"), watch(Wait::Complete)];
     let mut past = begun(steps, &[live(), None]);
-    let failed = json!({"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "bad"}]}});
+    let failed =
+        json!({"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "bad"}]}});
     assert!(next(&mut past.journal, Some(failed), 3).starts_with("stop"));
     assert!(next(&mut past.journal, Some(json!({})), 4).starts_with("stop"));
     let mut resumed = past.resume(&target(), at(9)).unwrap().journal;
@@ -219,7 +266,10 @@ fn beyond_the_point_of_no_return_another_driver_tries_again() {
 #[test]
 fn the_checklist_says_what_is_done_and_what_is_next() {
     let live = Some(object("a", "1", false));
-    let mut stored = begun(vec![suspend("a").why("silence"), stop(), update("b")], &[live, None]);
+    let mut stored = begun(
+        vec![suspend("a").why("silence"), stop(), update("b")],
+        &[live, None],
+    );
     stored.journal.plan.loses.push(Loss::Database {
         claim: Uid("c".into()),
     });
@@ -227,20 +277,39 @@ fn the_checklist_says_what_is_done_and_what_is_next() {
     let mut lines: Vec<String> = checklist
         .items
         .iter()
-        .map(|item| format!("{:?} {} ({}) {:?} {:?}", item.mark, item.step, item.why,
-            item.began.map(Timestamp::as_second), item.ended.map(Timestamp::as_second)))
+        .map(|item| {
+            format!(
+                "{:?} {} ({}) {:?} {:?}",
+                item.mark,
+                item.step,
+                item.why,
+                item.began.map(Timestamp::as_second),
+                item.ended.map(Timestamp::as_second)
+            )
+        })
         .collect();
-    lines.push(format!("{}; next: {}", checklist.state, checklist.next.unwrap()));
-    assert_snapshot!(lines.join("\n"), @"");
+    lines.push(format!(
+        "{}; next: {}",
+        checklist.state,
+        checklist.next.unwrap()
+    ));
+    assert_snapshot!(lines.join("\n"), @r#"
+    Done suspend CronJob a (silence) Some(0) Some(1)
+    Open stop StatefulSet restate () None None
+    Open update CronJob b () None None
+    is not finished, and nothing is lost yet; next: stop StatefulSet restate
+    "#);
 }
 
 #[test]
 fn running_tests_have_their_time_and_no_more() {
-    let running = |count: usize| Sight {
+    let running = |count: usize| {
+        Sight {
         jobs: (0..count)
             .map(|index| json!({"metadata": {"name": format!("test-{index}"), "namespace": "restate"}}))
             .collect(),
         ..Sight::default()
+    }
     };
     let ends = |seen: &Sight| {
         let mut journal = journal(vec![watch(Wait::Ended)]);
@@ -252,9 +321,11 @@ fn running_tests_have_their_time_and_no_more() {
 
 #[test]
 fn only_tests_that_began_after_the_step_prove_something_whatever_the_clocks_say() {
-    let job = |uid: &str| json!({"metadata": {"name": "test-1", "uid": uid,
+    let job = |uid: &str| {
+        json!({"metadata": {"name": "test-1", "uid": uid,
             "creationTimestamp": "2030-01-01T00:00:00Z"},
-        "status": {"conditions": [{"type": "Complete", "status": "True"}]}});
+        "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+    };
     let seen = |jobs: Vec<Value>| Sight {
         object: Some(json!({"kind": "CronJob"})),
         jobs,

@@ -14,6 +14,7 @@ use super::{
     DryRun, Facts, Observed, Options, Refusal,
     problem::Problem,
     recreate::{recreation, replacement},
+    upgrade,
 };
 use crate::{
     change::{Change, asked, changes},
@@ -34,9 +35,8 @@ pub(super) fn decide<'a>(
     observed: &'a Observed,
     facts: &Facts,
     options: &Options,
-    renews_jobs: bool,
 ) -> Result<Decision<'a>, Problem> {
-    let writes = writes(observed, facts, options, renews_jobs)?;
+    let writes = writes(observed, facts, options)?;
     let watch = match observed.kind() {
         "Deployment" | "StatefulSet" => Some(Wait::RolledOut),
         "Job" => Some(Wait::Complete),
@@ -60,6 +60,20 @@ impl Decision<'_> {
                 .iter()
                 .flat_map(|step| &step.changes)
                 .any(|change| change.path.starts_with("spec.template"))
+    }
+
+    /// Makes the Job that registers the service run again, although nothing of it changes.
+    pub(super) fn register_again(&mut self) {
+        let live = self.observed.live.as_ref();
+        if !self.writes.is_empty() || !upgrade::is_discovery(self.observed) {
+            return;
+        }
+        if let Some((live, object, uid)) =
+            live.and_then(|live| Some((live, ObjectRef::of(live)?, uid(live)?)))
+        {
+            self.writes = replacement(self.observed, object, uid, &intent(live));
+            self.watch = Some(Wait::Complete);
+        }
     }
 
     /// What people notice of it.
@@ -90,18 +104,18 @@ impl Observed {
             .and_then(Value::as_str)
             .unwrap_or_default()
     }
+
+    /// As a flag names it.
+    pub(super) fn named(&self) -> String {
+        format!("{}/{}", self.kind(), self.name())
+    }
 }
 
 fn standing(wait: &Wait, observed: &Observed) -> Standing {
     wait.assess(&observed.sight, Timestamp::UNIX_EPOCH)
 }
 
-fn writes(
-    observed: &Observed,
-    facts: &Facts,
-    options: &Options,
-    renews_jobs: bool,
-) -> Result<Vec<Step>, Problem> {
+fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<Step>, Problem> {
     let Some(object) = ObjectRef::of(&observed.desired) else {
         return Ok(Vec::new());
     };
@@ -119,7 +133,7 @@ fn writes(
     }
     let live = intent(live);
     match &observed.dry_run {
-        DryRun::Accepted(_) if has_failed(observed) || renews_jobs && observed.kind() == "Job" => {
+        DryRun::Accepted(_) if has_failed(observed) => {
             Ok(replacement(observed, object, uid, &live))
         }
         DryRun::Accepted(merged) => {
@@ -221,10 +235,9 @@ fn update(
     if changes.is_empty() {
         return Vec::new();
     }
-    let named = format!("{}/{}", observed.kind(), observed.name());
     let act = Effect::Update {
         object: observed.desired.clone(),
-        force: options.take_over.contains(&named),
+        force: options.take_over.contains(&observed.named()),
     };
     let guard = Guard::Unchanged {
         uid,

@@ -9,7 +9,7 @@ use alloc::{
 
 use serde_json::{Value, json};
 
-use super::{ENVIRONMENT_LABEL, Facts, INVENTORY};
+use super::{ENVIRONMENT_LABEL, FIELD_MANAGER, Facts, INVENTORY};
 use crate::{
     change::Change,
     object::{ObjectRef, uid},
@@ -77,7 +77,7 @@ pub(super) fn step(
         Some(uid) => (
             Effect::Update {
                 object: desired.clone(),
-                force: false,
+                force: live.is_some_and(is_edited),
             },
             Guard::Is { uid },
         ),
@@ -109,6 +109,17 @@ pub(super) fn step(
         changes,
         checked: Checked::Locally,
         ..Step::new(act, guard, Wait::None)
+    })
+}
+
+/// Whether somebody else owns the list: it is ours alone, and would stay theirs for ever.
+fn is_edited(inventory: &Value) -> bool {
+    let managers = inventory
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    managers.into_iter().flatten().any(|entry| {
+        let manager = entry.get("manager").and_then(Value::as_str);
+        manager != Some(FIELD_MANAGER) && entry.pointer("/fieldsV1/f:data").is_some()
     })
 }
 

@@ -70,7 +70,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         return Err(Problems(vec![Problem::NamespaceTerminating { name }]));
     }
     let takeover = Takeover::judge(facts).map_err(|problem| Problems(vec![problem]))?;
-    let (mut decisions, snapshots) = decide_all(&target, facts, options, &takeover)?;
+    let (mut decisions, snapshots) = decide_all(&target, facts, options)?;
     let suspender = upgrade::suspended_by(facts);
     let rolls = decisions
         .iter()
@@ -79,6 +79,10 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     let resumes = suspends || upgrade::left_suspended(facts);
     if suspends {
         decisions.iter_mut().for_each(expect_suspension);
+    }
+    // A roll that was interrupted may not have come to it, and another database does not know the services.
+    if rolls || resumes || takeover.is_needed() {
+        decisions.iter_mut().for_each(Decision::register_again);
     }
     let pruning = prune(&target, facts);
     let listing = Listing::new(facts, &pruning);
@@ -93,7 +97,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     steps.extend(takeover.first());
     steps.extend(snapshots);
     if rolls {
-        steps.extend(upgrade::drain(facts, suspends));
+        steps.extend(upgrade::drain(facts, suspends, options.drain));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
     steps.extend(takeover.starts(facts));
@@ -117,15 +121,20 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {
             let changed = steps.iter().any(|step| !step.act.is_watch());
-            steps.extend(upgrade::first_success(facts, changed));
+            match upgrade::first_success(&target, facts, changed) {
+                Some(Ok(watch)) => steps.push(watch),
+                Some(Err(note)) => notes.push(note),
+                None => {}
+            }
         }
     }
     steps.extend(takeover.last());
     let disruptions = decisions.iter().filter_map(Decision::disruption);
+    let mixture = (rolls && !options.drain).then(upgrade::mixture);
     Ok(Plan {
         operation: "deploy".to_string(),
         target,
-        loses: disruptions.chain(pruning.loses).collect(),
+        loses: disruptions.chain(mixture).chain(pruning.loses).collect(),
         steps,
         notes,
         generated: Vec::new(),
@@ -138,12 +147,11 @@ fn decide_all<'a>(
     target: &Target,
     facts: &'a Facts,
     options: &Options,
-    takeover: &Takeover,
 ) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
-    let mut problems = Vec::new();
+    let mut problems = unknown(facts, options);
     let mut decisions = Vec::new();
     for observed in &facts.objects {
-        match decide(observed, facts, options, takeover.is_needed()) {
+        match decide(observed, facts, options) {
             Ok(decision) => decisions.push(decision),
             Err(problem) => problems.push(problem),
         }
@@ -159,6 +167,17 @@ fn decide_all<'a>(
             Err(Problems(problems))
         }
     }
+}
+
+/// Whatever is to be taken over must be there: a typo would otherwise be silent.
+fn unknown(facts: &Facts, options: &Options) -> Vec<Problem> {
+    let rendered: BTreeSet<String> = facts.objects.iter().map(Observed::named).collect();
+    let unknown = options.take_over.difference(&rendered);
+    unknown
+        .map(|named| Problem::NothingToTakeOver {
+            named: named.clone(),
+        })
+        .collect()
 }
 
 /// The place of an object in the order. The tests come last, so that none meets a half-deployed

@@ -42,6 +42,11 @@ pub enum Problem {
         /// In the API server's words.
         message: String,
     },
+    /// What is to be taken over is not rendered.
+    NothingToTakeOver {
+        /// As the flag named it.
+        named: String,
+    },
     /// Restate does not support this change of version.
     Version {
         /// What runs.
@@ -93,6 +98,10 @@ impl fmt::Display for Problem {
             Self::Immutable { object, message } => write!(
                 f,
                 "{object} has a field that cannot be changed: {message}; take the change back, or delete the object yourself if what it holds may go"
+            ),
+            Self::NothingToTakeOver { named } => write!(
+                f,
+                "--take-over {named}: no object of this environment is called so; it is KIND/NAME, as the plan shows them"
             ),
             Self::Version { from, to, rule } => {
                 write!(f, "Restate {from} cannot become {to}: {rule}")

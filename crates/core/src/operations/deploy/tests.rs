@@ -37,6 +37,7 @@ fn target() -> Target {
 fn options() -> Options {
     Options {
         take_over: BTreeSet::new(),
+        drain: true,
         retain_class: "retain".into(),
         now: "2026-01-05T10:20:30Z".parse().unwrap(),
     }
@@ -168,4 +169,20 @@ fn a_status_never_moves_the_digest_and_an_intent_always_does() {
     assert_eq!(digest(&later), before);
     later.live("Deployment")["spec"]["replicas"] = json!(7);
     assert_ne!(digest(&later), before);
+}
+
+#[test]
+fn tests_that_are_far_apart_are_not_waited_for() {
+    let end = |schedule: &str| {
+        let mut cluster = Cluster::absent();
+        cluster.of("CronJob").desired["spec"]["schedule"] = json!(schedule);
+        let plan = check(&cluster.facts);
+        plan.lines().last().unwrap_or_default().to_string()
+    };
+    assert_eq!(
+        end("*/15 * * * *"),
+        "wait for CronJob test until firstSuccess"
+    );
+    assert_snapshot!(end("0 * * * *"), @"# no test is waited for: they begin by the schedule `0 * * * *`; to run one now: kubectl -n restate create job --from=cronjob/test test-now");
+    assert!(end("* 3 * * *").contains("no test is waited for"));
 }

@@ -11,25 +11,32 @@ use serde_json::Value;
 
 use super::{Facts, Observed, Options, problem::Problem, recreate::claims_of};
 use crate::{
+    inputs::longest_pause,
     object::{ObjectRef, Uid, uid},
     operations::{
         snapshot::{Consistency, Purpose, Taken, default_name},
         suspension,
     },
-    plan::{Checked, Step, Target},
+    plan::{Checked, Loss, Step, Target},
     wait::Wait,
 };
 
 /// The container of the node within the StatefulSet's pod.
 const NODE: &str = "restate";
 
-/// The Job or CronJob that tests must not run while the service rolls.
+/// The CronJob of the tests, which must not run while the service rolls.
 const TEST: &str = "test";
 
-/// Restate's rule on upgrades (docs: "Upgrading").
+/// The Job that registers the service with the node.
+const DISCOVER: &str = "discover";
+
+/// Minutes for which a deployment waits for the next test to begin.
+const WORTH_WAITING: u64 = 15;
+
+/// Restate's rules on upgrades (docs.restate.dev, "Upgrading").
 const ONE_MINOR: &str =
     "Restate supports upgrades to the next minor version only, one after the other";
-const NO_DOWNGRADE: &str = "Restate does not read the files of a newer minor version; restore a snapshot from before the upgrade instead";
+const NO_DOWNGRADE: &str = "Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; restore a snapshot from before the upgrade instead";
 
 /// The snapshot steps that a changed Restate version needs first.
 pub(super) fn snapshots(
@@ -95,17 +102,16 @@ fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
     })
 }
 
-/// Before the service rolls: no new tests, and none running. Nothing when no tests have ever run. Tests
-/// that are suspended already are not suspended again: that would make the suspension ours.
-pub(super) fn drain(facts: &Facts, suspends: bool) -> Vec<Step> {
+/// Before the service rolls: no new tests, and, unless it was said not to wait, none running. Nothing when
+/// no tests have ever run. Tests that are suspended already are not suspended again: that would make the
+/// suspension ours.
+pub(super) fn drain(facts: &Facts, suspends: bool, waits: bool) -> Vec<Step> {
     let Some((object, uid)) = tests(facts) else {
         return Vec::new();
     };
-    suspends
-        .then(|| suspension::suspend(object.clone(), uid))
-        .into_iter()
-        .chain([Step::watch(object, Wait::Drained)])
-        .collect()
+    let suspend = suspends.then(|| suspension::suspend(object.clone(), uid));
+    let drained = waits.then(|| Step::watch(object, Wait::Drained));
+    suspend.into_iter().chain(drained).collect()
 }
 
 /// After the service has been registered again.
@@ -133,14 +139,38 @@ pub(super) fn stays_suspended(target: &Target, by: &str) -> String {
     )
 }
 
-/// The end of a deployment: a test that began after it has verified. Also when none ever has.
-pub(super) fn first_success(facts: &Facts, changed: bool) -> Option<Step> {
+/// The end of a deployment: a test that began after it has verified. Also when none ever has. Or the note
+/// that the next one is too far off.
+pub(super) fn first_success(
+    target: &Target,
+    facts: &Facts,
+    changed: bool,
+) -> Option<Result<Step, String>> {
     let observed = test_job(facts)?;
     let live = observed.live.as_ref();
     let before = live.and_then(|live| live.pointer("/status/lastSuccessfulTime"));
     (changed || before.is_none()).then_some(())?;
+    let schedule = observed.desired.pointer("/spec/schedule");
+    let schedule = schedule.and_then(Value::as_str).unwrap_or_default();
+    if !schedule.is_empty() && longest_pause(schedule).is_none_or(|pause| pause > WORTH_WAITING) {
+        return Some(Err(format!(
+            "no test is waited for: they begin by the schedule `{schedule}`; to run one now: kubectl -n {} create job --from=cronjob/{TEST} {TEST}-now",
+            target.environment
+        )));
+    }
     let object = ObjectRef::of(&observed.desired)?;
-    Some(Step::watch(object, Wait::FirstSuccess))
+    Some(Ok(Step::watch(object, Wait::FirstSuccess)))
+}
+
+/// What it means not to wait for that.
+pub(super) fn mixture() -> Loss {
+    let what = "tests and invocations that are open meet two versions of the service: Restate pauses those that do not fit";
+    Loss::Disruption { what: what.into() }
+}
+
+/// Whether this is the Job that registers the service with the node.
+pub(super) fn is_discovery(observed: &Observed) -> bool {
+    observed.kind() == "Job" && observed.name() == DISCOVER
 }
 
 /// Whether this is the CronJob that runs the tests.

@@ -24,12 +24,65 @@ fn step_of(plan: &Plan, act: &str) -> Step {
 
 #[test]
 fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
-    assert_snapshot!(wiped(&facts()), @"");
+    assert_snapshot!(wiped(&facts()), @r#"
+    suspend CronJob chaos; undo: resume CronJob chaos
+    suspend CronJob test; undo: resume CronJob test
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
+    stop StatefulSet restate until Stopped; undo: start StatefulSet restate
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    create PersistentVolumeClaim storage-restate-0-20260105-100000-check; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    create Job storage-restate-0-20260105-100000-check until Verified; undo: delete Job storage-restate-0-20260105-100000-check
+    delete Job storage-restate-0-20260105-100000-check
+    delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    delete PersistentVolumeClaim storage-restate-0 until Gone
+    start StatefulSet restate until RolledOut
+    delete Job discover until Gone
+    create Job discover until Complete
+    resume CronJob chaos
+    resume CronJob test
+    wait for CronJob test until FirstSuccess; may fail
+    no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
+    delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal; may fail
+    ! Database { claim: Uid("claim-1") }
+    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate -s storage-restate-0-20260105-100000
+    note: the node is stopped while the storage makes the snapshot and the copy is compared: minutes, and hours for large volumes; until the claim is deleted everything can be taken back
+    "#);
 }
 
 #[test]
 fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts() {
-    assert_snapshot!(restored(&facts()), @"");
+    assert_snapshot!(restored(&facts()), @r#"
+    suspend CronJob chaos; undo: resume CronJob chaos
+    suspend CronJob test; undo: resume CronJob test
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
+    stop StatefulSet restate until Stopped; undo: start StatefulSet restate
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    create PersistentVolumeClaim storage-restate-0-20260105-100000-check; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    create Job storage-restate-0-20260105-100000-check until Verified; undo: delete Job storage-restate-0-20260105-100000-check
+    delete Job storage-restate-0-20260105-100000-check
+    delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    delete PersistentVolumeClaim storage-restate-0 until Gone
+    create PersistentVolumeClaim storage-restate-0
+    create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored
+    delete Job storage-restate-0-20260105-100000-restored
+    start StatefulSet restate until RolledOut
+    delete Job discover until Gone
+    create Job discover until Complete
+    resume CronJob chaos
+    resume CronJob test
+    wait for CronJob test until FirstSuccess; may fail
+    no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
+    delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal; may fail
+    ! Database { claim: Uid("claim-1") }
+    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate -s storage-restate-0-20260105-100000
+    note: the node is stopped while the storage makes a snapshot and a volume: minutes, and hours for large ones; until the claim is deleted everything can be taken back
+    "#);
 }
 
 #[test]
@@ -41,7 +94,24 @@ fn without_a_database_a_restore_loses_nothing() {
     let absent = restored(&empty);
     empty.claim = Some(claim("Pending"));
     let pending = restored(&empty);
-    assert_snapshot!(absent, @"");
+    assert_snapshot!(absent, @r#"
+    suspend CronJob chaos; undo: resume CronJob chaos
+    suspend CronJob test; undo: resume CronJob test
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    stop StatefulSet restate until Stopped; undo: start StatefulSet restate
+    create PersistentVolumeClaim storage-restate-0
+    create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored
+    delete Job storage-restate-0-20260105-100000-restored
+    start StatefulSet restate until RolledOut
+    delete Job discover until Gone
+    create Job discover until Complete
+    resume CronJob chaos
+    resume CronJob test
+    wait for CronJob test until FirstSuccess; may fail
+    ! Disruption { what: "the node is stopped while the volume is made" }
+    note: there is no database at present: nothing is lost
+    "#);
     assert_eq!(
         pending,
         absent.replacen(
@@ -55,7 +125,24 @@ fn without_a_database_a_restore_loses_nothing() {
 #[test]
 fn the_only_copy_goes_only_by_another_flag() {
     let plan = wipe::plan(&target(), &facts(), &options(), Copy::None);
-    assert_snapshot!(story(plan), @"");
+    assert_snapshot!(story(plan), @r#"
+    suspend CronJob chaos; undo: resume CronJob chaos
+    suspend CronJob test; undo: resume CronJob test
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
+    stop StatefulSet restate until Stopped; undo: start StatefulSet restate
+    delete PersistentVolumeClaim storage-restate-0 until Gone
+    start StatefulSet restate until RolledOut
+    delete Job discover until Gone
+    create Job discover until Complete
+    resume CronJob chaos
+    resume CronJob test
+    wait for CronJob test until FirstSuccess; may fail
+    no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
+    ! OnlyCopy { claim: Uid("claim-1") }
+    note: NOTHING OF THE PRESENT DATABASE IS KEPT: there is no way back
+    "#);
 }
 
 #[test]
@@ -73,11 +160,43 @@ fn what_a_person_suspended_stays_so_and_one_job_checks() {
         object.is_some_and(|object| object.kind == "CronJob" || object.name.starts_with("test-"))
     };
     let steps: String = plan.steps.iter().filter(of_cron_jobs).map(line).collect();
-    assert_snapshot!(steps, @"");
+    assert_snapshot!(steps, @r#"
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    resume CronJob chaos
+    create Job test-29460120 until Complete; may fail
+    "#);
     let Effect::Create { object } = step_of(&plan, "create Job test-29460120").act else {
         unreachable!()
     };
-    assert_snapshot!(serde_json::to_string_pretty(&object).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&object).unwrap(), @r#"
+    {
+      "apiVersion": "batch/v1",
+      "kind": "Job",
+      "metadata": {
+        "name": "test-29460120",
+        "namespace": "restate",
+        "labels": {
+          "c": "d"
+        },
+        "annotations": {
+          "cronjob.kubernetes.io/instantiate": "manual"
+        },
+        "ownerReferences": [
+          {
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "name": "test",
+            "uid": "test-1",
+            "controller": true
+          }
+        ]
+      },
+      "spec": {
+        "backoffLimit": 6
+      }
+    }
+    "#);
     assert_eq!(plan.notes.len(), 3);
 }
 
@@ -85,20 +204,21 @@ fn what_a_person_suspended_stays_so_and_one_job_checks() {
 fn what_a_killed_operation_left_goes_first() {
     let mut left = facts();
     let labels = json!({"longrun/temporary": "wipe"});
-    left.jobs.push(
-        json!({"metadata": {"name": "old-check", "uid": "j", "labels": labels}}),
-    );
-    left.claims.push(
-        json!({"metadata": {"name": "old-check", "uid": "c", "labels": labels}}),
-    );
-    left.mounts.push(
-        json!({"metadata": {"name": "old-check-x", "ownerReferences": [{"uid": "j"}]}}),
-    );
+    left.jobs
+        .push(json!({"metadata": {"name": "old-check", "uid": "j", "labels": labels}}));
+    left.claims
+        .push(json!({"metadata": {"name": "old-check", "uid": "c", "labels": labels}}));
+    left.mounts
+        .push(json!({"metadata": {"name": "old-check-x", "ownerReferences": [{"uid": "j"}]}}));
     // The database is nobody's to clear away, whatever label it has.
     left.claims[0]["metadata"]["labels"] = labels;
     let story = wiped(&left);
     let first: Vec<&str> = story.lines().take(3).collect();
-    assert_snapshot!(first.join("\n"), @"");
+    assert_snapshot!(first.join("\n"), @r#"
+    delete Job old-check until Gone; may fail
+    delete PersistentVolumeClaim old-check until Gone; may fail
+    suspend CronJob chaos; undo: resume CronJob chaos
+    "#);
 }
 
 #[test]
@@ -116,7 +236,10 @@ fn time_does_not_change_what_is_approved_and_the_world_does() {
         |facts| facts.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2"),
         |facts| facts.snapshots.as_mut().unwrap()[0]["metadata"]["uid"] = json!("kept-2"),
         |facts| facts.cron_jobs[0]["metadata"]["uid"] = json!("chaos-2"),
-        |facts| facts.set.as_mut().unwrap()["metadata"]["uid"] = json!("set-2"),
+        |facts| {
+            facts.set.as_mut().unwrap()["metadata"]["uid"] = json!("set-2");
+            facts.mounts.clear();
+        },
     ];
     for (index, twist) in twists.into_iter().enumerate() {
         let mut moved = facts();
@@ -136,7 +259,84 @@ fn the_reader_runs_as_the_node_does_and_writes_nothing() {
     else {
         unreachable!()
     };
-    assert_snapshot!(serde_json::to_string_pretty(&object["spec"]).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&object["spec"]).unwrap(), @r#"
+    {
+      "backoffLimit": 2,
+      "template": {
+        "metadata": {
+          "labels": {
+            "app.kubernetes.io/name": "compare",
+            "app.kubernetes.io/component": "compare",
+            "app.kubernetes.io/managed-by": "longrun",
+            "longrun/environment": "restate",
+            "longrun/temporary": "wipe"
+          }
+        },
+        "spec": {
+          "securityContext": {
+            "runAsUser": 65532,
+            "fsGroup": 65532
+          },
+          "automountServiceAccountToken": false,
+          "restartPolicy": "Never",
+          "volumes": [
+            {
+              "name": "original",
+              "persistentVolumeClaim": {
+                "claimName": "storage-restate-0"
+              }
+            },
+            {
+              "name": "copy",
+              "persistentVolumeClaim": {
+                "claimName": "storage-restate-0-20260105-100000-check"
+              }
+            }
+          ],
+          "containers": [
+            {
+              "name": "compare",
+              "image": "verification:1",
+              "imagePullPolicy": "IfNotPresent",
+              "command": [
+                "/usr/local/bin/verification",
+                "compare"
+              ],
+              "args": [
+                "/original",
+                "/copy"
+              ],
+              "terminationMessagePolicy": "FallbackToLogsOnError",
+              "securityContext": {
+                "readOnlyRootFilesystem": true
+              },
+              "resources": {
+                "requests": {
+                  "cpu": "25m",
+                  "memory": "32Mi"
+                },
+                "limits": {
+                  "memory": "256Mi"
+                }
+              },
+              "volumeMounts": [
+                {
+                  "name": "original",
+                  "mountPath": "/original",
+                  "readOnly": true
+                },
+                {
+                  "name": "copy",
+                  "mountPath": "/copy",
+                  "readOnly": true
+                }
+              ]
+            }
+          ]
+        }
+      }
+    }
+    "#);
 }
 
 #[test]
@@ -154,6 +354,9 @@ fn the_claim_is_deleted_behind_the_gate() {
         unreachable!()
     };
     assert_eq!(gate.handle, "vol-1");
-    assert_eq!(gate.snapshot.unwrap().name, "storage-restate-0-20260105-100000");
+    assert_eq!(
+        gate.snapshot.unwrap().name,
+        "storage-restate-0-20260105-100000"
+    );
     assert_eq!(gate.source.unwrap().uid, Uid("kept-1".to_string()));
 }

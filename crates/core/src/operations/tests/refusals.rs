@@ -64,7 +64,31 @@ fn what_a_wipe_refuses() {
         wiped(|facts| facts.mounts.push(json!({"metadata": {"name": "debug"}}))),
         wiped(|facts| snapshot(facts)["status"]["readyToUse"] = json!(false)),
     ];
-    assert_snapshot!(stories.join("\n"), @"");
+    assert_snapshot!(stories.join("\n"), @r#"
+    this cannot be done; nothing was changed
+      - the cluster does not serve VolumeSnapshots: install the CRDs and the snapshot-controller of kubernetes-csi/external-snapshotter, and a CSI driver that takes snapshots
+    this cannot be done; nothing was changed
+      - there is no VolumeSnapshotClass delete (there are: retain): `cargo xtask deploy` makes it, by the cluster's file
+      - the deletionPolicy of VolumeSnapshotClass retain is Delete, and has to be Retain: what it stores would not be what it seems; correct the class, or the cluster's file
+    this cannot be done; nothing was changed
+      - the driver of VolumeSnapshotClass retain is ebs.csi.aws.com, and has to be csi.example: what it stores would not be what it seems; correct the class, or the cluster's file
+    this cannot be done; nothing was changed
+      - no permission to create volumesnapshots in restate, with a Role: grant it with a rule {apiGroups: ["snapshot.storage.k8s.io"], resources: ["volumesnapshots"], verbs: ["create"]}
+    this cannot be done; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is mounted by restate-0, which would go on writing and hold it: end them first
+      - no node is deployed in restate: cargo xtask deploy -n restate
+      - there is no database: PersistentVolumeClaim storage-restate-0 does not exist; deploy makes an empty one, restore makes one of a snapshot
+    this cannot be done; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is Pending: it holds nothing that could be kept or lost
+    this cannot be done; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is being deleted, by somebody else (finalizers: kubernetes.io/pvc-protection): when no pod uses it any more it is gone, and with it what it holds, unless its volume is kept; `kubectl describe pvc storage-restate-0` says what uses it
+    this cannot be done; nothing was changed
+      - PersistentVolume pvc-1 is of no CSI driver, and the cluster's file says csi.example: no snapshot can be taken of it
+    this cannot be done; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is mounted by debug, which would go on writing and hold it: end them first
+    this cannot be done; nothing was changed
+      - the snapshot kept of the claim is not ready (the storage has not finished it) and would hold its deletion: wait until it is, or delete it by name
+    "#);
 }
 
 #[test]
@@ -87,7 +111,23 @@ fn what_a_restore_refuses() {
         restored(|facts| facts.contents.clear()),
         restored(|facts| snapshot(facts)["status"]["restoreSize"] = json!("20Gi")),
     ];
-    assert_snapshot!(stories.join("\n"), @"");
+    assert_snapshot!(stories.join("\n"), @r#"
+    this cannot be done; nothing was changed
+      - there is no VolumeSnapshot kept in restate (there are: none)
+    this cannot be done; nothing was changed
+      - the snapshot kept is of PersistentVolumeClaim other, and not of storage-restate-0: it would not be this database
+    this cannot be done; nothing was changed
+      - the snapshot kept is of the environment restate-chaos, and not of restate: it would not be this database
+    this cannot be done; nothing was changed
+      - the snapshot kept cannot be restored: the snapshot controller retries after: no space left
+      - the snapshot kept of the claim is not ready (no space left) and would hold its deletion: wait until it is, or delete it by name
+    this cannot be done; nothing was changed
+      - the snapshot kept cannot be restored: it is being deleted
+    this cannot be done; nothing was changed
+      - the snapshot kept cannot be restored: it is bound to nothing that is stored
+    this cannot be done; nothing was changed
+      - the snapshot kept needs 20Gi, and the claim would have 10Gi: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)
+    "#);
 }
 
 #[test]
@@ -99,7 +139,14 @@ fn what_a_snapshot_refuses() {
         };
         story(take(&target(), &facts(), &options(), &wish))
     };
-    assert_snapshot!([named("kept"), named("No Name"), named("a.b")].join("\n"), @"");
+    assert_snapshot!([named("kept"), named("No Name"), named("a.b")].join("\n"), @r#"
+    this cannot be done; nothing was changed
+      - there is a VolumeSnapshot kept already
+    this cannot be done; nothing was changed
+      - `No Name` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends
+    this cannot be done; nothing was changed
+      - `a.b` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends
+    "#);
 }
 
 #[test]
@@ -113,7 +160,13 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
         ..Wish::default()
     };
     let refused = story(restore::plan(&target(), &begun, &options(), "kept"));
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @r#"
+    this cannot be done; nothing was changed
+      - no restore, and nothing was changed: a wipe of dev/restate is not finished, and nothing is lost yet; it stands at step 1 of 21 (suspend CronJob chaos)
+      see it:       cargo xtask wipe -n restate --status
+      go on:        cargo xtask wipe -n restate --resume
+      take it back: cargo xtask wipe -n restate --abort
+    "#);
     for other in [
         story(wipe::plan(&target(), &begun, &options(), Copy::Verified)),
         story(take(&target(), &begun, &options(), &fenced)),

@@ -140,8 +140,22 @@ fn a_plan_of_a_policy_frees_what_is_stored() {
         .iter()
         .map(|(name, fate)| format!("{name}: {fate:?}"))
         .collect();
-    assert_snapshot!(fates.join("\n"), @"");
-    assert_snapshot!(story(Ok(plan.clone())), @"");
+    assert_snapshot!(fates.join("\n"), @r#"
+    kept: Newest
+    old-2: Newest
+    old-1: Goes
+    old-0: Goes
+    "#);
+    assert_snapshot!(story(Ok(plan.clone())), @r#"
+    no longer keep the data of VolumeSnapshotContent content-old-1; undo: keep the data of VolumeSnapshotContent content-old-1
+    delete VolumeSnapshot old-1 until Gone; may fail
+    no longer keep the data of VolumeSnapshotContent content-old-0; undo: keep the data of VolumeSnapshotContent content-old-0
+    delete VolumeSnapshot old-0 until Gone; may fail
+    ! Snapshot { name: "old-1" }
+    ! Snapshot { name: "old-0" }
+    "#);
     let demand = crate::approval::Ask::new(plan).demand();
-    assert_snapshot!(format!("{demand:?}"), @"");
+    assert_snapshot!(format!("{demand:?}"), @r#"
+    Phrase("delete 2 snapshots")
+    "#);
 }

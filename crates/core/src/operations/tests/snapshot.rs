@@ -12,7 +12,11 @@ fn wished(wish: &Wish) -> String {
 
 #[test]
 fn a_snapshot_of_the_running_node_is_one_step() {
-    assert_snapshot!(wished(&Wish::default()), @"");
+    assert_snapshot!(wished(&Wish::default()), @r#"
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    note: the node runs on: the snapshot is what a power failure would leave, which Restate is made to open
+    note: deleting VolumeSnapshot storage-restate-0-20260105-100000 deletes what is stored
+    "#);
     let named = Wish {
         name: Some("mine".into()),
         no_wait: true,
@@ -20,7 +24,34 @@ fn a_snapshot_of_the_running_node_is_one_step() {
         ..Wish::default()
     };
     let plan = take(&target(), &facts(), &options(), &named).unwrap();
-    assert_snapshot!(serde_json::to_string_pretty(&plan.steps[0].act).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&plan.steps[0].act).unwrap(), @r#"
+    {
+      "effect": "snapshot",
+      "object": {
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": {
+          "name": "mine",
+          "namespace": "restate",
+          "labels": {
+            "app.kubernetes.io/managed-by": "longrun",
+            "longrun/environment": "restate",
+            "longrun/purpose": "manual",
+            "longrun/consistency": "crash",
+            "longrun/source-claim-uid": "claim-1",
+            "longrun/keep": "true"
+          }
+        },
+        "spec": {
+          "volumeSnapshotClassName": "delete",
+          "source": {
+            "persistentVolumeClaimName": "storage-restate-0"
+          }
+        }
+      },
+      "claim": "claim-1"
+    }
+    "#);
     assert_eq!(plan.steps[0].until, Wait::None);
 }
 
@@ -30,7 +61,19 @@ fn a_fenced_one_stops_the_node_only_until_it_is_cut() {
         fence: true,
         ..Wish::default()
     };
-    assert_snapshot!(wished(&fenced), @"");
+    assert_snapshot!(wished(&fenced), @r#"
+    suspend CronJob chaos; undo: resume CronJob chaos
+    suspend CronJob test; undo: resume CronJob test
+    wait for CronJob test until Ended
+    mark as interrupted what still runs of CronJob test
+    stop StatefulSet restate until Stopped; undo: start StatefulSet restate
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotCut
+    start StatefulSet restate until RolledOut
+    resume CronJob chaos
+    resume CronJob test
+    wait for VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    ! Disruption { what: "the node is stopped until the storage has fixed the snapshot's point in time" }
+    "#);
 }
 
 #[test]
@@ -44,8 +87,10 @@ fn the_list_says_what_can_be_restored_and_what_is_needed() {
     let foreign = json!({"metadata": {"name": "foreign", "uid": "f"}});
     snapshots.extend([failing, restoring, foreign]);
     many.contents.push(content);
-    many.claims.push(json!({"metadata": {"name": "copy"}, "status": {"phase": "Pending"},
-        "spec": {"dataSource": {"kind": "VolumeSnapshot", "name": "restoring"}}}));
+    many.claims.push(
+        json!({"metadata": {"name": "copy"}, "status": {"phase": "Pending"},
+        "spec": {"dataSource": {"kind": "VolumeSnapshot", "name": "restoring"}}}),
+    );
     let lines: Vec<String> = list(&many)
         .iter()
         .map(|listed| {
@@ -62,13 +107,23 @@ fn the_list_says_what_can_be_restored_and_what_is_needed() {
             )
         })
         .collect();
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"
+    failing ready false of Some("claim-0") (exists false) for Some(BeforeWipe), Some("busy"), used by None, None
+    restoring ready true of Some("claim-1") (exists true) for Some(Manual), None, used by Some("PersistentVolumeClaim copy is being made of it"), Some("snap-restoring")
+    kept ready true of Some("claim-1") (exists true) for Some(Manual), None, used by None, Some("snap-kept")
+    foreign ready false of None (exists false) for None, None, used by None, None
+    "#);
 }
 
 #[test]
 fn deleting_one_by_name_deletes_what_is_stored() {
     let plan = delete(&target(), &facts(), "kept");
-    assert_snapshot!(story(plan.clone()), @"");
+    assert_snapshot!(story(plan.clone()), @r#"
+    no longer keep the data of VolumeSnapshotContent content-kept; undo: keep the data of VolumeSnapshotContent content-kept
+    delete VolumeSnapshot kept until Gone
+    ! Snapshot { name: "kept" }
+    note: no other ready snapshot is of this claim
+    "#);
     let ask = Ask::new(plan.unwrap());
     assert_eq!(ask.demand(), Demand::Phrase("kept".to_string()));
 }
@@ -82,5 +137,10 @@ fn one_in_use_is_not_deleted_and_an_unknown_one_is_looked_for() {
         story(delete(&target(), &used, "kept")),
         story(delete(&target(), &facts(), "kep")),
     ];
-    assert_snapshot!(refusals.join("\n"), @"");
+    assert_snapshot!(refusals.join("\n"), @r#"
+    this cannot be done; nothing was changed
+      - the snapshot kept is in use: it is attached
+    this cannot be done; nothing was changed
+      - there is no VolumeSnapshot kep in restate (there are: kept)
+    "#);
 }

@@ -85,7 +85,8 @@ impl Program {
 
     fn remove_some(&mut self, kind: &str) {
         let objects = self.world.objects.keys();
-        let places: Vec<_> = objects.filter(|place| place.kind == kind)
+        let places: Vec<_> = objects
+            .filter(|place| place.kind == kind)
             .cloned()
             .collect();
         let index = self.random.below(places.len().max(1) as u64) as usize;

@@ -138,6 +138,7 @@ impl Program {
         if *operation == Operation::Deploy {
             let options = deploy::Options {
                 take_over: std::collections::BTreeSet::new(),
+                drain: true,
                 retain_class: "retain".to_owned(),
                 now: self.now(),
             };
@@ -271,7 +272,8 @@ impl Program {
         };
         let stored = Stored::read(&written).expect("a journal is read");
         let (target, now) = (Self::target(), self.now());
-        let choice = self.random.below(6);
+        // In peace, somebody who knows what to do.
+        let choice = self.random.below(if self.calm { 4 } else { 6 });
         let taken = match (choice, stored.journal.state()) {
             (0..3, _) => stored.resume(&target, now),
             (3, _) => stored.abort(&target, "somebody asked for it"),

@@ -63,9 +63,10 @@ impl Schedule {
         let options = Options {
             take_over: ["a", "b", "c"]
                 .iter()
-                .filter(|_| self.calm)
+                .filter(|name| self.calm && wish.config.contains_key(*name))
                 .map(|name| format!("ConfigMap/{name}"))
                 .collect(),
+            drain: true,
             retain_class: "retain".to_owned(),
             now: self.world.now,
         };
@@ -74,7 +75,10 @@ impl Schedule {
             .objects
             .iter()
             .filter_map(|(place, object)| {
-                Some(((**place).clone(), (uid(object)?, Digest::of(&intent(object)))))
+                Some((
+                    (**place).clone(),
+                    (uid(object)?, Digest::of(&intent(object))),
+                ))
             })
             .collect();
         let facts = self.world.observe(&wish.objects(), self.calm);
@@ -136,6 +140,9 @@ impl Schedule {
 
     fn drive(&mut self, mut journal: Journal) -> End {
         for _ in 0..2000 {
+            if self.unlucky(80) {
+                journal.interrupt("Ctrl-C".to_owned());
+            }
             let sight = journal
                 .current()
                 .map(|step| self.world.look(&step))

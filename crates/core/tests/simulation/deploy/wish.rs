@@ -16,7 +16,7 @@ pub(crate) struct Wish {
     pub(crate) service: String,
     pub(crate) node: u64,
     storage: u64,
-    config: BTreeMap<&'static str, u64>,
+    pub(crate) config: BTreeMap<&'static str, u64>,
     chaos: bool,
 }
 

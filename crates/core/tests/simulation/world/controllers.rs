@@ -175,8 +175,7 @@ impl World {
         let service = self.objects.get(&reference("Deployment", "verification"));
         service.is_some_and(|service| {
             number(service, "/status/availableReplicas") > 0
-                && at(service, "/status/observedGeneration")
-                    == at(service, "/metadata/generation")
+                && at(service, "/status/observedGeneration") == at(service, "/metadata/generation")
         })
     }
 

@@ -10,7 +10,7 @@ use longrun_core::{
         deploy::{DryRun, Facts, INVENTORY, Namespace, Observed, listed},
     },
     plan::{Guard, Step},
-    wait::{Sight, Wait},
+    wait::{Counted, Sight, Wait},
 };
 use serde_json::{Value, json};
 
@@ -178,7 +178,10 @@ impl World {
             pods,
             jobs,
             warnings: Vec::new(),
-            open_invocations: Some(open as u64),
+            open_invocations: Some(Counted {
+                count: open as u64,
+                at: self.now,
+            }),
             ..Sight::default()
         }
     }

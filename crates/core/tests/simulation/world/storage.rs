@@ -206,11 +206,11 @@ impl World {
     }
 
     pub(super) fn tend_snapshot(&mut self, place: &ObjectRef, random: &mut Random) {
-        let snapshot = self.objects[place].clone();
-        let id = uid(&snapshot).expect("a live object has a UID");
-        if is_true(snapshot, "/status/readyToUse") {
+        if is_true(&self.objects[place], "/status/readyToUse") {
             return;
         }
+        let snapshot = self.objects[place].clone();
+        let id = uid(&snapshot).expect("a live object has a UID");
         if snapshot
             .pointer("/status/boundVolumeSnapshotContentName")
             .is_none()

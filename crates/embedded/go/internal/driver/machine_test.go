@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,8 @@ func start(t *testing.T) *machine {
 	return m
 }
 
-// run starts the driver and waits until its last socket is there.
+// run starts the driver and waits until its last socket answers: a socket that an earlier one left is there
+// and does not.
 func (m *machine) run() {
 	m.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -88,7 +90,8 @@ func (m *machine) run() {
 	connection := m.dial(m.options.Socket())
 	m.ControllerClient, m.node = csi.NewControllerClient(connection), csi.NewNodeClient(connection)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if _, err := os.Stat(m.options.RegistrationSocket()); err == nil {
+		if answered, err := net.Dial("unix", m.options.RegistrationSocket()); err == nil {
+			ok(m, answered.Close())
 			return
 		}
 		if time.Now().After(deadline) {

@@ -98,3 +98,20 @@ fn an_inventory_that_cannot_be_read_prunes_nothing() {
     );
     assert!(!plan.contains("delete "), "{plan}");
 }
+
+#[test]
+fn an_inventory_that_somebody_edited_is_taken_back() {
+    let mut cluster = Cluster::up_to_date();
+    let inventory = cluster.facts.inventory_object.as_mut().unwrap();
+    inventory["data"]["objects"] = json!("[]");
+    inventory["metadata"]["managedFields"] = json!([
+        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": {}}},
+        {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:objects": {}}}},
+    ]);
+    cluster.facts.inventory = listed(cluster.facts.inventory_object.as_ref().unwrap());
+    let plan = check(&cluster.facts);
+    assert!(
+        plan.starts_with("take over ConfigMap longrun-inventory"),
+        "{plan}"
+    );
+}

@@ -62,3 +62,15 @@ fn fields_of_others_are_taken_over_only_where_it_was_said() {
         "take over ConfigMap settings"
     );
 }
+
+#[test]
+fn what_is_to_be_taken_over_must_be_there() {
+    let cluster = Cluster::up_to_date();
+    let mut options = options();
+    options.take_over.insert("Configmap/settings".to_string());
+    let problems = plan(target(), &cluster.facts, &options).unwrap_err();
+    assert_snapshot!(problems, @r#"
+    this cannot be deployed; nothing was changed
+      - --take-over Configmap/settings: no object of this environment is called so; it is KIND/NAME, as the plan shows them
+    "#);
+}

@@ -33,7 +33,7 @@ fn versions_of_restate() {
     1.6.3-aaa → 1.6.2-aaa: snapshot VolumeSnapshot target-restate-0-20260105-102030 until snapshotReady
     1.6.2-aaa → 1.7.0-aaa: snapshot VolumeSnapshot target-restate-0-20260105-102030 until snapshotReady
     1.6.2-aaa → 1.8.0-aaa: - Restate 1.6.2 cannot become 1.8.0: Restate supports upgrades to the next minor version only, one after the other
-    1.7.0-aaa → 1.6.9-aaa: - Restate 1.7.0 cannot become 1.6.9: Restate does not read the files of a newer minor version; restore a snapshot from before the upgrade instead
+    1.7.0-aaa → 1.6.9-aaa: - Restate 1.7.0 cannot become 1.6.9: Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; restore a snapshot from before the upgrade instead
     1.7.0-aaa → 2.0.0-aaa: - Restate 1.7.0 cannot become 2.0.0: Restate supports upgrades to the next minor version only, one after the other
     1.7.0-aaa → nightly: snapshot VolumeSnapshot target-restate-0-20260105-102030 until snapshotReady
     "#);

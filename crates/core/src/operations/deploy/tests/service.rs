@@ -43,8 +43,12 @@ fn tests_that_an_interrupted_deployment_left_suspended_are_resumed() {
     let mut cluster = Cluster::up_to_date();
     cluster.suspend(OPERATIONS_MANAGER);
     assert_snapshot!(check(&cluster.facts), @r#"
+    delete Job discover until gone
+    create Job discover
+    wait for Job discover until complete
     resume CronJob test
     wait for CronJob test until firstSuccess
+    ! Job discover is replaced
     "#);
 }
 
@@ -91,4 +95,40 @@ fn a_persons_suspension_counts_beside_ours() {
         json!({"manager": "argo", "operation": "Apply", "fieldsV1": {"f:spec": {"f:suspend": {}}}}),
     );
     assert!(!planned(&cluster.facts).changes());
+}
+
+#[test]
+fn a_service_that_rolls_is_registered_again_whatever_its_job_says() {
+    let mut cluster = Cluster::up_to_date();
+    let pod = &mut cluster.of("Deployment").desired["spec"]["template"]["spec"];
+    pod["containers"][0]["env"] = json!([{"name": "A", "value": "1"}]);
+    cluster.dry_run();
+    assert_snapshot!(check(&cluster.facts), @r#"
+    suspend CronJob test
+    wait for CronJob test until drained
+    update Deployment verification
+        spec.template.spec.containers[service].env: (none) → [{"name":"A","value":"1"}]
+    wait for Deployment verification until rolledOut
+    delete Job discover until gone
+    create Job discover
+    wait for Job discover until complete
+    resume CronJob test
+    wait for CronJob test until firstSuccess
+    ! the pods of Deployment verification restart
+    ! Job discover is replaced
+    "#);
+}
+
+#[test]
+fn what_is_open_may_be_given_up_when_it_was_said_so() {
+    let facts = Cluster::with_new_service().facts;
+    let mut options = options();
+    options.drain = false;
+    let plan = plan(target(), &facts, &options).unwrap();
+    let drains = |step: &crate::plan::Step| step.until == crate::wait::Wait::Drained;
+    assert!(!plan.steps.iter().any(drains));
+    assert_eq!(plan.steps[0].act.to_string(), "suspend CronJob test");
+    let loss = format!("{:?}", plan.loses);
+    assert!(loss.contains("meet two versions of the service"), "{loss}");
+    assert_ne!(plan.digest(), planned(&facts).digest());
 }

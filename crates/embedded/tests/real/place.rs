@@ -1,7 +1,5 @@
-//! What tests need of the machine: a place for their clusters, and a look at
-//! all that a cluster could leave behind.
+//! A place of a test's own for its clusters, and what it does in them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,11 +13,54 @@ use longrun_embedded::{Cluster, Places, Running, Up};
 /// One test at a time: the machine is small, and each looks at all of it.
 static MACHINE: Mutex<()> = Mutex::new(());
 
+/// What volumes need of a cluster.
+pub(crate) const DISK: &str = "
+apiVersion: storage.k8s.io/v1
+kind: CSIDriver
+metadata: {name: csi.longrun.dev}
+spec: {attachRequired: false, podInfoOnMount: false}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: disk}
+provisioner: csi.longrun.dev
+volumeBindingMode: WaitForFirstConsumer
+";
+
+/// A claim, filled from `source`, and a pod that uses it, of the one image that
+/// every cluster has.
+pub(crate) fn pod_with_volume(name: &str, source: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}}}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: disk
+  resources: {{requests: {{storage: 64Mi}}}}
+  {source}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}}}
+spec:
+  automountServiceAccountToken: false
+  containers:
+  - name: pause
+    image: longrun.dev/pause:1
+    imagePullPolicy: Never
+    volumeMounts: [{{name: data, mountPath: /data}}]
+  volumes: [{{name: data, persistentVolumeClaim: {{claimName: {name}}}}}]
+"
+    )
+}
+
 /// Directories of a test's own, which keep its clusters away from the user's.
 /// Built programs are shared with the user's, as building them takes minutes.
 pub(crate) struct Place {
-    name: String,
-    root: PathBuf,
+    pub(crate) name: String,
+    pub(crate) root: PathBuf,
     _machine: MutexGuard<'static, ()>,
 }
 
@@ -95,26 +136,21 @@ impl Place {
         }
     }
 
-    fn run_kubectl(&self, up: &Up, arguments: &[&str]) -> std::process::Output {
+    fn run_kubectl(&self, kubeconfig: &Path, arguments: &[&str]) -> Result<String, String> {
         let newest = fs::read_dir(self.root.join("cache/longrun/embedded"))
             .unwrap()
             .flatten()
             .map(|entry| entry.path().join("kubernetes"))
             .find(|program| program.exists())
             .unwrap();
-        Command::new(newest)
+        let output = Command::new(newest)
             .arg("kubectl")
             .arg("--request-timeout=5s")
             .arg("--kubeconfig")
-            .arg(&up.kubeconfig)
+            .arg(kubeconfig)
             .args(arguments)
             .output()
-            .unwrap()
-    }
-
-    /// What kubectl prints, or why it fails.
-    pub(crate) fn try_kubectl(&self, up: &Up, arguments: &[&str]) -> Result<String, String> {
-        let output = self.run_kubectl(up, arguments);
+            .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             Ok(text(&output.stdout))
@@ -123,8 +159,29 @@ impl Place {
         }
     }
 
+    /// What kubectl prints, or why it fails.
+    pub(crate) fn try_kubectl(&self, up: &Up, arguments: &[&str]) -> Result<String, String> {
+        self.run_kubectl(&up.kubeconfig, arguments)
+    }
+
+    /// Asks a server as `who`, whoever the server is.
+    pub(crate) fn knock(&self, server: &str, path: &str, who: &[String]) -> Result<String, String> {
+        let kubeconfig = self.root.join("nobody");
+        fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\n").unwrap();
+        let server = format!("--server={server}");
+        let mut arguments = vec!["get", "--raw", path, &server, "--insecure-skip-tls-verify"];
+        arguments.extend(who.iter().map(String::as_str));
+        self.run_kubectl(&kubeconfig, &arguments)
+    }
+
     pub(crate) fn kubectl(&self, up: &Up, arguments: &[&str]) -> String {
         self.try_kubectl(up, arguments).unwrap()
+    }
+
+    pub(crate) fn await_pod(&self, up: &Up, name: &str) {
+        let pod = format!("pod/{name}");
+        let wait = ["wait", &pod, "--for=condition=Ready", "--timeout=1s"];
+        eventually(&pod, || self.try_kubectl(up, &wait).is_ok());
     }
 
     /// Applies a manifest as soon as the cluster takes it: a new namespace has
@@ -147,7 +204,7 @@ impl Drop for Place {
         for entry in clusters.into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if std::thread::panicking() {
-                for log in ["supervisor", "kubelet", "kube-apiserver"] {
+                for log in ["supervisor", "kubelet", "kube-apiserver", "csi-driver"] {
                     let path = entry.path().join("logs").join(format!("{log}.log"));
                     let text = fs::read_to_string(&path).unwrap_or_default();
                     let end: Vec<&str> = text.lines().rev().take(10).collect();
@@ -159,73 +216,6 @@ impl Drop for Place {
             }
         }
         let _ = fs::remove_dir_all(&self.root);
-    }
-}
-
-/// What a cluster could leave on a machine. Others may use the machine at the
-/// same time, with clusters of their own, so each list names its owners.
-#[derive(Debug)]
-pub(crate) struct Trace {
-    mounts: BTreeSet<String>,
-    devices: BTreeSet<String>,
-    loops: BTreeSet<String>,
-    rules: String,
-    tunables: String,
-}
-
-impl Trace {
-    pub(crate) fn of_machine() -> Self {
-        let lines = |text: String| text.lines().map(String::from).collect();
-        Self {
-            mounts: lines(fs::read_to_string("/proc/self/mounts").unwrap()),
-            devices: lines(printed("ip", &["-brief", "address"])),
-            loops: lines(printed(
-                "losetup",
-                &["--noheadings", "--output=NAME,BACK-FILE"],
-            )),
-            rules: printed("nft", &["list", "ruleset"]),
-            tunables: [
-                "vm/overcommit_memory",
-                "kernel/panic",
-                "kernel/panic_on_oops",
-                "net/ipv4/ip_forward",
-            ]
-            .map(|name| fs::read_to_string(format!("/proc/sys/{name}")).unwrap())
-            .concat(),
-        }
-    }
-
-    /// Fails when `after` has anything more, except for what other clusters
-    /// and image builds, known by their own names, have begun meanwhile.
-    pub(crate) fn assert_same(&self, after: &Self, place: &Place) {
-        let new =
-            |before: &BTreeSet<String>, after: &BTreeSet<String>, others: &str| -> Vec<String> {
-                after
-                    .difference(before)
-                    .filter(|line| line.contains(&place.name) || !line.contains(others))
-                    .cloned()
-                    .collect()
-            };
-        assert_eq!(
-            new(&self.mounts, &after.mounts, "containers/storage"),
-            [""; 0]
-        );
-        assert_eq!(new(&self.loops, &after.loops, "volumes.btrfs"), [""; 0]);
-        let devices: Vec<String> = new(&self.devices, &after.devices, "longrun")
-            .into_iter()
-            .chain(
-                after
-                    .devices
-                    .iter()
-                    .filter(|line| line.starts_with("longrun") && line.contains("DOWN"))
-                    .cloned(),
-            )
-            .collect();
-        assert_eq!(devices, [""; 0]);
-        assert_eq!(self.rules, after.rules);
-        assert_eq!(self.tunables, after.tunables);
-        assert_eq!(processes_of(&place.root), [0_u32; 0]);
-        assert_eq!(cgroups_of(&place.name), Vec::<PathBuf>::new());
     }
 }
 
@@ -245,41 +235,6 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-fn printed(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// All processes that see something below `root` mounted, or that were started
-/// with it as an argument.
-fn processes_of(root: &Path) -> Vec<u32> {
-    let text = root.to_string_lossy();
-    let mentions = |path: PathBuf| {
-        fs::read(path).is_ok_and(|content| String::from_utf8_lossy(&content).contains(&*text))
-    };
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter(|entry| {
-            mentions(entry.path().join("mountinfo")) || mentions(entry.path().join("cmdline"))
-        })
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
-}
-
-fn cgroups_of(name: &str) -> Vec<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    mounts
-        .lines()
-        .filter(|line| line.starts_with("cgroup"))
-        .filter_map(|line| fs::read_dir(Path::new(line.split(' ').nth(1)?).join("longrun")).ok())
-        .flat_map(Iterator::flatten)
-        .map(|entry| entry.path())
-        .filter(|path| path.to_string_lossy().contains(name))
-        .collect()
 }
 
 /// The outermost process of the cluster with this state directory.

@@ -1,48 +1,13 @@
 //! Real clusters, on this machine: what `up` and `down` promise.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
-mod machine;
-
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use longrun_embedded::Error;
-use machine::{Place, Trace, eventually, running, silent};
 
-/// A pod with a volume, of the one image that every cluster has.
-const POD: &str = r#"
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: disk}
-provisioner: csi.longrun.dev
-volumeBindingMode: WaitForFirstConsumer
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: data}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: disk
-  resources: {requests: {storage: 64Mi}}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: database}
-spec:
-  automountServiceAccountToken: false
-  containers:
-  - name: pause
-    image: longrun.dev/pause:1
-    imagePullPolicy: Never
-    volumeMounts: [{name: data, mountPath: /data}]
-  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
-"#;
+use crate::place::{self, Place, eventually, running, silent};
+use crate::trace::Trace;
 
 #[test]
 fn two_clusters_live_side_by_side_and_leave_nothing() {
@@ -54,7 +19,7 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
 
     let up = first.up(&silent).unwrap();
     assert!(up.started);
-    assert_eq!(machine::mode(&up.kubeconfig), 0o600);
+    assert_eq!(place::mode(&up.kubeconfig), 0o600);
 
     let start = Instant::now();
     let again = first.up(&silent).unwrap();
@@ -77,17 +42,9 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
     place
         .try_kubectl(&other, &["get", "configmap", "kept"])
         .unwrap_err();
-    place.apply(&up, POD);
-    let pod_runs = |up| {
-        let ready = [
-            "wait",
-            "pod/database",
-            "--for=condition=Ready",
-            "--timeout=1s",
-        ];
-        eventually("the pod is ready", || place.try_kubectl(up, &ready).is_ok());
-    };
-    pod_runs(&up);
+    place.apply(&up, place::DISK);
+    place.apply(&up, &place::pod_with_volume("database", ""));
+    place.await_pod(&up, "database");
 
     assert!(first.down(false, &silent).unwrap());
     assert!(!first.down(false, &silent).unwrap());
@@ -97,7 +54,7 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
     let back = first.up(&silent).unwrap();
     assert_eq!(back.kube_system_uid, up.kube_system_uid);
     place.kubectl(&back, &["get", "configmap", "kept"]);
-    pod_runs(&back);
+    place.await_pod(&back, "database");
 
     first.down(true, &silent).unwrap();
     second.down(true, &silent).unwrap();
@@ -117,31 +74,26 @@ fn only_the_clusters_own_certificates_open_it() {
     let address = running(&cluster).address;
     let keys = place.state("two").join("pki");
     let key = |file: &str| keys.join(file).display().to_string();
-    let certificate = [
+    // No component looks at a name and a password, but kubectl wants something.
+    let nobody = ["--username=a", "--password=b"].map(String::from);
+    let somebody = [
         format!("--client-certificate={}", key("admin.crt")),
         format!("--client-key={}", key("admin.key")),
     ];
     for (port, path) in [(6443, "/version"), (6443, "/api"), (10250, "/pods")] {
-        let server = format!("--server=https://{address}:{port}");
-        let door = [
-            "--kubeconfig=/dev/null",
-            "--insecure-skip-tls-verify",
-            &server,
-            "get",
-            "--raw",
-            path,
-        ];
-        let knocks = [Vec::new(), certificate.iter().map(String::as_str).collect()];
-        for knock in knocks {
-            let answer = place.try_kubectl(&up, &[&door[..], &knock].concat());
+        for who in [&nobody[..], &somebody] {
+            let answer = place.knock(&format!("https://{address}:{port}"), path, who);
             let error = answer.unwrap_err();
-            assert!(error.contains("Unauthorized"), "{port}{path}: {error}");
+            assert!(
+                error.contains("You must be logged in"),
+                "{port}{path}: {error}"
+            );
         }
     }
-    // And to nobody does the cluster look like the stranger's.
-    let elsewhere = format!("--certificate-authority={}", key("ca.crt"));
+    // Nor is the cluster taken for the stranger.
+    let authority = format!("--certificate-authority={}", key("ca.crt"));
     let error = place
-        .try_kubectl(&up, &[&elsewhere, "get", "--raw", "/version"])
+        .try_kubectl(&up, &[&authority, "get", "--raw", "/version"])
         .unwrap_err();
     assert!(error.contains("certificate"), "{error}");
 }
@@ -161,7 +113,7 @@ fn what_crashes_is_started_again_and_shown() {
 
     for name in ["kube-scheduler", "csi-driver"] {
         let pid = component(name).pid.unwrap();
-        machine::kill(pid);
+        place::kill(pid);
         eventually("restarted", || {
             let now = component(name);
             now.restarts == 1 && now.healthy && now.pid.is_some_and(|new| new != pid)
@@ -173,13 +125,13 @@ fn what_crashes_is_started_again_and_shown() {
     assert!(!cluster.up(&silent).unwrap().started);
 
     // The whole cluster at once, as the kernel does when memory is short.
-    machine::kill(machine::outermost(&place.state("one")));
+    place::kill(place::outermost(&place.state("one")));
     eventually("gone", || cluster.status().unwrap().running.is_none());
     place.try_kubectl(&up, &["get", "nodes"]).unwrap_err();
     assert!(cluster.up(&silent).unwrap().started);
 
     // What is left of it is removed though it does not run.
-    machine::kill(machine::outermost(&place.state("one")));
+    place::kill(place::outermost(&place.state("one")));
     eventually("gone", || cluster.status().unwrap().running.is_none());
     assert!(!cluster.down(true, &silent).unwrap());
     before.assert_same(&Trace::of_machine(), &place);
@@ -197,7 +149,7 @@ fn an_interrupted_start_goes_on() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        machine::await_line(up.stderr.take().unwrap(), line);
+        place::await_line(up.stderr.take().unwrap(), line);
         up.kill().unwrap();
         up.wait().unwrap();
     }

@@ -1,0 +1,109 @@
+//! How long a step waits, and with what words it gives up.
+
+use super::*;
+use crate::wait::Counted;
+
+/// After how many minutes a wait is given up, by what its object's status is in each of them.
+fn minutes(wait: Wait, status: fn(i64) -> Value) -> Option<i64> {
+    let mut journal = journal(vec![watch(wait)]);
+    (0..2000).find(|minute| {
+        let seen = sight(Some(json!({"status": status(*minute)})));
+        matches!(journal.next(&seen, at(minute * 60)), Next::Stop(_))
+    })
+}
+
+#[test]
+fn a_snapshot_may_take_its_time_and_not_for_ever() {
+    let working = |_| json!({"boundVolumeSnapshotContentName": "c"});
+    assert_eq!(minutes(Wait::SnapshotReady, working), Some(12 * 60));
+    let untouched = |_| json!({});
+    assert_eq!(minutes(Wait::SnapshotReady, untouched), Some(10));
+    let failing = |_| json!({"error": {"message": "throttled"}});
+    assert_eq!(minutes(Wait::SnapshotReady, failing), Some(10));
+    // An error that comes and goes is none.
+    let now_and_then = |minute| match minute % 9 {
+        0 => json!({"boundVolumeSnapshotContentName": "c"}),
+        _ => json!({"error": {"message": "throttled"}}),
+    };
+    assert_eq!(minutes(Wait::SnapshotReady, now_and_then), Some(12 * 60));
+}
+
+#[test]
+fn a_wait_that_stands_still_ends_with_its_cause() {
+    assert_snapshot!(story(journal(vec![suspend("a"), watch(Wait::Complete)]), ""), @r#"
+    do suspend CronJob a
+    look
+    wait: no pod has started
+    undo: resume CronJob a
+    stop: wait for CronJob watched: gave up waiting: nothing has changed for 240 s: no pod has started
+    "#);
+}
+
+#[test]
+fn a_bad_state_counts_when_it_has_held() {
+    let looks = |bad: fn(i64) -> bool| {
+        let mut journal = journal(vec![watch(Wait::Complete)]);
+        (0..200).find(|second| {
+            let reason = if bad(*second) {
+                "ImagePullBackOff"
+            } else {
+                "ContainerCreating"
+            };
+            let pods = vec![
+                json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
+                {"name": "c", "state": {"waiting": {"reason": reason}}}]}}),
+            ];
+            let seen = Sight {
+                object: Some(json!({})),
+                pods,
+                ..Sight::default()
+            };
+            matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+        })
+    };
+    assert_eq!(looks(|_| true), Some(30));
+    assert_eq!(looks(|second| second > 50), Some(81));
+    assert_eq!(looks(|second| second % 20 != 0), None);
+}
+
+fn open(count: u64, second: i64) -> Option<Counted> {
+    let at = at(second);
+    Some(Counted { count, at })
+}
+
+#[test]
+fn going_back_and_forth_is_no_progress() {
+    let mut journal = journal(vec![watch(Wait::Drained)]);
+    let given_up = (0..2000).find(|second| {
+        let seen = Sight {
+            open_invocations: open(1 + (*second as u64 / 60) % 2, *second),
+            ..Sight::default()
+        };
+        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+    });
+    assert_eq!(given_up, Some(660));
+}
+
+#[test]
+fn a_drain_is_bounded_however_much_moves() {
+    let mut journal = journal(vec![watch(Wait::Drained)]);
+    let given_up = (0..2000).find(|second| {
+        let seen = Sight {
+            open_invocations: open(*second as u64 + 1, *second),
+            ..Sight::default()
+        };
+        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+    });
+    assert_eq!(given_up, Some(900));
+}
+
+#[test]
+fn a_test_has_as_long_to_begin_as_its_schedule_says() {
+    let given_up = |schedule: &str| {
+        let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
+        let seen = sight(Some(json!({"spec": {"schedule": schedule}})));
+        (0..2000).find(|second| matches!(journal.next(&seen, at(*second)), Next::Stop(_)))
+    };
+    assert_eq!(given_up("* * * * *"), Some(4 * 60));
+    assert_eq!(given_up("*/5 * * * *"), Some((4 + 4) * 60));
+}

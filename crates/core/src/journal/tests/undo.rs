@@ -1,0 +1,92 @@
+//! What is taken back when a plan stops, and what is left.
+
+use super::*;
+
+#[test]
+fn what_can_be_taken_back_is_in_reverse_order() {
+    assert_snapshot!(story(journal(vec![suspend("a"), suspend("b"), update("c")]), "update CronJob c"), @r#"
+    do suspend CronJob a
+    look
+    do suspend CronJob b
+    look
+    do update CronJob c
+    undo: resume CronJob b
+    undo: resume CronJob a
+    stop: update CronJob c: refused: forbidden
+    "#);
+}
+
+#[test]
+fn nothing_from_before_a_change_that_stays_is_taken_back() {
+    let steps = vec![suspend("a"), update("b"), suspend("c"), update("d")];
+    assert_snapshot!(story(journal(steps), "update CronJob d"), @r#"
+    do suspend CronJob a
+    look
+    do update CronJob b
+    look
+    do suspend CronJob c
+    look
+    do update CronJob d
+    undo: resume CronJob c
+    stop: update CronJob d: refused: forbidden
+    left: suspend CronJob a
+    "#);
+}
+
+#[test]
+fn what_a_later_step_took_back_is_not_taken_back_again() {
+    let mut resume = suspend("a");
+    resume.act = resume.undo.take().unwrap();
+    assert_snapshot!(story(journal(vec![suspend("a"), resume, update("b")]), "update CronJob b"), @r#"
+    do suspend CronJob a
+    look
+    do resume CronJob a
+    look
+    do update CronJob b
+    stop: update CronJob b: refused: forbidden
+    "#);
+}
+
+#[test]
+fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
+    let mut journal = journal(vec![suspend("a"), suspend("b"), watch(Wait::Complete)]);
+    for (second, name) in [(0, "a"), (1, "a"), (2, "b"), (3, "b")] {
+        let seen = sight(Some(object(name, "1", false)));
+        if let Next::Do(_) = journal.next(&seen, at(second)) {
+            journal.acted(None, at(second));
+        }
+    }
+    journal.interrupt("Ctrl-C".into());
+    let seen = sight(None);
+    let mut undone = Vec::new();
+    while let Next::Undo(effect) = journal.next(&seen, at(9)) {
+        undone.push(effect.to_string());
+        journal.refused("forbidden".into(), at(9));
+    }
+    assert_eq!(undone, ["resume CronJob b", "resume CronJob a"]);
+}
+
+#[test]
+fn an_effect_without_answer_is_taken_back_like_one_that_is_done() {
+    let mut journal = journal(vec![suspend("a"), update("b")]);
+    let seen = sight(Some(object("a", "1", false)));
+    assert!(matches!(journal.next(&seen, at(0)), Next::Do(_)));
+    assert!(!journal.is_over());
+    journal.interrupt("the API server is silent".into());
+    assert_eq!(journal.unknown().unwrap().to_string(), "suspend CronJob a");
+    let Next::Undo(undo) = journal.next(&Sight::default(), at(1)) else {
+        panic!("it may be suspended");
+    };
+    assert_eq!(undo.to_string(), "resume CronJob a");
+    assert!(!journal.is_over());
+    journal.undone();
+    assert!(journal.is_over());
+}
+
+#[test]
+fn a_plan_that_is_done_cannot_be_interrupted() {
+    let mut journal = journal(vec![]);
+    journal.interrupt("Ctrl-C".into());
+    assert_eq!(journal.stopped(), None);
+    assert_eq!(journal.next(&Sight::default(), at(0)), Next::Done);
+}

@@ -1,0 +1,280 @@
+//! Plans driven against a small API server that goes wrong. Time passes as fast as the tests let it.
+
+use std::{sync::Mutex, time::Duration};
+
+use longrun_core::{
+    approval::Ask,
+    object::{ObjectRef, Uid},
+    plan::{Checked, Effect, Guard, Plan, Step, Target},
+    wait::Wait,
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::{
+    lease::{Holder, LeaseError},
+    progress::Doing,
+    server::{Fate, Server},
+};
+
+fn place(api_version: &str, kind: &str, name: &str) -> ObjectRef {
+    ObjectRef::namespaced(api_version, kind, "restate", name)
+}
+
+fn step(act: Effect, until: Wait) -> Step {
+    Step {
+        act,
+        guard: Guard::None,
+        until,
+        undo: None,
+        changes: Vec::new(),
+        checked: Checked::Nothing,
+    }
+}
+
+fn suspend() -> Step {
+    let object = place("batch/v1", "CronJob", "test");
+    let suspend = |suspend| Effect::Suspend {
+        object: object.clone(),
+        suspend,
+    };
+    Step {
+        undo: Some(suspend(false)),
+        ..step(suspend(true), Wait::None)
+    }
+}
+
+fn wait_for_job() -> Step {
+    let object = place("batch/v1", "Job", "discover");
+    step(Effect::Watch { object }, Wait::Complete)
+}
+
+fn create(name: &str) -> Step {
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "restate"}});
+    step(Effect::Create { object }, Wait::None)
+}
+
+fn approved(steps: Vec<Step>) -> Approved {
+    let plan = Plan {
+        operation: "deploy".to_owned(),
+        target: Target {
+            cluster: "dev".to_owned(),
+            kube_system: Uid("k".to_owned()),
+            environment: "restate".to_owned(),
+        },
+        steps,
+        loses: Vec::new(),
+        notes: Vec::new(),
+    };
+    Ask::new(plan).piped(true, None).unwrap()
+}
+
+/// A server with the tests' CronJob and a Job that does not end by itself.
+fn server() -> Server {
+    let server = Server::new();
+    let metadata = |name: &str| json!({"name": name, "namespace": "restate"});
+    server.put(json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata("test")}));
+    server.put(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata("discover")}));
+    server
+}
+
+fn complete(server: &Server) {
+    server.put(json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "discover", "namespace": "restate"},
+        "status": {"conditions": [{"type": "Complete", "status": "True"}]}}));
+}
+
+fn holder(who: &str) -> Holder {
+    Holder {
+        who: who.to_owned(),
+        operation: "deploy".to_owned(),
+        run: "1".to_owned(),
+    }
+}
+
+/// What the driver says in the end, what it wrote apart from the lease, and how many seconds it took.
+async fn driven(
+    server: &Server,
+    steps: Vec<Step>,
+    interrupted: impl Future<Output = ()>,
+) -> (Result<(), String>, Vec<String>, u64) {
+    let client = server.client();
+    let progress = |_: &Doing<'_>| {};
+    let lease = Lease::acquire(&client, "restate", &holder("ana"), &progress)
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let outcome = drive(&client, approved(steps), &lease, &progress, interrupted).await;
+    let took = began.elapsed().as_secs();
+    let names = server.writes().into_iter().filter_map(|write| {
+        let name = write.rsplit('/').next()?.to_owned();
+        (!write.contains("/leases")).then_some(name)
+    });
+    let outcome = outcome.map(|_| ()).map_err(|stopped| stopped.to_string());
+    (outcome, names.collect(), took)
+}
+
+fn never() -> impl Future<Output = ()> {
+    std::future::pending()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_whose_object_may_not_be_read_any_more_ends_and_is_taken_back() {
+    let server = server();
+    server.goes_wrong(|_, path, _| match path.ends_with("jobs/discover") {
+        true => Fate::Refused(403),
+        false => Fate::Served,
+    });
+    let (outcome, writes, took) = driven(&server, vec![suspend(), wait_for_job()], never()).await;
+    let said = outcome.unwrap_err();
+    assert!(said.contains("the answer is 403"), "{said}");
+    assert!(said.contains("1 taken back"), "{said}");
+    assert_eq!(writes, ["test", "test"]);
+    assert!(took < 5, "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_api_server_is_given_up_and_what_stays_is_said() {
+    let server = server();
+    server.goes_wrong(|_, _, requests| match requests > 30 {
+        true => Fate::Silence,
+        false => Fate::Served,
+    });
+    let (outcome, _, took) = driven(&server, vec![suspend(), wait_for_job()], never()).await;
+    let said = outcome.unwrap_err();
+    assert!(said.contains("does not answer"), "{said}");
+    assert!(
+        said.contains("still in effect: suspend CronJob test"),
+        "{said}"
+    );
+    assert!((60..150).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_ends_a_wait_and_the_silence_too() {
+    let server = server();
+    let soon = sleep(Duration::from_secs(7));
+    let (outcome, writes, took) = driven(&server, vec![suspend(), wait_for_job()], soon).await;
+    let said = outcome.unwrap_err();
+    assert!(said.contains("it was interrupted"), "{said}");
+    assert_eq!(writes, ["test", "test"], "it is resumed");
+    assert!((7..10).contains(&took), "{took}");
+
+    let silent = self::server();
+    silent.goes_wrong(
+        |_, path, _| match path.contains("/leases/") || path.contains("/leases") {
+            true => Fate::Served,
+            false => Fate::Silence,
+        },
+    );
+    let soon = sleep(Duration::from_secs(7));
+    let (outcome, _, took) = driven(&silent, vec![create("a")], soon).await;
+    assert!(outcome.unwrap_err().contains("nothing is changed"));
+    assert!(took < 15, "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_while_the_lease_is_overdue() {
+    let server = server();
+    let clock = Instant::now();
+    server.goes_wrong(move |method, path, _| {
+        let renewal = path.contains("/leases") && *method == http::Method::PUT;
+        match renewal && clock.elapsed().as_secs() > 5 {
+            true => Fate::Silence,
+            false => Fate::Served,
+        }
+    });
+    let later = server.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(25)).await;
+        complete(&later);
+    });
+    let (outcome, writes, took) = driven(&server, vec![wait_for_job(), create("a")], never()).await;
+    let said = outcome.unwrap_err();
+    assert!(said.contains("the lease could not be renewed"), "{said}");
+    assert_eq!(writes, Vec::<String>::new());
+    assert!((60..100).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hiccup_of_the_store_is_waited_out() {
+    let server = server();
+    let times = Mutex::new((0, 0));
+    server.goes_wrong(move |method, path, _| {
+        let mut times = times.lock().unwrap();
+        if *method == http::Method::PATCH {
+            times.0 += 1;
+        } else if *method == http::Method::PUT {
+            times.1 += 1;
+        } else {
+            return Fate::Served;
+        }
+        let count = if path.contains("/leases") {
+            times.1
+        } else {
+            times.0
+        };
+        if count < 3 {
+            Fate::Refused(500)
+        } else {
+            Fate::Served
+        }
+    });
+    let (outcome, writes, _) = driven(&server, vec![create("a")], never()).await;
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(writes, ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_taken_over_from_the_silent_and_from_nobody_else() {
+    let server = server();
+    let client = server.client();
+    let progress = |_: &Doing<'_>| {};
+    let acquire = |who: &'static str| {
+        let client = &client;
+        let progress = &progress;
+        async move { Lease::acquire(client, "restate", &holder(who), progress).await }
+    };
+    let first = acquire("ana").await.unwrap();
+    let refused = acquire("ben").await.unwrap_err();
+    assert!(matches!(refused, LeaseError::Held { .. }), "{refused}");
+
+    // Killed: nothing is released.
+    drop(first);
+    let since = Instant::now();
+    let second = acquire("ben").await.unwrap();
+    assert!(since.elapsed().as_secs() >= 15);
+
+    second.release().await.unwrap();
+    let since = Instant::now();
+    acquire("ana").await.unwrap();
+    assert!(since.elapsed().as_secs() < 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_another_has_taken_stops_its_first_holder() {
+    let server = server();
+    let other = server.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(6)).await;
+        other.put(
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "longrun", "namespace": "restate"},
+            "spec": {"holderIdentity": "ben", "leaseDurationSeconds": 15}}),
+        );
+    });
+    let (outcome, writes, took) = driven(&server, vec![suspend(), wait_for_job()], never()).await;
+    let said = outcome.unwrap_err();
+    assert!(
+        said.contains("ben (an operation) has taken the lease over"),
+        "{said}"
+    );
+    assert_eq!(
+        writes,
+        ["test"],
+        "nothing is touched any more, not even to take it back"
+    );
+    assert!(took < 12, "{took}");
+}

@@ -1,0 +1,138 @@
+//! An API server small enough to be read, for the tests: objects by their path, and what goes wrong with it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use http::{Method, Request, Response};
+use kube::client::Body;
+use longrun_core::object::{ObjectRef, Uid};
+use serde_json::{Value, json};
+
+use crate::{client::Client, clock::ServerClock, resource::path};
+
+/// What becomes of a request.
+pub(crate) enum Fate {
+    /// It is served.
+    Served,
+    /// It is answered with this code.
+    Refused(u16),
+    /// It is never answered.
+    Silence,
+}
+
+/// Decides about a request: its method, its path, how many came before it.
+type Rule = Box<dyn Fn(&Method, &str, usize) -> Fate + Send>;
+
+#[derive(Clone)]
+pub(crate) struct Server(Arc<Mutex<State>>);
+
+struct State {
+    objects: BTreeMap<String, Value>,
+    /// Method and path of every write that was done.
+    writes: Vec<String>,
+    requests: usize,
+    rule: Rule,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            objects: BTreeMap::new(),
+            writes: Vec::new(),
+            requests: 0,
+            rule: Box::new(|_, _, _| Fate::Served),
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request| server.clone().serve(request));
+        let kube = kube::Client::new(service, "default");
+        let (clock, uid) = (ServerClock::default(), Uid("k".to_owned()));
+        Client::recognised(kube, clock, "https://here".to_owned(), uid)
+    }
+
+    pub(crate) fn goes_wrong(&self, rule: impl Fn(&Method, &str, usize) -> Fate + Send + 'static) {
+        self.state().rule = Box::new(rule);
+    }
+
+    pub(crate) fn put(&self, mut object: Value) {
+        let place = path(&ObjectRef::of(&object).unwrap());
+        let mut state = self.state();
+        state.requests += 1;
+        let version = state.requests;
+        if object.pointer("/metadata/uid").is_none() {
+            object["metadata"]["uid"] = json!("1");
+        }
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        state.objects.insert(place, object);
+    }
+
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.state().writes.clone()
+    }
+
+    async fn serve(self, request: Request<Body>) -> Result<Response<Body>, std::io::Error> {
+        let (parts, body) = request.into_parts();
+        let place = parts.uri.path().to_owned();
+        let fate = {
+            let mut state = self.state();
+            state.requests += 1;
+            (state.rule)(&parts.method, &place, state.requests)
+        };
+        let (code, answer) = match fate {
+            Fate::Served => {
+                let body = body.collect_bytes().await.unwrap_or_default();
+                let watch = parts
+                    .uri
+                    .query()
+                    .is_some_and(|query| query.contains("watch"));
+                self.answer(&parts.method, &place, &body, watch)
+            }
+            Fate::Refused(code) => (code, no(code)),
+            Fate::Silence => std::future::pending().await,
+        };
+        let body = Body::from(answer.to_string().into_bytes());
+        Ok(Response::builder().status(code).body(body).unwrap())
+    }
+
+    fn answer(&self, method: &Method, place: &str, body: &[u8], watch: bool) -> (u16, Value) {
+        let sent = || serde_json::from_slice::<Value>(body).unwrap();
+        if *method == Method::GET {
+            let found = self.state().objects.get(place).cloned();
+            let lists = ["pods", "jobs", "events", "replicasets"];
+            return match found {
+                _ if watch => (200, json!({})),
+                Some(object) => (200, object),
+                None if lists.iter().any(|list| place.ends_with(list)) => {
+                    (200, json!({"items": []}))
+                }
+                None => (404, no(404)),
+            };
+        }
+        self.state().writes.push(format!("{method} {place}"));
+        if *method == Method::DELETE {
+            self.state().objects.remove(place);
+            return (200, json!({}));
+        }
+        let mut object = sent();
+        if *method == Method::PATCH
+            && let Some(live) = self.state().objects.get(place)
+        {
+            object["metadata"]["uid"] = live["metadata"]["uid"].clone();
+        }
+        self.put(object.clone());
+        (200, object)
+    }
+}
+
+fn no(code: u16) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": format!("the answer is {code}"), "reason": "Test", "code": code})
+}

@@ -1,0 +1,115 @@
+//! What is shown of a node's answers: readiness, metrics, and the summary for other tools.
+
+use super::metrics::render;
+use super::snapshot::Snapshot;
+use longrun_restate::{Count, Error, Leaders, Status};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const STALE: Duration = Duration::from_secs(20);
+
+fn count(status: Status, count: u64, over: [u64; 3], oldest_seconds: f64) -> Count {
+    let [over_1m, over_10m, over_1h] = over;
+    Count {
+        service: "interpreter".into(),
+        status,
+        count,
+        over_1m,
+        over_10m,
+        over_1h,
+        oldest_seconds,
+    }
+}
+
+fn answered(counts: Vec<Count>, partitions: u32, leaders: u32) -> (Snapshot, Instant) {
+    let now = Instant::now();
+    let mut snapshot = Snapshot::default();
+    snapshot.invocations_polled(Ok(counts), now, now);
+    let leaders = Leaders {
+        partitions,
+        leaders,
+    };
+    snapshot.leaders_polled(Ok(leaders), now);
+    (snapshot, now)
+}
+
+fn silence() -> Error {
+    Error::TimedOut {
+        url: "http://127.0.0.1:9070/query".into(),
+        within: Duration::from_secs(10),
+    }
+}
+
+#[test]
+fn ready_means_that_every_partition_has_a_leader_and_that_this_was_seen_lately() {
+    let readiness = |partitions, leaders, later| {
+        let (snapshot, now) = answered(vec![], partitions, leaders);
+        snapshot.readiness(now + Duration::from_secs(later), STALE)
+    };
+    assert_eq!(readiness(4, 4, 0), Ok(()));
+    let one_missing = "3 of 4 partitions have a leader";
+    assert_eq!(readiness(4, 3, 0), Err(one_missing.into()));
+    assert!(readiness(0, 0, 0).is_err(), "it has not even partitions");
+    assert!(readiness(4, 4, 21).is_err(), "that was long ago");
+    let (mut snapshot, now) = answered(vec![], 4, 4);
+    snapshot.leaders_polled(Err(silence()), now);
+    let reason = snapshot.readiness(now, STALE).unwrap_err();
+    assert!(reason.contains("did not answer within 10s"), "{reason}");
+}
+
+#[test]
+fn paused_and_old_invocations_are_metrics() {
+    let counts = vec![
+        count(Status::Paused, 2, [2, 1, 0], 700.5),
+        count(Status::Running, 40, [0, 0, 0], 3.0),
+    ];
+    let (snapshot, now) = answered(counts, 4, 3);
+    let page = render(&snapshot, now, STALE);
+    let of = |name: &str, status: &str, seconds: &str| {
+        format!(
+            "\nrestate_observer_{name}{{service=\"interpreter\",status=\"{status}\"{seconds}}} "
+        )
+    };
+    let over = |seconds: u32| format!(",seconds=\"{seconds}\"");
+    for (sample, value) in [
+        ("\nrestate_observer_up ".into(), "1"),
+        ("\nrestate_observer_partitions ".into(), "4"),
+        ("\nrestate_observer_partition_leaders ".into(), "3"),
+        (of("open_invocations", "paused", ""), "2"),
+        (of("open_invocations", "running", ""), "40"),
+        (of("open_invocations", "suspended", ""), "0"),
+        (of("open_invocations_older_than", "paused", &over(60)), "2"),
+        (of("open_invocations_older_than", "paused", &over(600)), "1"),
+        (
+            of("open_invocations_older_than", "paused", &over(3_600)),
+            "0",
+        ),
+        (
+            of("oldest_open_invocation_age_seconds", "paused", ""),
+            "700.5",
+        ),
+    ] {
+        assert!(
+            page.contains(&format!("{sample}{value}\n")),
+            "{sample}{value} in {page}"
+        );
+    }
+}
+
+#[test]
+fn what_was_not_answered_lately_has_no_sample_and_is_not_known() {
+    let (mut snapshot, now) = answered(vec![count(Status::Paused, 2, [0; 3], 1.0)], 4, 4);
+    let old = now + STALE + Duration::from_secs(1);
+    for (snapshot, at) in [(&snapshot, old), (&Snapshot::default(), now)] {
+        let page = render(snapshot, at, STALE);
+        assert!(page.contains("\nrestate_observer_up 0\n"), "{page}");
+        assert!(!page.contains("\nrestate_observer_open"), "{page}");
+        assert!(!page.contains("\nrestate_observer_partition"), "{page}");
+        assert!(!snapshot.summary(at, STALE).known);
+    }
+    snapshot.invocations_polled(Err(silence()), now, now);
+    let summary = snapshot.summary(now, STALE);
+    assert!(!summary.known);
+    assert_eq!(summary.open, None);
+    assert!(summary.error.unwrap().contains("did not answer"));
+}
