@@ -81,6 +81,9 @@ fn converge(program: &mut Program) {
         program.tick();
     }
     judge(program, false);
+    if !program.random.one_in(4) {
+        return;
+    }
     let wiped = program.run(&Operation::Wipe);
     if wiped != End::Done {
         program

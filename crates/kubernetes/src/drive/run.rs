@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
                 self.silent_since = None;
                 self.journal.acted(uid, self.client.now());
             }
-            Err(Trouble::Refused(cause)) => self.journal.refused(cause, now()),
+            Err(Trouble::Refused(cause)) => self.journal.refused(cause, self.client.now()),
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
                 Some(cause) => self.journal.interrupt(cause),
                 None => return Some(Silent),
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         if let Some(report) = &mut self.report {
             report.not_undone.push(format!("{effect}: {failed}"));
         }
-        self.journal.refused(failed, now());
+        self.journal.refused(failed, self.client.now());
     }
 
     pub(super) fn ended(&mut self) {
