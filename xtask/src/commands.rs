@@ -4,8 +4,12 @@
 pub(crate) mod cluster;
 pub(crate) mod deploy;
 pub(crate) mod diff;
+pub(crate) mod exchange;
 pub(crate) mod images;
 pub(crate) mod local;
 pub(crate) mod render;
+pub(crate) mod restore;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod wipe;
