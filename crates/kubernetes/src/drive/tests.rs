@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Duration};
 use longrun_core::{
     approval::Ask,
     object::{ObjectRef, Uid},
-    plan::{Checked, Effect, Guard, Plan, Step, Target},
+    plan::{Effect, Guard, Plan, Step, Target},
     wait::Wait,
 };
 use serde_json::json;
@@ -23,14 +23,7 @@ fn place(api_version: &str, kind: &str, name: &str) -> ObjectRef {
 }
 
 fn step(act: Effect, until: Wait) -> Step {
-    Step {
-        act,
-        guard: Guard::None,
-        until,
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-    }
+    Step::new(act, Guard::None, until)
 }
 
 fn suspend() -> Step {
@@ -39,10 +32,7 @@ fn suspend() -> Step {
         object: object.clone(),
         suspend,
     };
-    Step {
-        undo: Some(suspend(false)),
-        ..step(suspend(true), Wait::None)
-    }
+    step(suspend(true), Wait::None).undo(suspend(false))
 }
 
 fn wait_for_job() -> Step {
@@ -67,6 +57,7 @@ fn approved(steps: Vec<Step>) -> Approved {
         steps,
         loses: Vec::new(),
         notes: Vec::new(),
+        generated: Vec::new(),
     };
     Ask::new(plan).piped(true, None).unwrap()
 }
