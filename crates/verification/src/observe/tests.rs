@@ -133,8 +133,8 @@ fn what_was_not_answered_lately_has_no_sample_and_is_not_known() {
 #[test]
 fn the_summary_adds_up_by_status_and_by_service() {
     let counts = vec![
-        of("interpreter", Status::Paused, 2, [2, 1, 0], 700.5),
         of("interpreter", Status::Running, 40, [9, 3, 2], 4000.0),
+        of("interpreter", Status::Paused, 2, [2, 1, 0], 700.5),
         of("verifier", Status::Running, 5, [0, 0, 0], 3.0),
     ];
     let (snapshot, now) = answered(counts, 4, 3);
