@@ -255,4 +255,81 @@ mod tests {
 
         std::fs::remove_dir_all(directory).unwrap();
     }
+
+    /// Whether a client would take this server's certificate by this authority, so long ago.
+    fn is_taken(directory: &Path, certificate: &str, authority: &str, ago: Duration) -> bool {
+        use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
+        let read = |name: &str| {
+            let path = directory.join(format!("{name}.crt"));
+            CertificateDer::from_pem_file(path).unwrap()
+        };
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(read(authority)).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(roots.into(), provider);
+        let name = ServerName::try_from("localhost").unwrap();
+        let then = UnixTime::since_unix_epoch(Duration::from_secs(unix_now()) - ago);
+        let verifier = verifier.build().unwrap();
+        rustls::client::danger::ServerCertVerifier::verify_server_cert(
+            &*verifier,
+            &read(certificate),
+            &[],
+            &name,
+            &[],
+            then,
+        )
+        .is_ok()
+    }
+
+    /// Whether a server would take this client's certificate by this authority.
+    fn is_vouched_for(directory: &Path, client: &str, authority: &str) -> bool {
+        use rustls::pki_types::{CertificateDer, UnixTime, pem::PemObject};
+        let read = |name: &str| {
+            let path = directory.join(format!("{name}.crt"));
+            CertificateDer::from_pem_file(path).unwrap()
+        };
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(read(authority)).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let verifier = verifier.build().unwrap();
+        let taken = verifier.verify_client_cert(&read(client), &[], UnixTime::now());
+        taken.is_ok()
+    }
+
+    #[test]
+    fn an_authority_is_believed_by_its_own_clients_only() {
+        let directory = std::env::temp_dir().join(format!("longrun-ca-{}", std::process::id()));
+        issue(&directory, "node", Subnet::first()).unwrap();
+        let taken =
+            |certificate, authority| is_taken(&directory, certificate, authority, Duration::ZERO);
+        assert!(taken("apiserver", "ca"));
+        assert!(taken("etcd", "etcd-ca"));
+        assert!(!taken("etcd", "ca"));
+        assert!(!taken("apiserver", "etcd-ca"));
+        let vouched = |authority| is_vouched_for(&directory, "front-proxy", authority);
+        assert!(vouched("front-proxy-ca") && !vouched("ca"));
+        let an_hour = Duration::from_secs(3600);
+        assert!(
+            is_taken(&directory, "etcd", "etcd-ca", an_hour),
+            "a clock that is set back"
+        );
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn each_certificate_is_of_the_authority_that_must_vouch_for_it() {
+        let table = table("node", Subnet::first().node());
+        let of = |authority: Authority| {
+            let mine = table.iter().filter(|row| row.authority == authority);
+            mine.map(|row| row.file).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of(Authority::Etcd), "etcd apiserver-etcd");
+        assert_eq!(of(Authority::FrontProxy), "front-proxy");
+        let grouped = table.iter().filter_map(|row| Some((row.file, row.group?)));
+        let expected = [("kubelet", "system:nodes"), ("admin", "system:masters")];
+        assert_eq!(grouped.collect::<Vec<_>>(), expected);
+    }
 }

@@ -189,7 +189,48 @@ mod tests {
 
     #[test]
     fn the_tail_is_the_last_lines_with_content() {
-        assert_eq!(last_lines("one\n\ntwo\nthree\n", 2), "  two\n  three");
+        assert_eq!(last_lines("one\ntwo\n\nthree\n", 2), "  two\n  three");
         assert_eq!(last_lines("", 3), "");
+    }
+
+    #[test]
+    fn what_is_written_is_the_owners_and_never_half_of_it() {
+        let directory = std::env::temp_dir().join(format!("longrun-files-{}", std::process::id()));
+        let path = directory.join("key");
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        write(&path, "first").unwrap();
+        assert_eq!((mode(&directory), mode(&path)), (0o700, 0o600));
+        let mut reader = File::open(&path).unwrap();
+        write(&path, "second").unwrap();
+        let mut met = String::new();
+        reader.read_to_string(&mut met).unwrap();
+        assert_eq!(met, "first");
+        assert_eq!(read(&path).unwrap().unwrap(), b"second");
+        remove(&directory).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_deleted_is_taken_anew() {
+        let path = std::env::temp_dir().join(format!("longrun-lock-{}", std::process::id()));
+        let first = try_lock(&path).unwrap().unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        let inode = format!(":{} ", first.metadata().unwrap().ino());
+        let file = path.clone();
+        let second = lock(&path, move || {
+            // Deletes the data, and the lock with it, when the next one waits for it.
+            std::thread::spawn(move || {
+                let waits = |line: &str| line.contains("->") && line.contains(&inode);
+                let locks = || fs::read_to_string("/proc/locks").unwrap_or_default();
+                let limit = std::time::Duration::from_secs(10);
+                crate::wait::until(limit, || locks().lines().any(waits));
+                remove(&file).unwrap();
+                drop(first);
+            });
+        });
+        let second = second.unwrap();
+        assert!(try_lock(&path).unwrap().is_none(), "nobody else finds it");
+        drop(second);
+        remove(&path).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! Where a cluster's files are: what is data, and what can be made again.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -20,21 +21,25 @@ impl Places {
     /// # Errors
     /// [`Error::NoHome`] when neither the variable nor `HOME` is set.
     pub fn of_user() -> Result<Self, Error> {
+        Self::of(|name| std::env::var_os(name))
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let directory = |name: &'static str, in_home: &str| {
+            // The XDG specification says that a relative path is to be ignored.
+            set(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .or_else(|| set("HOME").map(|home| Path::new(&home).join(in_home)))
+                .map(|path| path.join("longrun"))
+                .ok_or(Error::NoHome(name))
+        };
         Ok(Self {
-            state: user_directory("XDG_STATE_HOME", ".local/state")?.join("longrun"),
-            cache: user_directory("XDG_CACHE_HOME", ".cache")?.join("longrun"),
+            state: directory("XDG_STATE_HOME", ".local/state")?,
+            cache: directory("XDG_CACHE_HOME", ".cache")?,
         })
     }
-}
-
-fn user_directory(variable: &'static str, in_home: &str) -> Result<PathBuf, Error> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    // The XDG specification says that a relative path is to be ignored.
-    set(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| set("HOME").map(|home| Path::new(&home).join(in_home)))
-        .ok_or(Error::NoHome(variable))
 }
 
 /// The files of one cluster.
@@ -120,5 +125,34 @@ impl Directories {
     /// does not disturb a running cluster.
     pub(crate) fn supervisor(&self) -> PathBuf {
         self.cache.join("supervisor")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<[String; 2], Error> {
+        let places = Places::of(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.into())
+        })?;
+        Ok([places.state, places.cache].map(|path| path.display().to_string()))
+    }
+
+    #[test]
+    fn a_variable_goes_before_the_home_where_it_says_a_place() {
+        let home = ("HOME", "/home/a");
+        let in_home = ["/home/a/.local/state/longrun", "/home/a/.cache/longrun"];
+        assert_eq!(of(&[home]).unwrap(), in_home);
+        let set = [home, ("XDG_STATE_HOME", "/s"), ("XDG_CACHE_HOME", "/c")];
+        assert_eq!(of(&set).unwrap(), ["/s/longrun", "/c/longrun"]);
+        for nowhere in ["", "relative"] {
+            let set = [home, ("XDG_STATE_HOME", nowhere)];
+            assert_eq!(of(&set).unwrap(), in_home);
+        }
+        for homeless in [&[][..], &[("HOME", "")], &[("XDG_STATE_HOME", "/s")]] {
+            assert!(matches!(of(homeless), Err(Error::NoHome(_))));
+        }
     }
 }

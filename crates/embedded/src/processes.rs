@@ -175,6 +175,21 @@ mod tests {
     fn a_process_is_in_its_own_namespace_and_uses_memory() {
         let me = Process::now(this()).unwrap();
         assert!(me.namespace_members().iter().any(|(_, pid)| *pid == this()));
-        assert!(memory(this()) > 0);
+        assert!(memory(this()) > 64 * 1024, "in bytes");
+    }
+
+    #[test]
+    fn a_name_may_have_parentheses() {
+        let program = std::env::temp_dir().join(format!("a) b (c {}", this()));
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program)
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let found = stat(i32::try_from(child.id()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_file(program).unwrap();
+        assert_eq!(found.map(|stat| stat.parent), Some(this()));
     }
 }

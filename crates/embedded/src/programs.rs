@@ -300,4 +300,31 @@ mod tests {
         assert_ne!(key("go1.26.3").unwrap(), key("go1.26.4").unwrap());
         assert_eq!(key("go1.26.3").unwrap(), key("go1.26.3").unwrap());
     }
+
+    #[test]
+    fn what_is_used_or_was_lately_is_not_removed() {
+        let cache = std::env::temp_dir().join(format!("longrun-stale-{}", std::process::id()));
+        let make = |name: &str, age: Duration| {
+            let directory = cache.join(name);
+            files::make_directory(&directory).unwrap();
+            let held = hold(&directory).unwrap();
+            held.set_modified(std::time::SystemTime::now() - age)
+                .unwrap();
+            held
+        };
+        let day = Duration::from_secs(24 * 60 * 60);
+        drop(make("forgotten", FORGOTTEN + day));
+        drop(make("lately", FORGOTTEN - day));
+        let _held = make("used", FORGOTTEN + day);
+        drop(make("0123.partial-1", Duration::ZERO));
+        fs::write(cache.join("build.lock"), "").unwrap();
+        remove_stale(&cache).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&cache)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["build.lock", "lately", "used"]);
+        fs::remove_dir_all(cache).unwrap();
+    }
 }

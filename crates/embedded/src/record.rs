@@ -129,3 +129,18 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error>
         })
         .transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_damaged_is_an_error_and_no_reason_to_stay_down() {
+        let path = std::env::temp_dir().join(format!("longrun-record-{}", std::process::id()));
+        assert!(load::<Record>(&path).unwrap().is_none());
+        files::write(&path, "{").unwrap();
+        assert!(matches!(load::<Record>(&path), Err(Error::Damaged { .. })));
+        assert!(last(&path).is_none());
+        std::fs::remove_file(path).unwrap();
+    }
+}

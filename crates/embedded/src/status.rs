@@ -173,6 +173,63 @@ mod tests {
         }
     }
 
+    /// Snapshot definitions, which only the user can install.
+    fn condition(looked_at: bool) -> Entry {
+        Entry {
+            kind: Kind::Condition,
+            waits_for: looked_at.then(|| "the definitions".into()),
+            ..entry("definitions", State::Starting)
+        }
+    }
+
+    #[test]
+    fn nothing_waits_for_what_only_the_user_can_do() {
+        let waiting = |name: &str| Entry {
+            waits_for: Some(name.into()),
+            ..entry("snapshot-controller", State::Waiting)
+        };
+        let settled = |entry: Entry, looked_at| {
+            let components = vec![condition(looked_at), waiting("etcd"), entry.clone()];
+            is_settled(
+                &entry,
+                &Entries {
+                    since: 0,
+                    components,
+                },
+            )
+        };
+        assert!(settled(waiting("definitions"), true));
+        assert!(!settled(waiting("definitions"), false), "it may be there");
+        assert!(!settled(waiting("snapshot-controller"), true));
+        assert!(settled(condition(true), true));
+        assert!(!settled(condition(false), false));
+        let mut starting = entry("etcd", State::Starting);
+        assert!(!settled(starting.clone(), true));
+        starting.waits_for = Some("its turn".into());
+        assert!(!settled(starting, true), "it is not for the user to do");
+    }
+
+    #[test]
+    fn a_component_that_keeps_failing_is_an_error() {
+        let directories = Directories::of_state(std::path::Path::new("/nowhere"));
+        let among = |state| {
+            let components = vec![entry("etcd", State::Running), entry("coredns", state)];
+            failing(
+                &directories,
+                &Entries {
+                    since: 0,
+                    components,
+                },
+            )
+        };
+        assert!(among(State::Restarting).is_none());
+        let error = among(State::Failing).unwrap().to_string();
+        assert!(
+            error.contains("coredns") && error.contains("exit status 3"),
+            "{error}"
+        );
+    }
+
     #[test]
     fn only_what_is_not_as_it_should_be_shows_its_log() {
         let state = std::env::temp_dir().join(format!("longrun-status-{}", std::process::id()));
@@ -192,6 +249,7 @@ mod tests {
             components: vec![
                 entry("etcd", State::Running),
                 entry("coredns", State::Restarting),
+                condition(true),
             ],
         };
         let shown: Vec<Option<String>> = running(&directories, &record, &entries)

@@ -119,3 +119,44 @@ pub(crate) struct Compare {
     /// Another.
     pub(crate) other: PathBuf,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The program of a test with these arguments, or why there is none.
+    fn program(arguments: &[&str]) -> Result<String, String> {
+        let line = ["verification", "test"].iter().chain(arguments);
+        let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string())?;
+        let Command::Test(test) = parsed.command else {
+            panic!("{:?}", parsed.command)
+        };
+        Ok(test.program.id().to_string())
+    }
+
+    #[test]
+    fn a_job_is_the_seed_of_the_newest_generator() {
+        let id = program(&["test-28112572", "--size", "30"]);
+        assert_eq!(id.unwrap(), "v1-s30-all-test-28112572");
+    }
+
+    #[test]
+    fn a_whole_id_is_that_program_whatever_the_size() {
+        let id = program(&["v1-s60-k0.2-test-28112572", "--size", "30"]);
+        assert_eq!(id.unwrap(), "v1-s60-k0.2-test-28112572");
+    }
+
+    #[test]
+    fn an_id_with_a_mistake_in_it_is_not_the_name_of_a_job() {
+        for (id, reason) in [
+            (
+                "v9-s60-all-test-1",
+                "generator version 9 is not in this build",
+            ),
+            ("v1-s0-all-test-1", "is not a program size"),
+        ] {
+            let refused = program(&[id]).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
+    }
+}

@@ -157,6 +157,7 @@ mod tests {
             "0/15 * * jan *",
             "5,35 * * * *",
             "0  0 * * 0",
+            "* * * * SUN-SAT",
         ] {
             assert_eq!(five_fields(schedule), Ok(()), "{schedule}");
         }

@@ -19,6 +19,7 @@ use crate::{
     wait::Wait,
 };
 
+mod driver;
 mod patience;
 mod stored;
 mod undo;

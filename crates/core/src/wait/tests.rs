@@ -201,10 +201,19 @@ fn the_first_test_that_succeeds_is_enough() {
     let mut fresh = jobs(vec![stuck.clone()]);
     of_old["metadata"]["ownerReferences"] = json!([{"uid": "2"}]);
     fresh.pods = vec![of_old];
+    let complete = condition("Complete", "True", "2026-01-05T10:02:00Z", "4");
+    let mut denied = jobs(vec![stuck.clone()]);
+    denied.warnings = vec![warning(
+        "2026-01-05T10:01:01Z",
+        "Job test-2",
+        "FailedCreate",
+    )];
     let sights = vec![
         jobs(vec![]),
         jobs(vec![interrupted.clone()]),
-        jobs(vec![next, stuck, interrupted]),
+        jobs(vec![next, stuck.clone(), interrupted]),
+        jobs(vec![stuck, complete]),
+        denied,
         jobs(vec![condition(
             "Failed",
             "True",
@@ -225,6 +234,8 @@ fn the_first_test_that_succeeds_is_enough() {
     not yet: the next test has not begun
     not yet: the next test has not begun
     not yet: test-2: no pod has started
+    holds
+    bad: Job test-2: FailedCreate: exceeded quota
     never: test-2 failed: BackoffLimitExceeded
     holds
     not yet: the next test has not begun
@@ -279,9 +290,9 @@ fn a_drain_believes_no_count_from_before_the_quiet() {
         ..Sight::default()
     };
     let running = vec![json!({"status": {"active": 1}})];
-    let ended = |seconds| {
+    let ended = |kind, seconds| {
         let end = (time(BEGAN) + SignedDuration::from_secs(seconds)).to_string();
-        let condition = json!({"type": "Failed", "status": "True", "lastTransitionTime": end});
+        let condition = json!({"type": kind, "status": "True", "lastTransitionTime": end});
         vec![json!({"status": {"conditions": [condition]}})]
     };
     let drained = vec![
@@ -290,8 +301,9 @@ fn a_drain_believes_no_count_from_before_the_quiet() {
         drain(vec![], None),
         drain(vec![], Some((0, -1))),
         drain(vec![], Some((0, 0))),
-        drain(ended(60), Some((0, 57))),
-        drain(ended(60), Some((0, 61))),
+        drain(ended("Failed", 60), Some((0, 57))),
+        drain(ended("Complete", 60), Some((0, 57))),
+        drain(ended("Complete", 60), Some((0, 61))),
     ];
     assert_snapshot!(check(&Wait::Drained, &drained), @r#"
     not yet: 1 tests are running
@@ -300,6 +312,98 @@ fn a_drain_believes_no_count_from_before_the_quiet() {
     not yet: the open invocations have not been counted since the last test ended
     holds
     not yet: the open invocations have not been counted since the last test ended
+    not yet: the open invocations have not been counted since the last test ended
     holds
+    "#);
+}
+
+#[test]
+fn only_tests_that_still_run_are_waited_for() {
+    let named = |mut job: Value| {
+        job["metadata"] = json!({"name": "test-1", "namespace": "restate",
+            "labels": job["metadata"]["labels"]});
+        job
+    };
+    let ended = |kind| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
+    let marked = json!({"metadata": {"labels": {"longrun/interrupted": "wipe"}}});
+    let running = json!({"status": {"active": 1}});
+    let sights = [marked, ended("Complete"), ended("Failed"), running].map(|job| Sight {
+        jobs: vec![named(job)],
+        ..Sight::default()
+    });
+    assert_snapshot!(check(&Wait::Ended, &sights), @r#"
+    holds
+    holds
+    holds
+    not yet: 1 tests are running
+    "#);
+}
+
+#[test]
+fn a_node_is_stopped_when_nothing_holds_its_claim() {
+    let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", "restate", "data");
+    let set = |observed: u64, wanted: u64, pods: u64| {
+        of(
+            json!({"kind": "StatefulSet", "metadata": {"generation": 2}, "spec": {"replicas": wanted},
+            "status": {"observedGeneration": observed, "replicas": pods}}),
+        )
+    };
+    let mut mounted = set(2, 0, 0);
+    mounted.mounts = vec![json!({"metadata": {"name": "check"}})];
+    let sights = [
+        set(1, 0, 0),
+        set(2, 1, 0),
+        set(2, 0, 1),
+        mounted,
+        set(2, 0, 0),
+    ];
+    assert_snapshot!(check(&Wait::Stopped { claim }, &sights), @r#"
+    not yet: its controller has not seen generation 2
+    never: somebody started it again
+    not yet: 1 of its pods are still there
+    not yet: PersistentVolumeClaim data is mounted by check
+    holds
+    "#);
+}
+
+#[test]
+fn a_definition_is_established_when_it_is_served() {
+    let conditions = |conditions: Value| of(json!({"status": {"conditions": conditions}}));
+    let sights = [
+        conditions(json!([])),
+        conditions(
+            json!([{"type": "NamesAccepted", "status": "False", "reason": "MultipleNamesNotAllowed"},
+            {"type": "Established", "status": "True"}]),
+        ),
+        conditions(json!([{"type": "NamesAccepted", "status": "True"},
+            {"type": "Established", "status": "False"}])),
+        conditions(json!([{"type": "NamesAccepted", "status": "True"},
+            {"type": "Established", "status": "True"}])),
+    ];
+    assert_snapshot!(check(&Wait::Established, &sights), @r#"
+    not yet: the API server does not serve it yet
+    never: MultipleNamesNotAllowed
+    not yet: the API server does not serve it yet
+    holds
+    "#);
+}
+
+#[test]
+fn a_check_that_failed_says_what_its_program_said() {
+    let failed = json!({"status": {"conditions": [{"type": "Failed", "status": "True",
+        "reason": "BackoffLimitExceeded"}]}});
+    let ended = |code: i64, message: &str| {
+        let state = json!({"terminated": {"exitCode": code, "message": message}});
+        pod("check", "", BEGAN, &json!({"state": state}))
+    };
+    let sights = [
+        with(&failed, vec![ended(1, "entry 3 differs\n")], vec![]),
+        with(&failed, vec![ended(0, "all is well")], vec![]),
+        with(&failed, vec![ended(1, "")], vec![]),
+    ];
+    assert_snapshot!(check(&Wait::Verified, &sights), @r#"
+    never: entry 3 differs (BackoffLimitExceeded)
+    never: BackoffLimitExceeded
+    never: BackoffLimitExceeded
     "#);
 }

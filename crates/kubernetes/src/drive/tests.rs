@@ -32,10 +32,7 @@ fn suspend() -> Step {
         object: object.clone(),
         suspend,
     };
-    Step {
-        undo: Some(suspend(false)),
-        ..step(suspend(true), Wait::None)
-    }
+    step(suspend(true), Wait::None).undo(suspend(false))
 }
 
 fn wait_for_job() -> Step {

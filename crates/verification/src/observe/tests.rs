@@ -9,9 +9,13 @@ use tokio::time::Instant;
 const STALE: Duration = Duration::from_secs(20);
 
 fn count(status: Status, count: u64, over: [u64; 3], oldest_seconds: f64) -> Count {
+    of("interpreter", status, count, over, oldest_seconds)
+}
+
+fn of(service: &str, status: Status, count: u64, over: [u64; 3], oldest_seconds: f64) -> Count {
     let [over_1m, over_10m, over_1h] = over;
     Count {
-        service: "interpreter".into(),
+        service: service.into(),
         status,
         count,
         over_1m,
@@ -55,6 +59,18 @@ fn ready_means_that_every_partition_has_a_leader_and_that_this_was_seen_lately()
     snapshot.leaders_polled(Err(silence()), now);
     let reason = snapshot.readiness(now, STALE).unwrap_err();
     assert!(reason.contains("did not answer within 10s"), "{reason}");
+    let leaders = Leaders {
+        partitions: 4,
+        leaders: 4,
+    };
+    snapshot.leaders_polled(Ok(leaders), now);
+    let later = now + STALE;
+    assert_eq!(snapshot.readiness(later, STALE), Ok(()), "lately enough");
+    let reason = snapshot.readiness(later + STALE, STALE).unwrap_err();
+    assert!(
+        !reason.contains("did not answer"),
+        "that has passed: {reason}"
+    );
 }
 
 #[test]
@@ -112,4 +128,67 @@ fn what_was_not_answered_lately_has_no_sample_and_is_not_known() {
     assert!(!summary.known);
     assert_eq!(summary.open, None);
     assert!(summary.error.unwrap().contains("did not answer"));
+}
+
+#[test]
+fn the_summary_adds_up_by_status_and_by_service() {
+    let counts = vec![
+        of("interpreter", Status::Running, 40, [9, 3, 2], 4000.0),
+        of("interpreter", Status::Paused, 2, [2, 1, 0], 700.5),
+        of("verifier", Status::Running, 5, [0, 0, 0], 3.0),
+    ];
+    let (snapshot, now) = answered(counts, 4, 3);
+    let summary = snapshot.summary(now + Duration::from_millis(1500), STALE);
+    assert_eq!(summary.open, Some(47));
+    assert_eq!(summary.age_seconds, Some(1.5));
+    assert_eq!(summary.ready, Some(false));
+    assert_eq!(summary.by_status.len(), Status::OPEN.len());
+    let by_status = ["paused", "running", "suspended"].map(|status| summary.by_status[status]);
+    assert_eq!(by_status, [2, 45, 0]);
+    let of_status = |status| {
+        let mut oldest = summary.oldest.iter();
+        oldest
+            .find(|oldest| oldest.status == status)
+            .map(|oldest| oldest.age_seconds)
+    };
+    let oldest = [Status::Paused, Status::Running, Status::Suspended].map(of_status);
+    assert_eq!(oldest, [Some(700.5), Some(4000.0), None]);
+    let services = ["interpreter", "verifier"].map(|service| {
+        let service = &summary.services[service];
+        (service.open, service.open_over_10m, service.oldest_seconds)
+    });
+    assert_eq!(services, [(42, 4, 4000.0), (5, 0, 3.0)]);
+}
+
+#[test]
+fn leaders_are_known_when_invocations_are_not() {
+    let (mut snapshot, now) = answered(vec![], 4, 4);
+    snapshot.invocations_polled(Err(silence()), now, now);
+    assert_eq!(snapshot.summary(now, STALE).ready, Some(true));
+    let page = render(&snapshot, now, STALE);
+    for sample in [
+        "polls_total{result=\"failed\"} 1",
+        "polls_total{result=\"ok\"} 2",
+        "partition_leaders 4",
+    ] {
+        let sample = format!("\nrestate_observer_{sample}\n");
+        assert!(page.contains(&sample), "{sample} in {page}");
+    }
+    assert!(
+        !page.contains("\nrestate_observer_query_duration_seconds"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_services_of_the_workload_have_samples_before_anything_is_open() {
+    let strange = of("a\"b", Status::Running, 1, [0; 3], 1.0);
+    let (snapshot, now) = answered(vec![strange], 4, 4);
+    let page = render(&snapshot, now, STALE);
+    for (service, value) in [("interpreter", 0), ("verifier", 0), ("a\\\"b", 1)] {
+        let sample = format!(
+            "\nrestate_observer_open_invocations{{service=\"{service}\",status=\"running\"}} {value}\n"
+        );
+        assert!(page.contains(&sample), "{sample} in {page}");
+    }
 }

@@ -90,7 +90,14 @@ async fn past_its_deadline_the_result_is_deadline_exceeded_whatever_the_patience
         "--admin",
         &silent,
     ];
+    let began = std::time::Instant::now();
     let ran = ended(verification(&arguments).spawn().unwrap()).await;
+    // Its patience is 90 s.
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(ran.code, Some(1));
     assert_eq!(
         ran.stdout,

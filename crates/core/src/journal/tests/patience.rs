@@ -1,7 +1,7 @@
 //! How long a step waits, and with what words it gives up.
 
 use super::*;
-use crate::wait::Counted;
+use crate::wait::{Counted, Warning};
 
 /// After how many minutes a wait is given up, by what its object's status is in each of them.
 fn minutes(wait: Wait, status: fn(i64) -> Value) -> Option<i64> {
@@ -74,14 +74,26 @@ fn open(count: u64, second: i64) -> Option<Counted> {
 #[test]
 fn going_back_and_forth_is_no_progress() {
     let mut journal = journal(vec![watch(Wait::Drained)]);
-    let given_up = (0..2000).find(|second| {
+    let given_up = (0..2000).find_map(|second| {
+        let warning = Warning {
+            last: at(0),
+            about: "Pod test-1".into(),
+            reason: "FailedMount".into(),
+            message: "no such volume".into(),
+        };
         let seen = Sight {
-            open_invocations: open(1 + (*second as u64 / 60) % 2, *second),
+            open_invocations: open(1 + (second as u64 / 60) % 2, second),
+            warnings: vec![warning],
             ..Sight::default()
         };
-        matches!(journal.next(&seen, at(*second)), Next::Stop(_))
+        match journal.next(&seen, at(second)) {
+            Next::Stop(reason) => Some((second, reason.to_string())),
+            _ => None,
+        }
     });
-    assert_eq!(given_up, Some(660));
+    let (second, said) = given_up.unwrap();
+    assert_eq!(second, 660);
+    assert_snapshot!(said, @"wait for CronJob watched: gave up waiting: nothing has changed for 600 s: 2 invocations are open; the latest warning is Pod test-1: FailedMount: no such volume; look at what is open, or give it up to two versions of the service: deploy --no-drain");
 }
 
 #[test]
@@ -106,4 +118,42 @@ fn a_test_has_as_long_to_begin_as_its_schedule_says() {
     };
     assert_eq!(given_up("* * * * *"), Some(4 * 60));
     assert_eq!(given_up("*/5 * * * *"), Some((4 + 4) * 60));
+    // Of the others nobody knows: a deployment does not wait for them.
+    assert_eq!(given_up("* 3 * * *"), Some(4 * 60));
+}
+
+#[test]
+fn reading_a_volume_may_take_its_time() {
+    let reading = |_| json!({"active": 1});
+    assert_eq!(minutes(Wait::Verified, reading), Some(30));
+    assert_eq!(minutes(Wait::Complete, reading), Some(4));
+}
+
+#[test]
+fn what_a_step_made_must_stay_there_while_it_is_waited_for() {
+    let made = json!({"apiVersion": "batch/v1", "kind": "CronJob",
+        "metadata": {"name": "a", "namespace": "restate"}});
+    let until = Wait::Complete;
+    let create = step(Effect::Create { object: made }, Guard::Absent, until);
+    let lost = |then: Option<Value>| {
+        let mut journal = journal(vec![create.clone()]);
+        assert!(matches!(journal.next(&sight(None), at(0)), Next::Do(_)));
+        journal.acted(Some(Uid("1".into())), at(0));
+        let there = sight(Some(object("a", "1", false)));
+        let Next::Wait { since, .. } = journal.next(&there, at(1)) else {
+            panic!("it is not waited for")
+        };
+        assert_eq!(since, at(0));
+        let Next::Stop(reason) = journal.next(&sight(then), at(2)) else {
+            panic!("it is waited for")
+        };
+        // Whoever goes on makes it again.
+        assert!(journal.entries().is_empty());
+        reason.to_string()
+    };
+    let stories = [lost(None), lost(Some(object("a", "2", false)))];
+    assert_snapshot!(stories.join("\n"), @r#"
+    create CronJob a: not done, because it was deleted meanwhile
+    create CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    "#);
 }

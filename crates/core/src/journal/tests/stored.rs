@@ -113,6 +113,7 @@ fn a_soft_step_that_fails_is_noted() {
     let mut journal = journal(vec![update("a").soft(), suspend("b")]);
     let elsewhere = Some(object("a", "2", false));
     assert_eq!(next(&mut journal, elsewhere, 0), "Look");
+    assert_eq!(journal.unknown(), None, "it is known not to be done");
     let live = Some(object("b", "1", false));
     assert_eq!(next(&mut journal, live, 1), "do \"suspend\"");
     journal.acted(None, at(1));
@@ -122,6 +123,18 @@ fn a_soft_step_that_fails_is_noted() {
         .map(|(effect, note)| format!("{effect}: {note}"))
         .collect();
     assert_snapshot!(notes.join("\n"), @"update CronJob a: it was recreated meanwhile: the plan was for UID 1, it is 2");
+}
+
+#[test]
+fn a_soft_step_that_is_refused_is_noted() {
+    let mut journal = journal(vec![suspend("a").soft(), suspend("b")]);
+    let live = |name| Some(object(name, "1", false));
+    assert_eq!(next(&mut journal, live("a"), 0), "do \"suspend\"");
+    journal.refused("forbidden".into(), at(0));
+    assert_eq!(journal.notes()[0].1, "forbidden");
+    assert_eq!(next(&mut journal, live("b"), 1), "do \"suspend\"");
+    journal.refused("forbidden".into(), at(1));
+    assert_eq!(journal.stopped().unwrap().cause(), "forbidden");
 }
 
 #[test]
@@ -153,12 +166,13 @@ fn a_node_that_was_perhaps_stopped_is_started_without_a_look() {
 
 #[test]
 fn a_volume_that_its_claim_gave_up_is_kept() {
-    let volume = |phase: &str| {
+    let volume_of = |claim: &str, phase: &str| {
         let mut volume = object_of("PersistentVolume", "v", "1");
-        volume["spec"] = json!({"claimRef": {"uid": "c"}});
+        volume["spec"] = json!({"claimRef": {"uid": claim}});
         volume["status"] = json!({"phase": phase});
         Some(volume)
     };
+    let volume = |phase| volume_of("c", phase);
     let reclaim = |policy| Effect::Reclaim {
         object: place_of("PersistentVolume", "v"),
         uid: Uid("1".into()),
@@ -169,9 +183,20 @@ fn a_volume_that_its_claim_gave_up_is_kept() {
         claim: Uid("c".into()),
     };
     let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
+    let steps = vec![keep.clone(), update("a")];
+    let mut stopped = begun(steps, &[volume("Bound"), None]).journal;
+    let moved = stopped.next(&sight(None), at(9));
+    assert!(
+        matches!(moved, Next::TurnBack(_)),
+        "the volume is not seen yet: {moved:?}"
+    );
     let mut kept = begun(vec![keep, watch(Wait::Complete)], &[volume("Bound"), None]);
     kept.journal.interrupt("Ctrl-C".into());
     let mut bound = kept.clone();
+    let mut of_another = kept.clone();
+    let released = volume_of("d", "Bound");
+    assert_eq!(next(&mut of_another.journal, released, 9), "Look");
+    assert!(bound.journal.needs_sight());
     assert!(next(&mut bound.journal, volume("Bound"), 9).starts_with("undo"));
     assert_eq!(next(&mut kept.journal, volume("Released"), 9), "Look");
     assert!(next(&mut kept.journal, None, 9).starts_with("stop"));

@@ -64,6 +64,56 @@ fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
         journal.refused("forbidden".into(), at(9));
     }
     assert_eq!(undone, ["resume CronJob b", "resume CronJob a"]);
+    let notes: Vec<String> = journal
+        .notes()
+        .iter()
+        .map(|(effect, note)| format!("{effect}: {note}"))
+        .collect();
+    let kept = [
+        "suspend CronJob a: forbidden",
+        "suspend CronJob b: forbidden",
+    ];
+    assert_eq!(notes, kept);
+    assert_eq!(journal.stopped().unwrap().cause(), "Ctrl-C");
+}
+
+#[test]
+fn a_resumption_that_was_perhaps_not_done_is_done_again() {
+    let mut resume = suspend("a");
+    resume.act = resume.undo.take().unwrap();
+    let mut journal = journal(vec![suspend("a"), resume]);
+    let mut suspended = false;
+    for second in 0..3 {
+        let seen = sight(Some(object("a", "1", suspended)));
+        match journal.next(&seen, at(second)) {
+            Next::Do(_) if !suspended => {
+                journal.acted(None, at(second));
+                suspended = true;
+            }
+            Next::Do(effect) => assert_eq!(effect.to_string(), "resume CronJob a"),
+            other => assert_eq!(other, Next::Look),
+        }
+    }
+    // Its answer is lost.
+    journal.interrupt("Ctrl-C".into());
+    let Next::Undo(undo) = journal.next(&Sight::default(), at(9)) else {
+        panic!("it may be suspended");
+    };
+    assert_eq!(undo.to_string(), "resume CronJob a");
+}
+
+#[test]
+fn the_first_reason_to_stop_is_the_one_that_is_told() {
+    let mut journal = journal(vec![suspend("a"), watch(Wait::Complete)]);
+    let live = sight(Some(object("a", "1", false)));
+    assert!(matches!(journal.next(&live, at(0)), Next::Do(_)));
+    journal.acted(None, at(0));
+    journal.interrupt("the API server is silent".into());
+    journal.interrupt("Ctrl-C".into());
+    assert_eq!(
+        journal.stopped().unwrap().cause(),
+        "the API server is silent"
+    );
 }
 
 #[test]

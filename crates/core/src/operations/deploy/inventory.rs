@@ -76,25 +76,12 @@ pub(super) fn step(
     let (act, guard) = match live.and_then(uid) {
         Some(uid) => (
             Effect::Update {
-                object: desired.clone(),
+                object: desired,
                 force: live.is_some_and(is_edited),
             },
             Guard::Is { uid },
         ),
-        // The second of two steps on an inventory that the first one created.
-        None if !before.is_empty() => (
-            Effect::Update {
-                object: desired.clone(),
-                force: false,
-            },
-            Guard::None,
-        ),
-        None => (
-            Effect::Create {
-                object: desired.clone(),
-            },
-            Guard::Absent,
-        ),
+        None => (Effect::Create { object: desired }, Guard::Absent),
     };
     let listed = |object: &ObjectRef| Change {
         path: format!("data.objects[{object}]"),

@@ -22,6 +22,7 @@ mod prune;
 mod refusal;
 mod replacement;
 mod service;
+mod takeover;
 mod world;
 
 use world::{Cluster, image, label};

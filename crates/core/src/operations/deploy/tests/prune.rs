@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
     type Twist = fn(&mut Value);
-    let table: [(&str, Twist); 12] = [
+    let table: [(&str, Twist); 13] = [
         ("as applied", |_| {}),
         ("a CronJob", |live| live["kind"] = json!("CronJob")),
         ("a claim", |live| {
@@ -38,6 +38,9 @@ fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
         ("applied by others", |live| {
             live["metadata"]["managedFields"][0]["manager"] = json!("helm");
         }),
+        ("written by us and not applied", |live| {
+            live["metadata"]["managedFields"][0]["operation"] = json!("Update");
+        }),
         ("on its way out", |live| {
             live["metadata"]["deletionTimestamp"] = json!("2026-01-05T10:00:00Z");
         }),
@@ -68,22 +71,35 @@ fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
     in another namespace: # ConfigMap old is rendered no more and left alone: it is not in the namespace restate
     cluster-scoped: # ConfigMap old is rendered no more and left alone: it is not in the namespace restate
     applied by others: # ConfigMap old is rendered no more and left alone: longrun is not among its field managers
+    written by us and not applied: # ConfigMap old is rendered no more and left alone: longrun is not among its field managers
     on its way out: # ConfigMap old is rendered no more and left alone: it is being deleted already
     "#);
 }
 
 #[test]
 fn surplus_that_is_not_listed_or_lives_on_under_another_version_is_not_pruned() {
-    let mut cluster = Cluster::up_to_date();
-    let mut unlisted = cluster.live("ConfigMap").clone();
+    let listed = Cluster::up_to_date().live("CronJob").clone();
+    let twisted = |twist: fn(&mut Value)| {
+        let mut object = listed.clone();
+        object["apiVersion"] = json!("batch/v1beta1");
+        twist(&mut object);
+        object
+    };
+    let mut unlisted = listed.clone();
     unlisted["metadata"]["name"] = json!("unlisted");
     unlisted["metadata"]["uid"] = json!("unlisted-1");
-    let mut moved = cluster.live("CronJob").clone();
-    moved["apiVersion"] = json!("batch/v1beta1");
-    cluster.facts.inventory.push(ObjectRef::of(&moved).unwrap());
-    cluster.facts.surplus.extend([unlisted, moved]);
-    let plan = check(&cluster.facts);
-    assert!(!plan.contains("delete"), "{plan}");
+    let by_its_place = twisted(|object| object["metadata"]["uid"] = json!("other-1"));
+    let by_its_uid = twisted(|object| object["kind"] = json!("ScheduledJob"));
+    for (surplus, is_listed) in [(unlisted, false), (by_its_place, true), (by_its_uid, true)] {
+        let mut cluster = Cluster::up_to_date();
+        if is_listed {
+            let listed = ObjectRef::of(&surplus).unwrap();
+            cluster.facts.inventory.push(listed);
+        }
+        cluster.facts.surplus.push(surplus);
+        let plan = check(&cluster.facts);
+        assert!(!plan.contains("delete"), "{plan}");
+    }
 }
 
 #[test]
@@ -101,17 +117,103 @@ fn an_inventory_that_cannot_be_read_prunes_nothing() {
 
 #[test]
 fn an_inventory_that_somebody_edited_is_taken_back() {
+    let write = |manager: &str, field: &str| {
+        let mut cluster = Cluster::up_to_date();
+        let inventory = cluster.facts.inventory_object.as_mut().unwrap();
+        inventory["data"]["objects"] = json!("[]");
+        inventory["metadata"]["managedFields"] = json!([
+            {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": {}}},
+            {"manager": manager, "operation": "Update", "fieldsV1": {field: {}}},
+        ]);
+        cluster.facts.inventory = listed(cluster.facts.inventory_object.as_ref().unwrap());
+        let plan = planned(&cluster.facts);
+        plan.steps[0].act.to_string()
+    };
+    let taken_back = "take over ConfigMap longrun-inventory";
+    assert_eq!(write("kubectl-edit", "f:data"), taken_back);
+    // Whoever labels it has not touched the list, and our own list need not be forced.
+    let written = "update ConfigMap longrun-inventory";
+    assert_eq!(write("kubectl-label", "f:metadata"), written);
+    assert_eq!(write(FIELD_MANAGER, "f:data"), written);
+}
+
+#[test]
+fn the_inventory_lists_what_may_exist_until_it_does_not() {
     let mut cluster = Cluster::up_to_date();
-    let inventory = cluster.facts.inventory_object.as_mut().unwrap();
-    inventory["data"]["objects"] = json!("[]");
-    inventory["metadata"]["managedFields"] = json!([
-        {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:metadata": {}}},
-        {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:objects": {}}}},
-    ]);
-    cluster.facts.inventory = listed(cluster.facts.inventory_object.as_ref().unwrap());
-    let plan = check(&cluster.facts);
-    assert!(
-        plan.starts_with("take over ConfigMap longrun-inventory"),
-        "{plan}"
+    let mut surplus = |name: &str, kind: &str| {
+        let mut live = cluster.live("ConfigMap").clone();
+        live["kind"] = json!(kind);
+        live["metadata"]["name"] = json!(name);
+        live["metadata"]["uid"] = json!(name);
+        cluster.facts.inventory.push(ObjectRef::of(&live).unwrap());
+        cluster.facts.surplus.push(live);
+    };
+    surplus("old", "ConfigMap");
+    surplus("data", "PersistentVolumeClaim");
+    cluster.of("ConfigMap").desired["metadata"]["name"] = json!("new");
+    cluster.of("ConfigMap").live = None;
+    cluster.dry_run();
+    let steps = planned(&cluster.facts).steps;
+    let lists = steps.iter().enumerate().filter_map(|(index, step)| {
+        let Effect::Update { object, .. } = &step.act else {
+            return None;
+        };
+        let Guard::Is { uid } = &step.guard else {
+            panic!("{:?}", step.guard)
+        };
+        assert_eq!(uid.0, "inventory-1");
+        let names: Vec<String> = listed(object)
+            .into_iter()
+            .map(|object| object.name)
+            .collect();
+        let of_interest = ["old", "data", "new", "restate"];
+        let names = names.iter().filter(|name| of_interest.contains(&&***name));
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        Some(format!("{index}: {}\n", names.join(" ")))
+    });
+    assert_snapshot!(lists.collect::<String>(), @r#"
+    0: restate new old data
+    3: restate new data
+    "#);
+}
+
+#[test]
+fn the_inventory_is_created_once_and_lists_what_belongs_to_the_environment() {
+    let mut cluster = Cluster::with_namespace_only();
+    let shared = cluster.of("ConfigMap").desired["metadata"]["labels"].as_object_mut();
+    shared.unwrap().shift_remove(ENVIRONMENT_LABEL);
+    let plan = planned(&cluster.facts);
+    let created = plan.steps.iter().find_map(|step| match &step.act {
+        Effect::Create { object } if object["metadata"]["name"] == INVENTORY => {
+            Some((object, &step.guard))
+        }
+        _ => None,
+    });
+    let (inventory, guard) = created.unwrap();
+    assert_eq!(*guard, Guard::Absent);
+    assert_eq!(
+        inventory["metadata"]["labels"][ENVIRONMENT_LABEL],
+        "restate"
     );
+    let kinds = listed(inventory).into_iter().map(|object| object.kind);
+    let kinds: Vec<String> = kinds.collect();
+    assert_eq!(kinds, ["Deployment", "StatefulSet", "CronJob", "Job"]);
+}
+
+#[test]
+fn what_is_pruned_is_the_incarnation_that_was_judged() {
+    let mut cluster = Cluster::up_to_date();
+    let mut live = cluster.live("ConfigMap").clone();
+    live["metadata"]["name"] = json!("old");
+    live["metadata"]["uid"] = json!("old-1");
+    cluster.facts.inventory.push(ObjectRef::of(&live).unwrap());
+    cluster.facts.surplus.push(live.clone());
+    let plan = planned(&cluster.facts);
+    let deletes = |step: &&crate::plan::Step| matches!(step.act, Effect::Delete { .. });
+    let guard = &plan.steps.iter().find(deletes).unwrap().guard;
+    let expected = Guard::Unchanged {
+        uid: Uid("old-1".into()),
+        intent: crate::object::Digest::of(&intent(&live)),
+    };
+    assert_eq!(*guard, expected);
 }

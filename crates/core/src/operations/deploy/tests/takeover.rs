@@ -1,0 +1,176 @@
+//! What an operation on data left behind: a deployment makes it whole and closes it.
+
+use super::*;
+use crate::{
+    journal::{JOURNAL, Journal, Next, Stored},
+    plan::{Propagation, Step},
+    wait::{Sight, Wait},
+};
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(second).unwrap()
+}
+
+/// A journal with so many of its steps done: a Job is made, the claim deleted, the Job deleted.
+fn journal(done: usize) -> Stored {
+    let job = ObjectRef::namespaced("batch/v1", "Job", "restate", "check");
+    let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", "restate", "data");
+    let propagation = Propagation::Background;
+    let uid = || Uid("claim-1".into());
+    let made = json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "check", "namespace": "restate"}});
+    let discard = Effect::Discard {
+        object: job,
+        propagation,
+    };
+    let delete = Effect::Delete {
+        object: claim,
+        uid: uid(),
+        propagation,
+    };
+    let steps = vec![
+        Step::new(Effect::Create { object: made }, Guard::Absent, Wait::None).undo(discard.clone()),
+        Step::new(delete, Guard::Is { uid: uid() }, Wait::None),
+        Step::new(discard, Guard::None, Wait::None),
+    ];
+    let plan = Plan {
+        operation: "wipe".into(),
+        target: target(),
+        steps,
+        loses: vec![],
+        notes: vec![],
+        generated: vec![],
+    };
+    let mut journal = Journal::open(Ask::new(plan).piped(true, None).unwrap());
+    for uid in ["none", "claim-1", "job-1"].into_iter().take(done) {
+        let seen = Sight {
+            object: (uid != "none").then(|| json!({"metadata": {"uid": uid}})),
+            ..Sight::default()
+        };
+        assert!(matches!(journal.next(&seen, at(0)), Next::Do(_)));
+        journal.acted(Some(Uid("job-1".into())), at(0));
+        assert_eq!(journal.next(&Sight::default(), at(0)), Next::Look);
+    }
+    Stored::begin(journal, None)
+}
+
+fn with_journal(stored: &Stored) -> Cluster {
+    let mut cluster = Cluster::up_to_date();
+    let mut live = stored.manifest();
+    live["metadata"]["uid"] = json!("journal-1");
+    cluster.facts.journal = Some(live);
+    cluster
+}
+
+/// The node is stopped, and the rendered set does not say how many there are.
+fn stop(cluster: &mut Cluster, manager: &str) {
+    let set = cluster.of("StatefulSet");
+    let desired = set.desired["spec"].as_object_mut().unwrap();
+    desired.shift_remove("replicas");
+    let live = cluster.live("StatefulSet");
+    live["spec"]["replicas"] = json!(0);
+    live["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Apply",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+    cluster.dry_run();
+}
+
+#[test]
+fn an_operation_past_its_point_of_no_return_is_made_whole_and_closed() {
+    let mut cluster = with_journal(&journal(2));
+    stop(&mut cluster, "nobody");
+    assert_snapshot!(check(&cluster.facts), @r#"
+    delete Job check until gone
+    start StatefulSet restate until rolledOut
+    delete Job discover until gone
+    create Job discover
+    wait for Job discover until complete
+    wait for CronJob test until firstSuccess
+    take over ConfigMap longrun-journal
+    ! Job discover is replaced
+    "#);
+    let plan = planned(&cluster.facts);
+    let Some(Step {
+        act: Effect::Update { object, .. },
+        guard: Guard::Is { uid },
+        ..
+    }) = plan.steps.last()
+    else {
+        panic!("{:?}", plan.steps.last())
+    };
+    assert_eq!(
+        (object["metadata"]["name"].as_str(), &*uid.0),
+        (Some(JOURNAL), "journal-1")
+    );
+    let closed = Stored::read(object).unwrap().journal.state();
+    assert_eq!(closed.to_string(), "was closed by a deploy");
+}
+
+#[test]
+fn what_can_still_be_taken_back_is_not_taken_over() {
+    for open in [0, 1] {
+        let refused = check(&with_journal(&journal(open)).facts);
+        assert!(refused.contains("--abort"), "{refused}");
+    }
+    let mut unreadable = with_journal(&journal(2));
+    unreadable.facts.journal.as_mut().unwrap()["data"]["epoch"] = json!("x");
+    let refused = check(&unreadable.facts);
+    assert!(refused.contains("cannot be read"), "{refused}");
+}
+
+#[test]
+fn what_is_over_is_left_alone() {
+    let superseded = journal(2).superseded("restore");
+    for stored in [journal(3), superseded] {
+        assert_eq!(check(&with_journal(&stored).facts), "nothing to do");
+    }
+}
+
+#[test]
+fn a_node_that_a_person_stopped_stays_so() {
+    let starts = |replicas: Option<u64>, manager| {
+        let mut cluster = Cluster::up_to_date();
+        stop(&mut cluster, manager);
+        if let Some(replicas) = replicas {
+            cluster.of("StatefulSet").desired["spec"]["replicas"] = json!(replicas);
+            cluster.dry_run();
+        }
+        let steps = planned(&cluster.facts).steps;
+        steps
+            .into_iter()
+            .find(|step| matches!(step.act, Effect::Scale { .. }))
+    };
+    let start = starts(None, OPERATIONS_MANAGER).unwrap();
+    assert_eq!(start.act.to_string(), "start StatefulSet restate");
+    let uid = Uid("StatefulSet-1".into());
+    assert_eq!(start.guard, Guard::Is { uid });
+    assert_eq!(starts(None, "kubectl-scale"), None);
+    assert_eq!(
+        starts(Some(0), OPERATIONS_MANAGER),
+        None,
+        "it is rendered so"
+    );
+    let mut running = Cluster::up_to_date();
+    stop(&mut running, OPERATIONS_MANAGER);
+    running.live("StatefulSet")["spec"]["replicas"] = json!(1);
+    running.dry_run();
+    assert_eq!(check(&running.facts), "nothing to do");
+}
+
+#[test]
+fn other_cron_jobs_that_an_operation_left_suspended_are_resumed() {
+    let resumes = |manager| {
+        let mut cluster = Cluster::up_to_date();
+        cluster.suspend(manager);
+        let mut chaos = cluster.of("CronJob").clone();
+        for object in [&mut chaos.desired, chaos.live.as_mut().unwrap()] {
+            object["metadata"]["name"] = json!("chaos");
+        }
+        let desired = ObjectRef::of(&chaos.desired).unwrap();
+        cluster.facts.inventory.push(desired);
+        cluster.facts.objects.push(chaos);
+        let plan = check(&cluster.facts);
+        ["chaos", "test"].map(|name| plan.matches(&format!("resume CronJob {name}")).count())
+    };
+    assert_eq!(resumes(OPERATIONS_MANAGER), [1, 1]);
+    assert_eq!(resumes("kubectl-patch"), [0, 0]);
+}
