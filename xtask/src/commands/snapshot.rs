@@ -32,14 +32,23 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    take: Option<Take>,
+    take: Take,
 }
 
 /// Take a snapshot of the database.
 #[derive(Debug, clap::Args)]
 struct Take {
-    #[command(flatten)]
-    which: Which,
+    /// The environment, which is the namespace.
+    #[arg(
+        short = 'n',
+        long = "environment",
+        value_name = "ENVIRONMENT",
+        required = true
+    )]
+    environment: Option<String>,
+    /// Another cluster than the environment's usual one.
+    #[arg(long)]
+    cluster: Option<String>,
     /// Its name; otherwise the claim's and the time.
     #[arg(long)]
     name: Option<String>,
@@ -106,38 +115,36 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    match (&args.command, &args.take) {
-        (Some(Command::List { which }), _) => list(which, project, terminal).await,
-        (
-            Some(Command::Delete {
-                name,
-                which,
-                consent,
-            }),
-            _,
-        ) => delete(name, which, consent, project, terminal).await,
-        (
-            Some(Command::Prune {
-                keep_last,
-                older_than,
-                which,
-                consent,
-            }),
-            _,
-        ) => {
+    match &args.command {
+        None => take(&args.take, project, terminal).await,
+        Some(Command::List { which }) => list(which, project, terminal).await,
+        Some(Command::Delete {
+            name,
+            which,
+            consent,
+        }) => delete(name, which, consent, project, terminal).await,
+        Some(Command::Prune {
+            keep_last,
+            older_than,
+            which,
+            consent,
+        }) => {
             let policy = Policy {
                 keep_last: *keep_last,
                 older_than: *older_than,
             };
             prune(&policy, which, consent, project, terminal).await
         }
-        (None, Some(take)) => self::take(take, project, terminal).await,
-        (None, None) => Err(Failure::refused("which environment? -n ENVIRONMENT")),
     }
 }
 
 async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let database = Database::open(&args.which, &args.consent.answers, project, terminal).await?;
+    let which = Which {
+        // Required where no subcommand is given.
+        environment: args.environment.clone().unwrap_or_default(),
+        cluster: args.cluster.clone(),
+    };
+    let database = Database::open(&which, &args.consent.answers, project, terminal).await?;
     let wish = Wish {
         name: args.name.clone(),
         fence: args.fence,
