@@ -18,6 +18,10 @@ use crate::{
     wait::Wait,
 };
 
+mod effect;
+
+pub use effect::{Effect, INTERRUPTED_LABEL, Policy, Propagation};
+
 /// Which environment on which cluster, recognised and not merely named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,122 +138,6 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Everything that can be done to a cluster. The list is closed: the simulator interprets the same one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "effect")]
-pub enum Effect {
-    /// Creates an object that must not exist.
-    Create {
-        /// The whole manifest.
-        object: Value,
-    },
-    /// Server-side applies over an object that must exist.
-    Update {
-        /// The whole manifest.
-        object: Value,
-        /// Takes over fields that another manager owns.
-        force: bool,
-    },
-    /// Deletes an object.
-    Delete {
-        /// Which one.
-        object: ObjectRef,
-        /// Which incarnation of it.
-        uid: Uid,
-        /// What becomes of the objects it owns.
-        propagation: Propagation,
-    },
-    /// Stops or resumes a CronJob's schedule.
-    Suspend {
-        /// Which CronJob.
-        object: ObjectRef,
-        /// Whether it is suspended afterwards.
-        suspend: bool,
-    },
-    /// Takes a `VolumeSnapshot` of a claim.
-    Snapshot {
-        /// The `VolumeSnapshot`'s manifest. Its name holds the time and is no part of the plan's digest.
-        object: Value,
-        /// The incarnation of the claim it is taken of.
-        claim: Uid,
-    },
-    /// Stops or starts a StatefulSet.
-    Scale {
-        /// Which one.
-        object: ObjectRef,
-        /// How many pods it has afterwards.
-        replicas: u64,
-    },
-    /// Labels every test Job of a CronJob that has not ended with [`INTERRUPTED_LABEL`]: what becomes of
-    /// it says nothing about Restate. See [`Sight::running`](crate::wait::Sight::running).
-    Interrupt {
-        /// Which CronJob.
-        object: ObjectRef,
-        /// By which operation: the label's value.
-        operation: String,
-    },
-    /// Says what becomes of stored data when its claim or its `VolumeSnapshot` goes: the reclaim policy of
-    /// a `PersistentVolume`, the deletion policy of a `VolumeSnapshotContent`.
-    Reclaim {
-        /// The volume or the content.
-        object: ObjectRef,
-        /// Which incarnation of it.
-        uid: Uid,
-        /// What becomes of the data.
-        policy: Policy,
-    },
-    /// Deletes what an earlier step of the plan made. The journal knows which incarnation that is, and
-    /// turns it into a [`Self::Delete`]: nobody else ever does it.
-    Discard {
-        /// Which object.
-        object: ObjectRef,
-        /// What becomes of the objects it owns.
-        propagation: Propagation,
-    },
-    /// Changes nothing: the step waits.
-    Watch {
-        /// What is watched.
-        object: ObjectRef,
-    },
-}
-
-/// Set on a Job that an operation has interrupted; the value is the operation. It is neither a failure nor
-/// a success.
-pub const INTERRUPTED_LABEL: &str = "longrun/interrupted";
-
-/// What becomes of stored data when the object that stands for it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Policy {
-    /// It stays.
-    Retain,
-    /// It goes as well.
-    Delete,
-}
-
-impl Policy {
-    /// As Kubernetes writes it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Retain => "Retain",
-            Self::Delete => "Delete",
-        }
-    }
-}
-
-/// What becomes of the objects that a deleted object owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Propagation {
-    /// They are deleted after it.
-    Background,
-    /// They are deleted before it.
-    Foreground,
-    /// They stay, without owner.
-    Orphan,
-}
-
 /// What must hold of the step's object immediately before the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "guard")]
@@ -331,49 +219,6 @@ pub enum Loss {
     },
 }
 
-impl Effect {
-    /// The object that is acted on.
-    #[must_use]
-    pub fn object(&self) -> Option<ObjectRef> {
-        match self {
-            Self::Create { object }
-            | Self::Update { object, .. }
-            | Self::Snapshot { object, .. } => ObjectRef::of(object),
-            Self::Delete { object, .. }
-            | Self::Suspend { object, .. }
-            | Self::Scale { object, .. }
-            | Self::Interrupt { object, .. }
-            | Self::Reclaim { object, .. }
-            | Self::Discard { object, .. }
-            | Self::Watch { object } => Some(object.clone()),
-        }
-    }
-
-    /// Whether the cluster is another one after it, unless it is undone. Suspending and stopping are
-    /// passing, a snapshot is a copy, and what a plan discards it has made itself.
-    #[must_use]
-    pub fn stays(&self) -> bool {
-        match self {
-            Self::Create { .. }
-            | Self::Update { .. }
-            | Self::Delete { .. }
-            | Self::Reclaim { .. } => true,
-            Self::Suspend { .. }
-            | Self::Scale { .. }
-            | Self::Snapshot { .. }
-            | Self::Interrupt { .. }
-            | Self::Discard { .. }
-            | Self::Watch { .. } => false,
-        }
-    }
-
-    /// Whether it only waits.
-    #[must_use]
-    pub fn is_watch(&self) -> bool {
-        matches!(self, Self::Watch { .. })
-    }
-}
-
 impl Plan {
     /// Whether the plan neither changes nor waits for anything.
     #[must_use]
@@ -442,39 +287,5 @@ fn mask(value: &mut Value, name: &str, by: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, name, by)),
         Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, name, by)),
         _ => {}
-    }
-}
-
-impl fmt::Display for Effect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self {
-            Self::Create { .. } => "create",
-            Self::Update { force: false, .. } => "update",
-            Self::Update { force: true, .. } => "take over",
-            Self::Delete {
-                propagation: Propagation::Orphan,
-                ..
-            } => "delete, keeping what it owns,",
-            Self::Delete { .. } | Self::Discard { .. } => "delete",
-            Self::Suspend { suspend: true, .. } => "suspend",
-            Self::Suspend { suspend: false, .. } => "resume",
-            Self::Snapshot { .. } => "snapshot",
-            Self::Scale { replicas: 0, .. } => "stop",
-            Self::Scale { .. } => "start",
-            Self::Interrupt { .. } => "mark as interrupted what still runs of",
-            Self::Reclaim {
-                policy: Policy::Retain,
-                ..
-            } => "keep the data of",
-            Self::Reclaim {
-                policy: Policy::Delete,
-                ..
-            } => "no longer keep the data of",
-            Self::Watch { .. } => "wait for",
-        };
-        let object = self
-            .object()
-            .map_or_else(String::new, |object| object.to_string());
-        write!(f, "{verb} {object}")
     }
 }
