@@ -32,6 +32,7 @@ pub(crate) struct Deployment {
     objects: Vec<Value>,
     options: Options,
     storage: Storage,
+    busybox: String,
 }
 
 impl Deployment {
@@ -76,6 +77,9 @@ impl Deployment {
             objects,
             options,
             storage: chosen.cluster.storage.clone(),
+            busybox: chosen
+                .images
+                .reference(&chosen.environment.attach.image, &chosen.cluster.registry),
         })
     }
 
@@ -104,7 +108,7 @@ impl Deployment {
             retain_class: self.storage.snapshot_classes.retain.to_string(),
             set: self.rendered("StatefulSet", NODE)?.clone(),
             verification_image: image.to_owned(),
-            busybox_image: String::new(),
+            busybox_image: self.busybox.clone(),
             discover: discover.clone(),
         })
     }

@@ -51,12 +51,7 @@ pub(super) struct SharedValues<'a> {
 
 impl<'a> EnvironmentValues<'a> {
     pub(super) fn new(environment: &'a Environment, cluster: &'a Cluster, images: &Images) -> Self {
-        let image = |name: &ImageName| {
-            images.get(name).map_or_else(
-                || format!("{}/{name}", cluster.registry),
-                ToString::to_string,
-            )
-        };
+        let image = |name: &ImageName| images.reference(name, &cluster.registry);
         let restate = &environment.restate;
         let claim = match cluster.storage.largest_claim {
             Some(largest) if largest < restate.storage => largest,
