@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use longrun_core::{
-    inputs::Images,
-    operations::deploy::{self, Facts, Options},
+    inputs::{Images, Storage},
+    operations::{
+        data::{self, DISCOVER, NODE},
+        deploy::{self, Facts, Options},
+    },
     plan::{Plan, Target},
     render::{self, Difference, Extra, Rendered, Templates},
 };
@@ -28,6 +31,8 @@ pub(crate) struct Deployment {
     pub(crate) target: Target,
     objects: Vec<Value>,
     options: Options,
+    storage: Storage,
+    busybox: String,
 }
 
 impl Deployment {
@@ -54,11 +59,7 @@ impl Deployment {
             refuse_unreviewed(project, &chosen, &rendered)?;
         }
         let client = access::client(chosen.cluster).await?;
-        let target = Target {
-            cluster: chosen.cluster.name.to_string(),
-            kube_system: client.kube_system().clone(),
-            environment: chosen.environment.name.to_string(),
-        };
+        let target = chosen.target(&client);
         let options = Options {
             take_over: choices.take_over.iter().cloned().collect(),
             drain: !choices.no_drain,
@@ -75,6 +76,10 @@ impl Deployment {
             target,
             objects,
             options,
+            storage: chosen.cluster.storage.clone(),
+            busybox: chosen
+                .images
+                .reference(&chosen.environment.attach.image, &chosen.cluster.registry),
         })
     }
 
@@ -89,6 +94,34 @@ impl Deployment {
         )
         .await
         .map_err(|error| Failure::refused(Failure::chain(&error)))
+    }
+
+    /// What operations on the environment's database need to know of what is rendered.
+    pub(crate) fn data_options(&self) -> Result<data::Options, Failure> {
+        let discover = self.rendered("Job", DISCOVER)?;
+        let image = discover.pointer("/spec/template/spec/containers/0/image");
+        let image = image.and_then(Value::as_str).unwrap_or_default();
+        Ok(data::Options {
+            now: self.options.now,
+            driver: self.storage.driver.to_string(),
+            delete_class: self.storage.snapshot_classes.delete.to_string(),
+            retain_class: self.storage.snapshot_classes.retain.to_string(),
+            set: self.rendered("StatefulSet", NODE)?.clone(),
+            verification_image: image.to_owned(),
+            busybox_image: self.busybox.clone(),
+            discover: discover.clone(),
+        })
+    }
+
+    fn rendered(&self, kind: &str, name: &str) -> Result<&Value, Failure> {
+        let mut objects = self.objects.iter();
+        objects
+            .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+            .ok_or_else(|| {
+                Failure::refused(format!(
+                    "the templates render no {kind} {name}, which operations on the database need; nothing was changed"
+                ))
+            })
     }
 
     /// The plan as of now.

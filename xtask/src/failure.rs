@@ -91,5 +91,7 @@ macro_rules! refusals {
 
 refusals!(
     longrun_core::approval::Refused,
+    longrun_core::journal::NotTaken,
     longrun_core::operations::deploy::Problems,
+    longrun_core::operations::refusal::Refusals,
 );

@@ -12,11 +12,14 @@ use crate::{
 };
 
 mod access;
+mod attachment;
 mod commands;
+mod database;
 mod deployment;
 mod failure;
 mod images;
 mod interrupt;
+mod operation;
 mod project;
 mod show;
 mod terminal;
@@ -45,6 +48,11 @@ enum Command {
     Deploy(commands::deploy::Args),
     Diff(commands::diff::Args),
     Status(commands::status::Args),
+    Attach(commands::attach::Args),
+    Copy(commands::copy::Args),
+    Snapshot(commands::snapshot::Args),
+    Wipe(commands::wipe::Args),
+    Restore(commands::restore::Args),
     /// The cluster files.
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
@@ -87,6 +95,11 @@ fn run(arguments: CommandLine, terminal: &Terminal) -> Result<End, Failure> {
             Command::Deploy(args) => commands::deploy::run(&args, &project, terminal).await,
             Command::Diff(args) => commands::diff::run(&args, &project, terminal).await,
             Command::Status(args) => commands::status::run(&args, &project, terminal).await,
+            Command::Snapshot(args) => commands::snapshot::run(&args, &project, terminal).await,
+            Command::Wipe(args) => commands::wipe::run(&args, &project, terminal).await,
+            Command::Restore(args) => commands::restore::run(&args, &project, terminal).await,
+            Command::Attach(args) => commands::attach::run(&args, &project, terminal).await,
+            Command::Copy(args) => commands::copy::run(&args, &project, terminal).await,
             Command::Cluster(command) => commands::cluster::run(&command, &project, terminal).await,
             Command::Local(command) => commands::local::run(&command, terminal),
             Command::Images(args) => commands::images::run(&args, &project, terminal).await,

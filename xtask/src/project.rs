@@ -7,8 +7,10 @@ use std::{
 
 use longrun_core::{
     inputs::{CLUSTERS, Cluster, ENVIRONMENTS, Environment, Images, InputError, Inputs, Unknown},
+    plan::Target,
     render::{MANIFESTS, RenderError, TEMPLATES, Templates},
 };
+use longrun_kubernetes::Client;
 
 use crate::failure::Failure;
 
@@ -119,6 +121,17 @@ pub(crate) struct Chosen<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) cluster: &'a Cluster,
     pub(crate) images: Images,
+}
+
+impl Chosen<'_> {
+    /// The environment on the cluster that was recognised.
+    pub(crate) fn target(&self, client: &Client) -> Target {
+        Target {
+            cluster: self.cluster.name.to_string(),
+            kube_system: client.kube_system().clone(),
+            environment: self.environment.name.to_string(),
+        }
+    }
 }
 
 /// Finds an environment, on its usual cluster or another.

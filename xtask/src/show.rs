@@ -9,6 +9,10 @@ use longrun_core::{
 use longrun_kubernetes::Doing;
 use serde_json::Value;
 
+mod data;
+
+pub(crate) use data::{checklist, choice, pruned, snapshots};
+
 /// A change's values longer than this are cut: the whole is in `--output json`.
 const WIDEST: usize = 100;
 
@@ -16,10 +20,13 @@ const WIDEST: usize = 100;
 pub(crate) fn plan(plan: &Plan) -> String {
     let mut text = format!("{} {}: {}\n", plan.operation, plan.target, summary(plan));
     for step in &plan.steps {
-        if step.act.is_watch() {
+        if is_plain_wait(step) {
             continue;
         }
         text.push_str(&line(step));
+        if !step.why.is_empty() {
+            let _ = writeln!(text, "      {}", step.why);
+        }
         for change in &step.changes {
             let _ = writeln!(text, "      {}", shortened(change));
         }
@@ -27,7 +34,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     let waits: Vec<String> = plan
         .steps
         .iter()
-        .filter(|step| step.act.is_watch())
+        .filter(|step| is_plain_wait(step))
         .filter_map(|step| Some(step.act.object()?.to_string()))
         .collect();
     if !waits.is_empty() {
@@ -42,6 +49,11 @@ pub(crate) fn plan(plan: &Plan) -> String {
     text
 }
 
+/// A wait that needs no reason is told with the others.
+fn is_plain_wait(step: &Step) -> bool {
+    step.act.is_watch() && step.why.is_empty()
+}
+
 fn line(step: &Step) -> String {
     let sign = match &step.act {
         Effect::Create { .. } | Effect::Snapshot { .. } => "+",
@@ -50,8 +62,8 @@ fn line(step: &Step) -> String {
         | Effect::Suspend { .. }
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
-        | Effect::Reclaim { .. }
-        | Effect::Watch { .. } => "~",
+        | Effect::Reclaim { .. } => "~",
+        Effect::Watch { .. } => "…",
     };
     let checked = if step.checked == Checked::Locally {
         "  (checked locally)"
@@ -75,7 +87,7 @@ fn summary(plan: &Plan) -> String {
             "to update",
         ),
         (
-            count(|act| matches!(act, Effect::Delete { .. })),
+            count(|act| matches!(act, Effect::Delete { .. } | Effect::Discard { .. })),
             "to delete",
         ),
         (
@@ -85,6 +97,10 @@ fn summary(plan: &Plan) -> String {
         (
             count(|act| matches!(act, Effect::Suspend { .. })),
             "to suspend or resume",
+        ),
+        (
+            count(|act| matches!(act, Effect::Scale { .. })),
+            "to stop or start",
         ),
     ];
     let parts: Vec<String> = counts

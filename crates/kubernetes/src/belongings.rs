@@ -77,7 +77,8 @@ impl Belongings {
             .filter(|pod| is_owned(pod, &owners))
             .collect();
         about.extend(pods.iter().filter_map(|pod| uid(pod)));
-        let claims: BTreeSet<&str> = pods.iter().flat_map(|pod| claims(pod)).collect();
+        let mounted = pods.iter().copied().chain([&object]);
+        let claims: BTreeSet<&str> = mounted.flat_map(claims).collect();
         let warnings = self.warnings(&about, &claims);
         Sight {
             pods: pods.into_iter().cloned().collect(),
@@ -164,6 +165,12 @@ fn claims(pod: &Value) -> impl Iterator<Item = &str> {
         .into_iter()
         .flatten()
         .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
+}
+
+/// The pods that name the claim as a volume, finished ones too: they hold it as well.
+pub(crate) fn mounting(pods: &[Value], claim: &str) -> Vec<Value> {
+    let mounts = |pod: &&Value| claims(pod).any(|name| name == claim);
+    pods.iter().filter(mounts).cloned().collect()
 }
 
 #[cfg(test)]

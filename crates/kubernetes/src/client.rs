@@ -57,7 +57,8 @@ impl Client {
     }
 
     /// The present time by the API server's clock: the one to compare with times in objects.
-    pub(crate) fn now(&self) -> Timestamp {
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.transport.clock.now()
     }
 
@@ -214,6 +215,21 @@ impl Client {
         )
         .await
         .map(|_| ())
+    }
+
+    /// What the API server says to a `SelfSubjectAccessReview`.
+    pub(crate) async fn may(&self, review: &Value) -> Result<bool, Failure> {
+        let asked = "ask what this user may do";
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        let text = self
+            .send(asked, request, review.to_string(), READ_PATIENCE)
+            .await?;
+        let answer: Value = serde_json::from_str(&text).map_err(|error| Failure::Unreadable {
+            asked: asked.to_owned(),
+            cause: error.to_string(),
+        })?;
+        Ok(answer.pointer("/status/allowed") == Some(&Value::Bool(true)))
     }
 
     /// The text at a path: a log, or what a pod serves.

@@ -5,8 +5,8 @@ use std::pin::pin;
 
 use futures::FutureExt as _;
 use longrun_core::{
-    approval::Approved,
     journal::{Journal, Next},
+    plan::Effect,
     wait::Sight,
 };
 
@@ -16,6 +16,7 @@ use crate::{
     progress::Progress,
 };
 
+mod book;
 mod effect;
 mod prepare;
 mod run;
@@ -24,39 +25,47 @@ mod stopped;
 mod tests;
 mod wake;
 
+pub use book::Book;
 pub use prepare::prepare;
 use run::{INTERRUPTED, PAUSE, Run, Silent};
 pub use stopped::Stopped;
 
 /// Drives an approved plan to its end. When `interrupted` becomes ready, no further step is begun, and what
-/// can be taken back is taken back.
+/// can be taken back is taken back. Without a lease, other operations may be at work: that is for plans whose
+/// steps none of them minds.
+///
+/// A journal that is kept in the namespace is written before each effect; then the driver looks and asks
+/// again, and only if the answer is the same it acts: between the last look and a deletion there is no other
+/// request.
 ///
 /// # Errors
 /// When the plan cannot be done to its end: why, how far it came, and what the reader needs to know.
 pub async fn drive(
     client: &Client,
-    approved: Approved,
-    lease: &Lease,
+    book: impl Into<Book>,
+    lease: Option<&Lease>,
     progress: Progress<'_>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Journal, Box<Stopped>> {
-    let mut run = Run::new(client, approved, progress);
+    let mut run = Run::new(client, book.into(), lease, progress);
     let mut interrupted = pin!(interrupted.fuse());
     let mut seen = Sight::default();
+    // The effect that is written down and not done yet.
+    let mut ahead: Option<Effect> = None;
     loop {
         if interrupted.as_mut().now_or_never().is_some() {
-            run.journal.interrupt(INTERRUPTED.to_owned());
+            run.book.interrupt(INTERRUPTED.to_owned());
         }
-        run.watch(&lease.standing());
+        run.watch();
         // What stopped the plan is in the last sight, and may be the very silence.
-        if run.journal.needs_sight() {
+        if run.book.needs_sight() {
             match run.look().await {
                 Ok(sight) => seen = sight,
                 Err(failure) => {
                     let silence = run.silence(&failure);
-                    match (silence, run.journal.stopped().cloned()) {
-                        (None, _) => run.pause(PAUSE, lease, interrupted.as_mut()).await,
-                        (Some(cause), None) => run.journal.interrupt(cause),
+                    match (silence, run.book.stopped().cloned()) {
+                        (None, _) => run.pause(PAUSE, interrupted.as_mut()).await,
+                        (Some(cause), None) => run.book.interrupt(cause),
                         // Nothing is taken back of which nobody knows what it is.
                         (Some(_), Some(reason)) => return Err(run.stopped(reason)),
                     }
@@ -65,8 +74,8 @@ pub async fn drive(
             }
         }
         // As late as can be before a write, since a look takes its time.
-        match lease.standing() {
-            _ if run.journal.is_over() => {}
+        match run.standing() {
+            _ if run.book.is_over() => {}
             LeaseStanding::Held => {}
             // Whoever holds it now may be at work on the same objects: nothing is touched any more.
             LeaseStanding::Lost(cause) => return Err(run.abandon(cause)),
@@ -74,25 +83,43 @@ pub async fn drive(
                 if let Some(cause) = run.overdue() {
                     return Err(run.abandon(cause));
                 }
-                run.pause(PAUSE, lease, interrupted.as_mut()).await;
+                run.pause(PAUSE, interrupted.as_mut()).await;
                 continue;
             }
         }
-        match run.journal.next(&seen, client.now()) {
+        let next = run.book.next(&seen, client.now());
+        let written = ahead.take();
+        if let Next::Do(effect) | Next::Undo(effect) = &next
+            && run.book.is_kept()
+            && written.as_ref() != Some(effect)
+        {
+            let is_written = run.write(interrupted.as_mut()).await?;
+            ahead = is_written.then(|| effect.clone());
+            continue;
+        }
+        match next {
             Next::Do(effect) => {
                 if let Some(Silent) = run.act(&effect, &seen).await {
-                    run.pause(PAUSE, lease, interrupted.as_mut()).await;
+                    run.pause(PAUSE, interrupted.as_mut()).await;
                 }
+                run.note().await;
             }
-            Next::Look => run.ended(),
+            Next::Look => {
+                run.ended();
+                run.note().await;
+            }
             Next::Wait { cause, since } => {
                 run.say_waiting(&cause, since, &seen);
-                run.wait(lease, interrupted.as_mut()).await;
+                run.wait(interrupted.as_mut()).await;
             }
             Next::TurnBack(_) => run.gather(&seen).await,
             Next::Undo(effect) => run.undo(&effect, &seen).await,
-            Next::Done => return Ok(run.journal),
+            Next::Done => {
+                run.close().await;
+                return Ok(run.book.into_journal());
+            }
             Next::Stop(reason) => {
+                run.close().await;
                 run.gather(&seen).await;
                 return Err(run.stopped(reason));
             }

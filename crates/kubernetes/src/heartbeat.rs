@@ -29,10 +29,19 @@ pub struct Heartbeat {
     task: JoinHandle<()>,
 }
 
+/// Why an attachment is over while its command lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// It has lived as long as it may.
+    Time,
+    /// For another reason.
+    Lost(String),
+}
+
 #[derive(Clone, Debug, Default)]
 struct State {
     guardian: Option<Uid>,
-    over: Option<String>,
+    over: Option<Over>,
 }
 
 impl Heartbeat {
@@ -58,11 +67,11 @@ impl Heartbeat {
     }
 
     /// Ends when the attachment is over, whatever its command does: why.
-    pub async fn over(&self) -> String {
+    pub async fn over(&self) -> Over {
         let mut state = self.state.clone();
         let over = state.wait_for(|state| state.over.is_some()).await;
         match over.ok().and_then(|state| state.over.clone()) {
-            Some(cause) => cause,
+            Some(over) => over,
             None => std::future::pending().await,
         }
     }
@@ -106,14 +115,14 @@ impl Beat {
         let Some(job) = found.filter(|job| self.is_ours(job, known)) else {
             return Ok(match known {
                 None => Pulse::Absent,
-                Some(_) => Pulse::Over(format!(
+                Some(_) => Pulse::Over(Over::Lost(format!(
                     "{} was deleted, by somebody or because nothing was heard of this command for a minute",
                     self.guardian
-                )),
+                ))),
             });
         };
         if let Some(cause) = ended(&job) {
-            return Ok(Pulse::Over(cause));
+            return Ok(Pulse::Over(Over::Lost(cause)));
         }
         // Its deadline counts from its start (Kubernetes 1.36: `activeDeadlineSeconds`).
         let (Some(uid), Some(started)) = (uid(&job), time(&job, "/status/startTime")) else {
@@ -121,7 +130,7 @@ impl Beat {
         };
         let elapsed = self.client.now().duration_since(started);
         if elapsed >= self.longest {
-            return Ok(Pulse::Over("its time is over (--ttl)".to_owned()));
+            return Ok(Pulse::Over(Over::Time));
         }
         let object = json!({
             "apiVersion": self.guardian.api_version,
@@ -160,7 +169,7 @@ enum Pulse {
     /// It is not there yet, or has not begun.
     Absent,
     Alive(Uid),
-    Over(String),
+    Over(Over),
 }
 
 /// Why a guardian has ended, or is about to go.
@@ -173,7 +182,7 @@ fn ended(job: &Value) -> Option<String> {
     if let Some(failed) = failed {
         let message = failed["message"].as_str().unwrap_or_default();
         return Some(format!(
-            "nothing was heard of this command for a minute, or its time (--ttl) is over ({message})"
+            "nothing was heard of this command for a minute ({message})"
         ));
     }
     let deleted = job.pointer("/metadata/deletionTimestamp");

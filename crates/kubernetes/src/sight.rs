@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
-    plan::Step,
+    object::ObjectRef,
+    plan::{Effect, Guard, Step},
     wait::{Counted, Sight, Wait},
 };
 use serde_json::Value;
 
-use crate::{belongings::Belongings, client::Client, failure::Failure};
+use crate::{
+    belongings::{Belongings, mounting},
+    client::Client,
+    failure::Failure,
+    volumes::{content, mounts, snapshots, volume_of},
+};
 
 /// Where the observer, the sidecar of the node, says what the node does.
 const OBSERVER: &str = "pods/restate-0:9091/proxy";
@@ -25,24 +31,65 @@ pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
     let Some(reference) = step.act.object() else {
         return Ok(Sight::default());
     };
-    let namespace = reference.namespace.as_deref();
-    match (&step.until, namespace) {
-        (Wait::RolledOut | Wait::Complete | Wait::FirstSuccess, Some(namespace)) => {
-            // The object last: the lists may know of more than it does, and never of less.
-            let lists = Belongings::read(client, namespace).await?;
-            Ok(lists.sight(client.get(&reference).await?))
+    let Some(namespace) = reference.namespace.as_deref() else {
+        let mut sight = alone(client, &reference).await?;
+        if let Guard::Release(release) = &step.guard {
+            let namespace = release
+                .snapshot
+                .as_ref()
+                .and_then(|snapshot| snapshot.namespace.as_deref());
+            if let Some(namespace) = namespace {
+                (sight.snapshots, sight.contents) = snapshots(client, namespace).await?;
+            }
         }
-        (Wait::Drained, Some(namespace)) => {
-            let lists = Belongings::read(client, namespace).await?;
-            let mut sight = lists.sight(client.get(&reference).await?);
-            sight.open_invocations = open_invocations(client, namespace).await;
-            Ok(sight)
+        return Ok(sight);
+    };
+    let mut sight = if belongs(step) {
+        // The object last: the lists may know of more than it does, and never of less.
+        let lists = Belongings::read(client, namespace).await?;
+        let mut sight = lists.sight(client.get(&reference).await?);
+        if let Wait::Stopped { claim } = &step.until {
+            sight.mounts = mounting(&lists.pods, &claim.name);
         }
-        _ => Ok(Sight {
-            object: client.get(&reference).await?,
-            ..Sight::default()
-        }),
+        sight
+    } else {
+        alone(client, &reference).await?
+    };
+    if step.until == Wait::Drained {
+        sight.open_invocations = open_invocations(client, namespace).await;
     }
+    if let Guard::Gate(gate) = &step.guard {
+        (sight.snapshots, sight.contents) = snapshots(client, namespace).await?;
+        sight.volume = match &sight.object {
+            Some(claim) => volume_of(client, claim).await?,
+            None => None,
+        };
+        sight.mounts = mounts(client, namespace, &reference.name).await?;
+        sight.set = client.get(&gate.set).await?;
+    } else if let Some(snapshot) = sight
+        .object
+        .as_ref()
+        .filter(|_| reference.kind == "VolumeSnapshot")
+    {
+        sight.contents = content(client, snapshot).await?.into_iter().collect();
+    }
+    Ok(sight)
+}
+
+async fn alone(client: &Client, reference: &ObjectRef) -> Result<Sight, Failure> {
+    Ok(Sight {
+        object: client.get(reference).await?,
+        ..Sight::default()
+    })
+}
+
+/// Whether the step reads what belongs to its object, or the warnings about it.
+fn belongs(step: &Step) -> bool {
+    let reads = !matches!(
+        step.until,
+        Wait::None | Wait::Active | Wait::Established | Wait::Gone { .. }
+    );
+    reads || matches!(step.act, Effect::Interrupt { .. })
 }
 
 /// How many invocations are not completed, or `None` when nobody says.

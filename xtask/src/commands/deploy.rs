@@ -2,22 +2,19 @@
 
 use longrun_core::{
     approval::{Approved, Ask},
-    journal::{Journal, Reason},
+    journal::Reason,
     wait::Wait,
 };
-use longrun_kubernetes::{Doing, Lease, Progress, drive, prepare};
+use longrun_kubernetes::{Doing, prepare};
 
 use crate::{
-    deployment::{Deployment, holder},
+    deployment::Deployment,
     failure::{End, Failure},
-    interrupt::Interrupts,
+    operation::{AGAIN, Operation},
     project::Project,
     show,
     terminal::{Answers, Terminal},
 };
-
-/// How to go on after an interruption.
-const AGAIN: &str = "run the same command again: it goes on from there";
 
 /// Make a namespace what its environment says: plan, ask, apply, wait until the first test has verified.
 ///
@@ -99,23 +96,29 @@ async fn carry_out(
     approved: Approved,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let interrupts = Interrupts::listen()?;
-    let work = terminal.work(&format!("deploy {}", deployment.target));
-    let progress = |doing: &Doing<'_>| work.report(&show::doing(doing));
+    let target = &deployment.target;
+    let operation = Operation::begin("deploy", &deployment.client, target, terminal)?;
     // Neither a Lease nor a dry run exists without the namespace: it is made first.
-    let done = make_namespace(deployment, &approved, &interrupts, &progress).await?;
-    let outcome = with_lease(deployment, approved, done, &interrupts, &progress, terminal).await;
+    let done = make_namespace(deployment, &approved, &operation).await?;
+    let outcome = operation
+        .alone(async |lease| {
+            let approved = operation.renew(approved, done, deployment.plan()).await?;
+            let driven = operation.drive(approved, Some(lease)).await;
+            driven
+                .map_err(|failure| failure.hint(AGAIN))?
+                .map_err(Failure::half_way)
+        })
+        .await;
     let journal = outcome.map_err(|failure| match done {
         0 => failure,
         _ => failure.after(&format!(
             "Namespace {} was created before that and stays",
-            deployment.target.environment
+            target.environment
         )),
     })?;
     let steps = &journal.plan().steps;
     let verified = steps.iter().any(|step| step.until == Wait::FirstSuccess);
-    let target = &deployment.target;
-    work.done(&if verified {
+    operation.done(&if verified {
         format!("{target} runs, and a test has verified")
     } else {
         format!("{target} runs what is rendered")
@@ -127,80 +130,18 @@ async fn carry_out(
 async fn make_namespace(
     deployment: &Deployment,
     approved: &Approved,
-    interrupts: &Interrupts,
-    progress: Progress<'_>,
+    operation: &Operation<'_>,
 ) -> Result<usize, Failure> {
+    let progress = |doing: &Doing<'_>| operation.show(doing);
     tokio::select! {
-        done = prepare(&deployment.client, approved, progress) => done.map_err(|reason| match reason {
+        done = prepare(&deployment.client, approved, &progress) => done.map_err(|reason| match reason {
             Reason::Moved { .. } => Failure::refused(reason),
             _ => Failure::half_way(reason),
         }),
-        () = interrupts.first() => Err(Failure::half_way(format!(
+        () = operation.interrupts.first() => Err(Failure::half_way(format!(
             "it was interrupted; Namespace {} may be there, and nothing in it",
             deployment.target.environment
         ))
         .hint(AGAIN)),
     }
-}
-
-async fn with_lease(
-    deployment: &Deployment,
-    approved: Approved,
-    done: usize,
-    interrupts: &Interrupts,
-    progress: Progress<'_>,
-    terminal: &Terminal,
-) -> Result<Journal, Failure> {
-    let holder = holder("deploy");
-    let environment = &deployment.target.environment;
-    let lease = tokio::select! {
-        lease = Lease::acquire(&deployment.client, environment, &holder, progress) => {
-            lease.map_err(|error| Failure::refused(Failure::chain(&error)))?
-        }
-        () = interrupts.first() => return Err(interrupted()),
-    };
-    let outcome = under_lease(deployment, approved, done, &lease, interrupts, progress).await;
-    if let Err(error) = lease.release().await {
-        terminal.say(&format!(
-            "the lease was not given up and expires by itself in seconds: {error}"
-        ));
-    }
-    outcome
-}
-
-async fn under_lease(
-    deployment: &Deployment,
-    approved: Approved,
-    done: usize,
-    lease: &Lease,
-    interrupts: &Interrupts,
-    progress: Progress<'_>,
-) -> Result<Journal, Failure> {
-    let fresh = tokio::select! {
-        fresh = deployment.plan() => fresh?,
-        () = interrupts.first() => return Err(interrupted()),
-    };
-    let shown = show::plan(&fresh);
-    let approved = approved.renew(fresh, done).map_err(|moved| {
-        Failure::refused(format!("{moved}\nwhat would be done now:\n{shown}"))
-            .hint("run the same command again, and answer for what it shows then")
-    })?;
-    let driven = drive(
-        &deployment.client,
-        approved,
-        lease,
-        progress,
-        interrupts.first(),
-    );
-    tokio::select! {
-        driven = driven => driven.map_err(Failure::half_way),
-        () = interrupts.second() => Err(Failure::half_way(
-            "it was interrupted again and ended at once: nothing more was taken back, tests may be suspended",
-        )
-        .hint(AGAIN)),
-    }
-}
-
-fn interrupted() -> Failure {
-    Failure::refused("it was interrupted before it began, and nothing was changed").hint(AGAIN)
 }

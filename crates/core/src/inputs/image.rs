@@ -1,6 +1,10 @@
 //! Container images: what an environment asks for by name and tag, and what that is in a registry.
 
-use alloc::{collections::BTreeMap, format, string::String};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +43,13 @@ impl Images {
     #[must_use]
     pub fn get(&self, name: &ImageName) -> Option<&ImageReference> {
         self.0.get(name)
+    }
+
+    /// What a node pulls for a name on a cluster with this registry.
+    #[must_use]
+    pub fn reference(&self, name: &ImageName, registry: &Registry) -> String {
+        self.get(name)
+            .map_or_else(|| format!("{registry}/{name}"), ToString::to_string)
     }
 
     /// Records what stands for a name.

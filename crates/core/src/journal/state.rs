@@ -3,10 +3,10 @@
 use alloc::string::String;
 use core::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Journal;
+use super::{Entry, Journal};
 use crate::plan::Effect;
 
 /// Where an operation stands as a whole.
@@ -70,6 +70,20 @@ impl Journal {
             .filter_map(|entry| self.plan.steps.get(entry.step))
             .find(|step| step.act.stays() && step.undo.is_none())
             .map(|step| &step.act)
+    }
+
+    /// For how long a node was stopped: from when it was told to stop to when it was ready again.
+    #[must_use]
+    pub fn stopped_for(&self) -> Option<SignedDuration> {
+        let scaled = |entry: &Entry, stop: bool| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(|step| {
+                matches!(step.act, Effect::Scale { replicas, .. } if (replicas == 0) == stop)
+            })
+        };
+        let stopped = self.entries.iter().find(|entry| scaled(entry, true))?;
+        let started = self.entries.iter().find(|entry| scaled(entry, false))?;
+        Some(started.ended?.duration_since(stopped.acted?))
     }
 
     /// Another driver takes over. What had stopped beyond the point of no return is tried again; what is

@@ -172,6 +172,22 @@ impl Stored {
         }
     }
 
+    /// Whether this driver may write for the first time over what is there: only what it was made of.
+    ///
+    /// # Errors
+    /// When another driver has written meanwhile, or nobody can read what is there.
+    pub fn may_follow(&self, present: Option<&Value>) -> Result<(), NotTaken> {
+        let Some(present) = present else {
+            return Ok(());
+        };
+        let (found, ours) = (epoch(present)?, self.epoch);
+        if found + 1 == ours {
+            Ok(())
+        } else {
+            Err(NotTaken::Overtaken { found, ours })
+        }
+    }
+
     /// Takes the journal over to go on with it. The consent it holds is for this plan and no other.
     ///
     /// # Errors

@@ -62,8 +62,6 @@ pub struct Facts {
     pub cron_jobs: Vec<Value>,
     /// All Jobs: running tests, `discover`, guardians of attachments.
     pub jobs: Vec<Value>,
-    /// Pods that carry [`ATTACH_LABEL`].
-    pub attached: Vec<Value>,
     /// The journal of the last operation on data.
     pub stored: Option<Stored>,
     /// What the user may not do, of what the operation needs. Nothing is tried to find out.

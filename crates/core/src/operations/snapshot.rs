@@ -12,7 +12,9 @@ use super::{
     refusal::Refusals,
 };
 use crate::{
+    gate::name,
     inputs::Name,
+    journal::Journal,
     object::Uid,
     plan::{Effect, Guard, Step, Target},
     wait::Wait,
@@ -154,6 +156,23 @@ impl Taken<'_> {
         }
         object
     }
+}
+
+/// The snapshot that an operation took and left: of what was there before it, or for its own sake.
+#[must_use]
+pub fn kept(journal: &Journal) -> Option<&str> {
+    let steps = journal.entries().iter();
+    steps
+        .filter(|entry| entry.acted.is_some() && !entry.undone)
+        .filter_map(|entry| journal.plan().steps.get(entry.step))
+        .find_map(|step| match &step.act {
+            Effect::Snapshot { object, .. } => {
+                let purpose = object.pointer("/metadata/labels")?.get(PURPOSE_LABEL)?;
+                let is_kept = purpose != Purpose::Temporary.word();
+                is_kept.then_some(name(object))
+            }
+            _ => None,
+        })
 }
 
 /// `storage-restate-0-20260105-100000`

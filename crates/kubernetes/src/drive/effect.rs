@@ -4,7 +4,7 @@ use longrun_core::{
     journal::moved,
     object::{ObjectRef, Uid, uid},
     operations::deploy::{FIELD_MANAGER, OPERATIONS_MANAGER},
-    plan::{Effect, Guard},
+    plan::{Effect, Guard, INTERRUPTED_LABEL, Policy},
     wait::Sight,
 };
 use serde_json::{Value, json};
@@ -51,6 +51,14 @@ const RENDERED: Apply<'static> = Apply {
     dry_run: false,
 };
 
+/// The fields of which operations are the one writer: templates leave them out. They are taken over whoever
+/// wrote them by hand.
+const AS_OPERATION: Apply<'static> = Apply {
+    manager: OPERATIONS_MANAGER,
+    force: true,
+    dry_run: false,
+};
+
 /// Does an effect. `seen` is what was seen of its object a moment ago.
 pub(super) async fn perform(
     client: &Client,
@@ -64,7 +72,13 @@ pub(super) async fn perform(
             is_claim(client, object, claim).await?;
             create(client, object, seen).await
         }
-        Effect::Update { object, force } => update(client, object, *force, guard, seen).await,
+        Effect::Update { object, force } => {
+            let how = Apply {
+                force: *force,
+                ..RENDERED
+            };
+            write(client, object, how, guard, seen).await
+        }
         Effect::Delete {
             object,
             uid,
@@ -75,9 +89,13 @@ pub(super) async fn perform(
             Err(failure) => Err(failure.into()),
         },
         Effect::Suspend { object, suspend } => self::suspend(client, object, *suspend).await,
-        Effect::Scale { .. } | Effect::Interrupt { .. } | Effect::Reclaim { .. } => Err(
-            Trouble::Refused("this version does not know how to do that".to_owned()),
-        ),
+        Effect::Scale { object, replicas } => scale(client, object, *replicas).await,
+        Effect::Interrupt { operation, .. } => interrupt(client, operation, seen).await,
+        Effect::Reclaim { object, policy, .. } => {
+            let object = reclaimed(object, *policy);
+            let how = AS_OPERATION;
+            write(client, &object, how, guard, seen).await
+        }
         // The journal makes a deletion of it.
         Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
     }
@@ -92,22 +110,18 @@ async fn create(client: &Client, object: &Value, seen: &Sight) -> Result<Option<
 }
 
 /// Applies onto exactly the incarnation and version that was compared with the guard.
-async fn update(
+async fn write(
     client: &Client,
     object: &Value,
-    force: bool,
+    how: Apply<'_>,
     guard: &Guard,
     seen: &Sight,
 ) -> Result<Option<Uid>, Trouble> {
     let Some(reference) = ObjectRef::of(object) else {
         return Err(Trouble::Refused("it has no name".to_owned()));
     };
-    let mut live = seen.object.clone();
+    let mut sight = seen.clone();
     for _ in 0..ATTEMPTS {
-        let sight = Sight {
-            object: live,
-            ..Sight::default()
-        };
         if let Some(moved) = moved(guard, &sight) {
             return Err(Trouble::Refused(moved));
         }
@@ -118,7 +132,6 @@ async fn update(
         for field in ["uid", "resourceVersion"] {
             object["metadata"][field] = there["metadata"][field].clone();
         }
-        let how = Apply { force, ..RENDERED };
         match client.apply(&object, how).await {
             Ok(applied) => return Ok(uid(&applied)),
             Err(failure) if failure.code() != 409 => return Err(failure.into()),
@@ -130,7 +143,7 @@ async fn update(
                     reference.name
                 )));
             }
-            Err(_) => live = client.get(&reference).await?,
+            Err(_) => sight.object = client.get(&reference).await?,
         }
     }
     Err(Trouble::Refused(format!(
@@ -146,33 +159,41 @@ fn is_field_conflict(failure: &Failure) -> bool {
     })
 }
 
-/// Suspension is a field of which operations are the one writer: templates leave it out. It is taken while
-/// something is suspended, over whoever wrote it by hand, and given up on resuming, so that its default
-/// (Kubernetes 1.36: `CronJob.spec.suspend` is false) comes back.
-async fn suspend(
-    client: &Client,
-    reference: &ObjectRef,
-    suspend: bool,
-) -> Result<Option<Uid>, Trouble> {
-    let mut object = json!({
+/// An object of which nothing is said yet, as an operation writes it.
+fn named(reference: &ObjectRef) -> Value {
+    json!({
         "apiVersion": reference.api_version,
         "kind": reference.kind,
         "metadata": {"name": reference.name, "namespace": reference.namespace},
-    });
-    if suspend {
-        object["spec"] = json!({"suspend": true});
-    }
+    })
+}
+
+/// Applies fields of operations onto an object that must exist.
+async fn operate(
+    client: &Client,
+    reference: &ObjectRef,
+    mut object: Value,
+) -> Result<Value, Trouble> {
     let Some(there) = client.get(reference).await? else {
         return Err(Trouble::Refused("it does not exist".to_owned()));
     };
     // Without it, an apply onto an object that was deleted meanwhile would try to create one.
     object["metadata"]["uid"] = there["metadata"]["uid"].clone();
-    let how = Apply {
-        manager: OPERATIONS_MANAGER,
-        force: true,
-        dry_run: false,
-    };
-    let applied = client.apply(&object, how).await?;
+    Ok(client.apply(&object, AS_OPERATION).await?)
+}
+
+/// Taken while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
+/// `CronJob.spec.suspend` is false) comes back.
+async fn suspend(
+    client: &Client,
+    reference: &ObjectRef,
+    suspend: bool,
+) -> Result<Option<Uid>, Trouble> {
+    let mut object = named(reference);
+    if suspend {
+        object["spec"] = json!({"suspend": true});
+    }
+    let applied = operate(client, reference, object).await?;
     let is_suspended = applied.pointer("/spec/suspend") == Some(&Value::Bool(true));
     if is_suspended != suspend {
         return Err(Trouble::Refused(
@@ -180,6 +201,45 @@ async fn suspend(
         ));
     }
     Ok(uid(&applied))
+}
+
+async fn scale(
+    client: &Client,
+    reference: &ObjectRef,
+    replicas: u64,
+) -> Result<Option<Uid>, Trouble> {
+    let mut object = named(reference);
+    object["spec"] = json!({"replicas": replicas});
+    Ok(uid(&operate(client, reference, object).await?))
+}
+
+/// Labels what runs. What has ended and is gone meanwhile needs no label.
+async fn interrupt(client: &Client, operation: &str, seen: &Sight) -> Result<Option<Uid>, Trouble> {
+    for reference in seen.running() {
+        let mut job = named(&reference);
+        job["metadata"]["labels"] = json!({INTERRUPTED_LABEL: operation});
+        match operate(client, &reference, job).await {
+            Err(Trouble::Passing(failure)) => return Err(Trouble::Passing(failure)),
+            Ok(_) => {}
+            Err(refused) => {
+                if client.get(&reference).await?.is_some() {
+                    return Err(refused);
+                }
+            }
+        }
+    }
+    Ok(seen.object.as_ref().and_then(uid))
+}
+
+/// What becomes of stored data has another name in each of the two kinds that stand for it.
+fn reclaimed(reference: &ObjectRef, policy: Policy) -> Value {
+    let field = match &*reference.kind {
+        "PersistentVolume" => "persistentVolumeReclaimPolicy",
+        _ => "deletionPolicy",
+    };
+    let mut object = named(reference);
+    object["spec"] = json!({field: policy.word()});
+    object
 }
 
 /// A snapshot is of one incarnation of a claim; its manifest only says the claim's name.

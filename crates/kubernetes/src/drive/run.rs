@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use longrun_core::{
-    approval::Approved,
-    journal::{Journal, Reason},
+    journal::Reason,
     plan::{Effect, Guard},
     wait::{Sight, Wait},
 };
 
 use super::{
-    Stopped,
+    Book, Stopped,
+    book::Unwritten,
     effect::{self, Trouble},
     wake::Wake,
 };
@@ -30,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// How long after a failed request the next one is sent.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the last word of a journal is tried.
+const CLOSING: u32 = 10;
+
 /// Why a plan stops that somebody stopped.
 pub(super) const INTERRUPTED: &str = "it was interrupted";
 
@@ -40,7 +43,8 @@ pub(super) struct Silent;
 pub(super) struct Run<'a> {
     client: &'a Client,
     progress: Progress<'a>,
-    pub(super) journal: Journal,
+    pub(super) book: Book,
+    lease: Option<&'a Lease>,
     report: Option<Report>,
     /// Since when the API server has given no usable answer.
     silent_since: Option<Moment>,
@@ -51,11 +55,17 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(client: &'a Client, approved: Approved, progress: Progress<'a>) -> Self {
+    pub(super) fn new(
+        client: &'a Client,
+        book: Book,
+        lease: Option<&'a Lease>,
+        progress: Progress<'a>,
+    ) -> Self {
         Self {
             client,
             progress,
-            journal: Journal::open(approved),
+            book,
+            lease,
             report: None,
             silent_since: None,
             overdue_since: None,
@@ -65,13 +75,14 @@ impl<'a> Run<'a> {
 
     /// What the journal's next decision needs to see. A step whose write is enough needs no second look.
     pub(super) async fn look(&mut self) -> Result<Sight, Failure> {
-        let Some(step) = self.journal.current() else {
+        let Some(step) = self.book.current() else {
             return Ok(Sight::default());
         };
-        let written =
-            self.journal.entries().last().is_some_and(|entry| {
-                entry.step == self.journal.position() && entry.acted.is_some()
-            });
+        let written = self
+            .book
+            .entries()
+            .last()
+            .is_some_and(|entry| entry.step == self.book.position() && entry.acted.is_some());
         if written && step.until == Wait::None {
             return Ok(Sight::default());
         }
@@ -83,21 +94,21 @@ impl<'a> Run<'a> {
     /// Does the present step's effect. Without an answer nobody knows whether it is done: the journal finds
     /// out by looking again.
     pub(super) async fn act(&mut self, effect: &Effect, seen: &Sight) -> Option<Silent> {
-        let step = self.journal.current()?;
+        let step = self.book.current()?;
         (self.progress)(&Doing::Step {
-            index: self.journal.position(),
-            of: self.journal.plan().steps.len(),
+            index: self.book.position(),
+            of: self.book.plan().steps.len(),
             step: &step,
         });
         let done = effect::perform(self.client, effect, &step.guard, seen).await;
         match done {
             Ok(uid) => {
                 self.silent_since = None;
-                self.journal.acted(uid, self.client.now());
+                self.book.acted(uid, self.client.now());
             }
-            Err(Trouble::Refused(cause)) => self.journal.refused(cause, self.client.now()),
+            Err(Trouble::Refused(cause)) => self.book.refused(cause, self.client.now()),
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
-                Some(cause) => self.journal.interrupt(cause),
+                Some(cause) => self.book.interrupt(cause),
                 None => return Some(Silent),
             },
         }
@@ -106,10 +117,11 @@ impl<'a> Run<'a> {
 
     pub(super) async fn undo(&mut self, effect: &Effect, seen: &Sight) {
         (self.progress)(&Doing::Undoing { effect });
+        let guard = self.book.current().map_or(Guard::None, |step| step.guard);
         let since = Moment::now();
         let failed = loop {
-            match effect::perform(self.client, effect, &Guard::None, seen).await {
-                Ok(_) => return self.journal.undone(),
+            match effect::perform(self.client, effect, &guard, seen).await {
+                Ok(_) => return self.book.undone(),
                 Err(Trouble::Passing(_)) if since.at_least_ago() < SILENCE => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -119,13 +131,13 @@ impl<'a> Run<'a> {
         if let Some(report) = &mut self.report {
             report.not_undone.push(format!("{effect}: {failed}"));
         }
-        self.journal.refused(failed, self.client.now());
+        self.book.refused(failed, self.client.now());
     }
 
     pub(super) fn ended(&mut self) {
         self.wake = None;
-        let entry = self.journal.entries().last();
-        let steps = &self.journal.plan().steps;
+        let entry = self.book.entries().last();
+        let steps = &self.book.plan().steps;
         if let Some((entry, step)) = entry.and_then(|entry| Some((entry, steps.get(entry.step)?))) {
             (self.progress)(&Doing::Ended {
                 index: entry.step,
@@ -136,10 +148,10 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn say_waiting(&self, cause: &str, since: jiff::Timestamp, seen: &Sight) {
-        if let Some(step) = self.journal.current() {
+        if let Some(step) = self.book.current() {
             (self.progress)(&Doing::Waiting {
-                index: self.journal.position(),
-                of: self.journal.plan().steps.len(),
+                index: self.book.position(),
+                of: self.book.plan().steps.len(),
                 step: &step,
                 cause,
                 since,
@@ -152,8 +164,8 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for a change of what the step waits for, or for a reason to stop.
-    pub(super) async fn wait(&mut self, lease: &Lease, interrupted: impl Future<Output = ()>) {
-        let Some(step) = self.journal.current() else {
+    pub(super) async fn wait(&mut self, interrupted: impl Future<Output = ()>) {
+        let Some(step) = self.book.current() else {
             return;
         };
         let wake = self
@@ -161,27 +173,22 @@ impl<'a> Run<'a> {
             .get_or_insert_with(|| Wake::for_step(self.client, &step));
         let interrupt = tokio::select! {
             () = wake.changed() => false,
-            () = lease.until_lost() => false,
+            () = until_lost(self.lease) => false,
             () = interrupted => true,
         };
         if interrupt {
-            self.journal.interrupt(INTERRUPTED.to_owned());
+            self.book.interrupt(INTERRUPTED.to_owned());
         }
     }
 
-    pub(super) async fn pause(
-        &mut self,
-        time: Duration,
-        lease: &Lease,
-        interrupted: impl Future<Output = ()>,
-    ) {
+    pub(super) async fn pause(&mut self, time: Duration, interrupted: impl Future<Output = ()>) {
         let interrupt = tokio::select! {
             () = tokio::time::sleep(time) => false,
-            () = lease.until_lost() => false,
+            () = until_lost(self.lease) => false,
             () = interrupted => true,
         };
         if interrupt {
-            self.journal.interrupt(INTERRUPTED.to_owned());
+            self.book.interrupt(INTERRUPTED.to_owned());
         }
     }
 
@@ -205,14 +212,60 @@ impl<'a> Run<'a> {
     /// The report is about the moment in which things went wrong.
     pub(super) async fn gather(&mut self, seen: &Sight) {
         if self.report.is_none() {
-            let since = self.journal.entries().last().map(|entry| entry.began);
+            let since = self.book.entries().last().map(|entry| entry.began);
             self.report = Some(Report::gather(self.client, seen, since).await);
         }
     }
 
+    /// Whether nobody else can be at work.
+    pub(super) fn standing(&self) -> LeaseStanding {
+        self.lease.map_or(LeaseStanding::Held, Lease::standing)
+    }
+
+    /// Writes the journal before something is done. Says whether it is written; otherwise look again.
+    ///
+    /// # Errors
+    /// When it will never be written: nothing more is done then, and nothing taken back.
+    pub(super) async fn write(
+        &mut self,
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<bool, Box<Stopped>> {
+        let cause = match self.book.write(self.client).await {
+            Ok(()) => {
+                self.silent_since = None;
+                return Ok(true);
+            }
+            Err(Unwritten::Passing(failure)) => match self.silence(&failure) {
+                None => {
+                    self.pause(PAUSE, interrupted).await;
+                    return Ok(false);
+                }
+                Some(cause) => cause,
+            },
+            Err(Unwritten::Never(cause)) => cause,
+        };
+        Err(self.give_up(cause))
+    }
+
+    /// Writes how far it is, for whoever reads it. It is written again before the next effect.
+    pub(super) async fn note(&mut self) {
+        let _ = self.book.write(self.client).await;
+    }
+
+    /// Writes the journal's last word. Without it, whoever comes next finds the operation unfinished, and
+    /// by going on that nothing is left to do.
+    pub(super) async fn close(&mut self) {
+        for _ in 0..CLOSING {
+            match self.book.write(self.client).await {
+                Err(Unwritten::Passing(_)) => tokio::time::sleep(PAUSE).await,
+                _ => break,
+            }
+        }
+    }
+
     /// Keeps in mind since when the lease cannot be relied upon.
-    pub(super) fn watch(&mut self, lease: &LeaseStanding) {
-        if *lease == LeaseStanding::Held {
+    pub(super) fn watch(&mut self) {
+        if self.standing() == LeaseStanding::Held {
             self.overdue_since = None;
         } else {
             self.overdue_since.get_or_insert_with(Moment::now);
@@ -231,18 +284,30 @@ impl<'a> Run<'a> {
 
     /// Stops without taking anything back.
     pub(super) fn abandon(mut self, cause: String) -> Box<Stopped> {
-        let step = self.journal.current();
+        self.give_up(cause)
+    }
+
+    fn give_up(&mut self, cause: String) -> Box<Stopped> {
+        let step = self.book.current();
         let step = step.map_or_else(String::new, |step| step.act.to_string());
-        self.journal.interrupt(cause.clone());
-        let reason = self.journal.stopped().cloned();
+        self.book.interrupt(cause.clone());
+        let reason = self.book.stopped().cloned();
         self.stopped(reason.unwrap_or(Reason::Interrupted { step, cause }))
     }
 
-    pub(super) fn stopped(self, reason: Reason) -> Box<Stopped> {
+    pub(super) fn stopped(&mut self, reason: Reason) -> Box<Stopped> {
         Box::new(Stopped {
             reason,
-            journal: self.journal,
-            report: self.report.unwrap_or_default(),
+            is_kept: self.book.is_kept(),
+            journal: self.book.clone(),
+            report: self.report.take().unwrap_or_default(),
         })
+    }
+}
+
+async fn until_lost(lease: Option<&Lease>) {
+    match lease {
+        Some(lease) => lease.until_lost().await,
+        None => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use longrun_core::journal::{Journal, Reason};
+use longrun_core::journal::{Journal, Reason, State};
 
 use crate::report::Report;
 
@@ -13,6 +13,8 @@ pub struct Stopped {
     pub reason: Reason,
     /// How far it came.
     pub journal: Journal,
+    /// Whether the journal is kept, so that it can be gone on with.
+    pub is_kept: bool,
     /// What the reader needs to find the cause.
     pub report: Report,
 }
@@ -48,9 +50,29 @@ impl fmt::Display for Stopped {
         for effect in self.journal.left() {
             write!(f, "\nstill in effect: {effect}")?;
         }
-        write!(
-            f,
-            "\nrun the same command again when the cause is gone: it goes on from there"
-        )
+        f.write_str(&self.way_on())
+    }
+}
+
+impl Stopped {
+    fn way_on(&self) -> String {
+        let environment = &self.journal.plan().target.environment;
+        let resume = format!("\ngo on:        cargo xtask wipe -n {environment} --resume");
+        match self.journal.state() {
+            _ if !self.is_kept => {
+                "\nrun the same command again when the cause is gone: it goes on from there"
+                    .to_owned()
+            }
+            State::Open => {
+                format!("{resume}\ntake it back: cargo xtask wipe -n {environment} --abort")
+            }
+            State::PastReturn => format!(
+                "{resume}\nor close it:  cargo xtask deploy -n {environment}, or restore -n {environment} -s SNAPSHOT"
+            ),
+            State::Done | State::TakenBack | State::Superseded { .. } => {
+                "\neverything is as it was; run the same command again when the cause is gone"
+                    .to_owned()
+            }
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::{sync::Mutex, time::Duration};
 
 use longrun_core::{
-    approval::Ask,
+    approval::{Approved, Ask},
     object::{ObjectRef, Uid},
-    plan::{Checked, Effect, Guard, Plan, Step, Target},
+    plan::{Effect, Guard, Plan, Step, Target},
     wait::Wait,
 };
 use serde_json::json;
@@ -23,14 +23,7 @@ fn place(api_version: &str, kind: &str, name: &str) -> ObjectRef {
 }
 
 fn step(act: Effect, until: Wait) -> Step {
-    Step {
-        act,
-        guard: Guard::None,
-        until,
-        undo: None,
-        changes: Vec::new(),
-        checked: Checked::Nothing,
-    }
+    Step::new(act, Guard::None, until)
 }
 
 fn suspend() -> Step {
@@ -67,6 +60,7 @@ fn approved(steps: Vec<Step>) -> Approved {
         steps,
         loses: Vec::new(),
         notes: Vec::new(),
+        generated: Vec::new(),
     };
     Ask::new(plan).piped(true, None).unwrap()
 }
@@ -106,7 +100,14 @@ async fn driven(
         .await
         .unwrap();
     let began = Instant::now();
-    let outcome = drive(&client, approved(steps), &lease, &progress, interrupted).await;
+    let outcome = drive(
+        &client,
+        approved(steps),
+        Some(&lease),
+        &progress,
+        interrupted,
+    )
+    .await;
     let took = began.elapsed().as_secs();
     let names = server.writes().into_iter().filter_map(|write| {
         let name = write.rsplit('/').next()?.to_owned();

@@ -61,9 +61,11 @@ fn watched(step: &Step) -> Vec<(Collection, String)> {
     let pods = Collection::in_namespace("v1", "Pod", namespace);
     let jobs = Collection::in_namespace("batch/v1", "Job", namespace);
     match step.until {
-        Wait::RolledOut | Wait::Complete => watched.push((pods, String::new())),
+        Wait::RolledOut | Wait::Complete | Wait::Verified | Wait::Stopped { .. } => {
+            watched.push((pods, String::new()));
+        }
         Wait::FirstSuccess => watched.extend([(pods, String::new()), (jobs, String::new())]),
-        Wait::Drained => watched.push((jobs, String::new())),
+        Wait::Drained | Wait::Ended => watched.push((jobs, String::new())),
         _ => {}
     }
     watched

@@ -1,0 +1,101 @@
+//! Which requests a plan comes to, and whether the user may make them. The API server is asked, and nothing is
+//! tried to find out.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use longrun_core::{
+    object::ObjectRef,
+    operations::data::Permission,
+    plan::{Effect, Plan},
+};
+use serde_json::json;
+
+use crate::{client::Client, failure::Failure, resource::plural};
+
+/// How many requests are under way at a time.
+const IN_FLIGHT: usize = 16;
+
+/// What of a plan the user may not do.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn denied(client: &Client, plan: &Plan) -> Result<Vec<Permission>, Failure> {
+    let needed = needed(plan);
+    let answers: Vec<Option<Permission>> = stream::iter(needed)
+        .map(|permission| async move {
+            let may = client.may(&review(&permission)).await?;
+            Ok::<_, Failure>((!may).then_some(permission))
+        })
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// Each once.
+fn needed(plan: &Plan) -> Vec<Permission> {
+    let steps = plan.steps.iter();
+    let effects = steps.flat_map(|step| [Some(&step.act), step.undo.as_ref()]);
+    let requests: BTreeSet<(ObjectRef, &str)> = effects
+        .flatten()
+        .filter_map(|effect| Some((of_kind(effect)?, verbs(effect))))
+        .flat_map(|(object, verbs)| verbs.iter().map(move |verb| (object.clone(), *verb)))
+        .collect();
+    requests
+        .into_iter()
+        .map(|(object, verb)| Permission {
+            verb: verb.to_owned(),
+            resource: plural(&object.kind),
+            group: match object.api_version.split_once('/') {
+                Some((group, _)) => group.to_owned(),
+                None => String::new(),
+            },
+            namespace: object.namespace,
+        })
+        .collect()
+}
+
+/// The object without its name: permissions are seldom for one object.
+fn of_kind(effect: &Effect) -> Option<ObjectRef> {
+    let object = match effect {
+        // What is labelled are the Jobs of the CronJob.
+        Effect::Interrupt { object, .. } => ObjectRef {
+            kind: "Job".to_owned(),
+            ..object.clone()
+        },
+        effect => effect.object()?,
+    };
+    Some(ObjectRef {
+        name: String::new(),
+        ..object
+    })
+}
+
+/// What the driver does for an effect.
+fn verbs(effect: &Effect) -> &'static [&'static str] {
+    match effect {
+        // Server-side apply of what does not exist needs both (Kubernetes 1.36).
+        Effect::Create { .. } | Effect::Snapshot { .. } => &["create", "patch"],
+        Effect::Update { .. }
+        | Effect::Suspend { .. }
+        | Effect::Scale { .. }
+        | Effect::Interrupt { .. }
+        | Effect::Reclaim { .. } => &["patch"],
+        Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
+        Effect::Watch { .. } => &[],
+    }
+}
+
+fn review(permission: &Permission) -> serde_json::Value {
+    json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {
+            "verb": permission.verb,
+            "resource": permission.resource,
+            "group": permission.group,
+            "namespace": permission.namespace,
+        }},
+    })
+}

@@ -1,0 +1,83 @@
+//! Claims, what holds them, and their snapshots, as they are in the cluster.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use longrun_core::{object::ObjectRef, operations::snapshot::SNAPSHOT_API};
+use serde_json::Value;
+
+use crate::{belongings::mounting, client::Client, failure::Failure, resource::Collection};
+
+/// How many requests are under way at a time.
+const IN_FLIGHT: usize = 16;
+
+/// The `PersistentVolume` that a claim has.
+pub(crate) async fn volume_of(client: &Client, claim: &Value) -> Result<Option<Value>, Failure> {
+    match text(claim, "/spec/volumeName") {
+        Some(name) => client.get(&whole("v1", "PersistentVolume", name)).await,
+        None => Ok(None),
+    }
+}
+
+/// Every pod that names the claim as a volume.
+pub(crate) async fn mounts(
+    client: &Client,
+    namespace: &str,
+    claim: &str,
+) -> Result<Vec<Value>, Failure> {
+    let pods = Collection::in_namespace("v1", "Pod", namespace);
+    Ok(mounting(&client.list(&pods, "").await?, claim))
+}
+
+/// The `VolumeSnapshot`s of a namespace and the contents that they are bound to.
+pub(crate) async fn snapshots(
+    client: &Client,
+    namespace: &str,
+) -> Result<(Vec<Value>, Vec<Value>), Failure> {
+    let served = served_snapshots(client, namespace).await?;
+    let snapshots = served.unwrap_or_default();
+    let contents = contents(client, &snapshots).await?;
+    Ok((snapshots, contents))
+}
+
+/// The `VolumeSnapshot`s of a namespace; `None` where the cluster does not serve them.
+pub(crate) async fn served_snapshots(
+    client: &Client,
+    namespace: &str,
+) -> Result<Option<Vec<Value>>, Failure> {
+    let collection = Collection::in_namespace(SNAPSHOT_API, "VolumeSnapshot", namespace);
+    client.list_served(&collection, "").await
+}
+
+/// The contents that snapshots are bound to, as far as they exist.
+pub(crate) async fn contents(client: &Client, snapshots: &[Value]) -> Result<Vec<Value>, Failure> {
+    let found: Vec<Option<Value>> = stream::iter(snapshots)
+        .map(|snapshot| content(client, snapshot))
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The content that one snapshot is bound to.
+pub(crate) async fn content(client: &Client, snapshot: &Value) -> Result<Option<Value>, Failure> {
+    match text(snapshot, "/status/boundVolumeSnapshotContentName") {
+        Some(name) => {
+            let content = whole(SNAPSHOT_API, "VolumeSnapshotContent", name);
+            client.get(&content).await
+        }
+        None => Ok(None),
+    }
+}
+
+/// A reference to an object of the whole cluster.
+fn whole(api_version: &str, kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}

@@ -1,0 +1,88 @@
+//! What `wipe` and `restore` say in the end.
+
+use longrun_core::{
+    journal::{Checklist, Journal},
+    operations::snapshot::kept,
+    plan::Effect,
+};
+use serde::Serialize;
+
+use crate::{
+    failure::{End, Failure},
+    operation::Operation,
+    terminal::Terminal,
+};
+
+/// An operation on the database, as a document.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ended<'a> {
+    #[serde(flatten)]
+    checklist: Checklist,
+    /// The snapshot of what was there before.
+    snapshot: Option<&'a str>,
+    /// For how long the node was stopped, in seconds.
+    stopped_seconds: Option<i64>,
+}
+
+/// The closing screen of an operation that came to its end.
+pub(crate) fn report(
+    journal: &Journal,
+    operation: Operation<'_>,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let plan = journal.plan();
+    let failed = journal
+        .notes()
+        .into_iter()
+        .find(|(effect, _)| is_test(effect));
+    operation.done(&match failed {
+        None => format!("{} of {}: done", plan.operation, plan.target),
+        Some((_, cause)) => format!(
+            "{} of {}: done, but the test failed: {cause}",
+            plan.operation, plan.target
+        ),
+    });
+    print(journal, terminal)
+}
+
+/// What an operation came to.
+pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<End, Failure> {
+    let ended = Ended {
+        checklist: journal.checklist(),
+        snapshot: kept(journal),
+        stopped_seconds: journal.stopped_for().map(|stopped| stopped.as_secs()),
+    };
+    terminal.data(&ended, || screen(journal, &ended))?;
+    Ok(End::Done)
+}
+
+fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
+    let environment = &journal.plan().target.environment;
+    let mut lines = vec![journal.plan().target.to_string()];
+    if let Some(snapshot) = ended.snapshot {
+        lines.push(format!("  kept as        VolumeSnapshot {snapshot}"));
+        lines.push(format!(
+            "  the way back   cargo xtask restore -n {environment} -s {snapshot}"
+        ));
+    }
+    if let Some(seconds) = ended.stopped_seconds {
+        lines.push(format!("  node stopped   {seconds} s"));
+    }
+    for (effect, cause) in journal.notes() {
+        lines.push(format!("  not done       {effect}: {cause}"));
+    }
+    lines.push(format!(
+        "  each step      cargo xtask wipe -n {environment} --status"
+    ));
+    lines.join("\n")
+}
+
+/// The last step of an exchange before it tidies up.
+fn is_test(effect: &Effect) -> bool {
+    let object = effect.object();
+    object.is_some_and(|object| {
+        let is_test = object.kind == "CronJob" || object.kind == "Job";
+        is_test && matches!(effect, Effect::Watch { .. } | Effect::Create { .. })
+    })
+}

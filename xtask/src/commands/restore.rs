@@ -1,0 +1,45 @@
+//! `cargo xtask restore`
+
+use longrun_core::operations::restore::plan;
+
+use crate::{
+    commands::{deploy::Which, exchange},
+    database::{Company, Consent, Database},
+    failure::{End, Failure},
+    operation::Operation,
+    project::Project,
+    terminal::Terminal,
+};
+
+/// Put a copy of a snapshot in the place of the database. The present one is kept as a snapshot too.
+///
+/// Each step is written into the namespace before it is done: kill it at any time, and go on with
+/// `wipe --resume`, or take it back with `wipe --abort`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// The snapshot: `snapshot list` says which there are.
+    #[arg(short = 's', long, value_name = "SNAPSHOT")]
+    snapshot: String,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let database = Database::open(&args.which, &args.consent.answers, project, terminal).await?;
+    let decide = |facts: &_| plan(database.target(), facts, database.options(), &args.snapshot);
+    let planned = database.plan(decide).await?;
+    let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
+        return Ok(End::Done);
+    };
+    let operation = Operation::begin("restore", database.client(), database.target(), terminal)?;
+    let journal = database
+        .carry_out(&operation, approved, Company::None, decide)
+        .await?;
+    exchange::report(&journal, operation, terminal)
+}

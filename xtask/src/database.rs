@@ -1,0 +1,170 @@
+//! What the commands about the database have in common: from a name on the command line to facts, to a plan,
+//! and to its end.
+
+use longrun_core::{
+    approval::{Approved, Ask},
+    journal::{Journal, Stored},
+    operations::{
+        data::{Facts, Options},
+        refusal::Refusals,
+    },
+    plan::{Plan, Target},
+};
+use longrun_kubernetes::{Client, denied, last_operation, observe_data};
+
+use crate::{
+    commands::deploy::{Choices, Which},
+    deployment::Deployment,
+    failure::Failure,
+    operation::{AGAIN, Operation},
+    project::Project,
+    show,
+    terminal::{Answers, Terminal},
+};
+
+/// The database of an environment whose cluster is recognised.
+pub(crate) struct Database {
+    deployment: Deployment,
+    options: Options,
+}
+
+/// How a command that changes something is answered.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Consent {
+    #[command(flatten)]
+    pub(crate) answers: Answers,
+    /// Show the plan, why each step is safe, and its digest, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What else may be at work meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Nothing: under the lease, with a journal that is kept in the namespace.
+    None,
+    /// Anything: no other operation minds it.
+    Anybody,
+}
+
+impl Database {
+    /// Gets everything ready that a plan needs, as a deployment does.
+    pub(crate) async fn open(
+        which: &Which,
+        answers: &Answers,
+        project: &Project,
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
+        let choices = Choices::default();
+        let deployment = Deployment::open(which, answers, &choices, project, terminal).await?;
+        let options = deployment.data_options()?;
+        Ok(Self {
+            deployment,
+            options,
+        })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.deployment.client
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.deployment.target
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What the cluster says of the database.
+    pub(crate) async fn facts(&self) -> Result<Facts, Failure> {
+        facts(self.client(), &self.target().environment).await
+    }
+
+    /// The plan as of now, if the user may do all of it: what is not allowed is found out before anything
+    /// is changed.
+    pub(crate) async fn plan(
+        &self,
+        decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
+    ) -> Result<Plan, Failure> {
+        let mut facts = self.facts().await?;
+        let plan = decide(&facts)?;
+        facts.denied = denied(self.client(), &plan)
+            .await
+            .map_err(|failure| Failure::refused(format!("nothing was changed: {failure}")))?;
+        if facts.denied.is_empty() {
+            Ok(plan)
+        } else {
+            Ok(decide(&facts)?)
+        }
+    }
+
+    /// Shows the plan, and gets the answer to it. Nothing when it was only to be shown, or when there is
+    /// nothing to do.
+    pub(crate) fn ask(
+        plan: Plan,
+        consent: &Consent,
+        terminal: &Terminal,
+    ) -> Result<Option<Approved>, Failure> {
+        terminal.say(show::plan(&plan).trim_end());
+        if consent.dry_run {
+            let digest = plan.digest().short().to_owned();
+            terminal.data(&plan, || {
+                format!("nothing was changed; to do exactly this: --approve {digest}")
+            })?;
+            return Ok(None);
+        }
+        let approved = match Ask::new(plan).unneeded() {
+            Ok(approved) => approved,
+            Err(ask) => terminal.answer(ask, &consent.answers)?,
+        };
+        Ok(Some(approved))
+    }
+
+    /// Does what was approved, if it is still what would be planned.
+    pub(crate) async fn carry_out(
+        &self,
+        operation: &Operation<'_>,
+        approved: Approved,
+        company: Company,
+        decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
+    ) -> Result<Journal, Failure> {
+        if company == Company::Anybody {
+            let approved = operation.renew(approved, 0, self.plan(decide)).await?;
+            let driven = operation.drive(approved, None).await;
+            return driven
+                .map_err(|failure| failure.hint(AGAIN))?
+                .map_err(Failure::half_way);
+        }
+        operation
+            .alone(async |lease| {
+                let approved = operation.renew(approved, 0, self.plan(decide)).await?;
+                let last = last(self.client(), &self.target().environment).await?;
+                let stored = Stored::begin(Journal::open(approved), last.as_ref());
+                let driven = operation.drive(stored, Some(lease)).await;
+                driven
+                    .map_err(|failure| {
+                        failure.hint(format!(
+                            "see where it stands, and go on: cargo xtask wipe -n {} --status",
+                            self.target().environment
+                        ))
+                    })?
+                    .map_err(Failure::half_way)
+            })
+            .await
+    }
+}
+
+/// What the cluster says of the database of an environment.
+pub(crate) async fn facts(client: &Client, environment: &str) -> Result<Facts, Failure> {
+    observe_data(client, environment)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))
+}
+
+/// The journal of the last operation on the database.
+pub(crate) async fn last(client: &Client, environment: &str) -> Result<Option<Stored>, Failure> {
+    last_operation(client, environment)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))
+}

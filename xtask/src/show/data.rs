@@ -1,0 +1,182 @@
+//! Snapshots, and operations on the database, as people read them.
+
+use std::{fmt::Write as _, time::Duration};
+
+use comfy_table::{Table, presets::NOTHING};
+use jiff::Timestamp;
+use longrun_core::{
+    journal::{Checklist, Item, Mark},
+    operations::snapshot::{Choice, Fate, Listed, Outcome},
+    plan::Target,
+};
+
+use crate::terminal::seconds;
+
+/// The steps of an operation, with times.
+pub(crate) fn checklist(list: &Checklist) -> String {
+    let mut text = format!(
+        "{} of {} {} (plan {})\n",
+        list.operation, list.target, list.state, list.digest
+    );
+    for (index, item) in list.items.iter().enumerate() {
+        text.push_str(&line(index, item));
+    }
+    if let Some(stopped) = &list.stopped {
+        let _ = writeln!(text, "stopped: {stopped}");
+    }
+    if let Some(next) = &list.next {
+        let environment = &list.target.environment;
+        let _ = writeln!(text, "next:    {next}");
+        let _ = writeln!(text, "go on:   cargo xtask wipe -n {environment} --resume");
+    }
+    text
+}
+
+fn line(index: usize, item: &Item) -> String {
+    let sign = match item.mark {
+        Mark::Open => " ",
+        Mark::Begun | Mark::Waits => "▸",
+        Mark::Done => "✓",
+        Mark::TakenBack => "↺",
+        Mark::Failed => "✗",
+    };
+    let began = item
+        .began
+        .map_or_else(String::new, |began| began.strftime("%H:%M:%S").to_string());
+    let took = item
+        .began
+        .zip(item.ended)
+        .map_or_else(String::new, |(began, ended)| between(began, ended));
+    let note = match (item.mark, &item.note) {
+        (_, Some(note)) => format!("  ({note})"),
+        (Mark::Begun, _) => "  (whether it is done is not known)".to_owned(),
+        (Mark::Waits, _) => "  (done; what it waits for is not seen yet)".to_owned(),
+        (Mark::TakenBack, _) => "  (taken back)".to_owned(),
+        _ => String::new(),
+    };
+    format!(
+        "{sign} {:>2} {began:8} {took:>12}  {}{note}\n",
+        index + 1,
+        item.step
+    )
+}
+
+/// The snapshots of an environment.
+pub(crate) fn snapshots(listed: &[Listed], target: &Target, now: Timestamp) -> String {
+    if listed.is_empty() {
+        return format!(
+            "{target} has no snapshots; take one: cargo xtask snapshot -n {}",
+            target.environment
+        );
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "NAME",
+        "AGE",
+        "SIZE",
+        "STATE",
+        "CONSISTENCY",
+        "PURPOSE",
+        "OF THE CLAIM",
+        "DELETED",
+        "STORED AS",
+    ]);
+    for one in listed {
+        let age = one
+            .created
+            .map_or_else(|| "?".to_owned(), |created| between(created, now));
+        let purpose = one.purpose.map_or("not ours", |purpose| purpose.word());
+        let kept = if one.kept { ", kept" } else { "" };
+        table.add_row([
+            one.name.clone(),
+            age,
+            one.size.clone().unwrap_or_else(|| "?".to_owned()),
+            state(one),
+            one.consistency
+                .map_or("?", |consistency| consistency.word())
+                .to_owned(),
+            format!("{purpose}{kept}"),
+            source(one).to_owned(),
+            match one.policy {
+                Some(policy) => format!("storage: {}", policy.word().to_lowercase()),
+                None => "?".to_owned(),
+            },
+            one.handle.clone().unwrap_or_else(|| "?".to_owned()),
+        ]);
+    }
+    format!("{target}\n{}", table.trim_fmt())
+}
+
+fn state(one: &Listed) -> String {
+    let used = one
+        .used_by
+        .as_ref()
+        .map_or_else(String::new, |by| format!("; {by}"));
+    let state = match (one.going, one.ready, &one.error) {
+        (true, _, _) => "being deleted".to_owned(),
+        (_, true, _) => "ready".to_owned(),
+        (_, _, Some(error)) => format!("not ready: {error}"),
+        (_, _, None) => "not ready yet".to_owned(),
+    };
+    format!("{state}{used}")
+}
+
+fn source(one: &Listed) -> &'static str {
+    match (&one.source_uid, one.source_exists) {
+        (None, _) => "unknown",
+        (_, true) => "present one",
+        (_, false) => "deleted one",
+    }
+}
+
+/// What becomes of each snapshot, and why.
+pub(crate) fn choice(choice: &Choice) -> String {
+    let lines: Vec<String> = choice
+        .0
+        .iter()
+        .map(|(name, fate)| {
+            let sign = if *fate == Fate::Goes { "-" } else { " " };
+            format!("  {sign} {name}: {}", why(fate))
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn why(fate: &Fate) -> String {
+    match fate {
+        Fate::Goes => "goes".to_owned(),
+        Fate::Going => "is being deleted already".to_owned(),
+        Fate::InUse { by } => format!("stays: {by}"),
+        Fate::Kept => "stays: it is to be kept".to_owned(),
+        Fate::Guards { purpose } => {
+            format!("stays until it is deleted by name: {}", purpose.word())
+        }
+        Fate::NotOurs => "stays: it is none of ours, or nobody knows of what".to_owned(),
+        Fate::NotReady => "stays: it is not finished".to_owned(),
+        Fate::Newest => "stays: it is one of the newest of its claim".to_owned(),
+        Fate::Young => "stays: it is not old enough".to_owned(),
+    }
+}
+
+/// What a pruning came to.
+pub(crate) fn pruned(outcome: &Outcome) -> String {
+    let gone = outcome.gone.iter().map(|name| format!("gone: {name}"));
+    let failed = outcome
+        .failed
+        .iter()
+        .map(|(name, cause)| format!("still there: {name}: {cause}"));
+    gone.chain(failed).collect::<Vec<_>>().join("\n")
+}
+
+/// The time between two moments: `40 s`, `3 h 20 min`, `12 d`.
+fn between(from: Timestamp, to: Timestamp) -> String {
+    let passed = to.duration_since(from);
+    let passed = Duration::try_from(passed).unwrap_or_default();
+    let hours = passed.as_secs() / 3600;
+    match hours {
+        0 => seconds(passed),
+        1..48 => format!("{hours} h {:02} min", passed.as_secs() / 60 % 60),
+        _ => format!("{} d", hours / 24),
+    }
+}
