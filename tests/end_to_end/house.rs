@@ -190,7 +190,8 @@ impl House {
         attempt(self.namespaced().args(arguments))
     }
 
-    fn namespaced(&self) -> Command {
+    /// kubectl in this namespace.
+    pub(crate) fn namespaced(&self) -> Command {
         let mut command = kubectl(&setting().kubeconfig);
         command.args(["--namespace", &self.name]);
         command

@@ -7,9 +7,11 @@
 )]
 
 mod access;
+mod attach;
 mod bad_input;
 mod claims;
 mod consent;
+mod copy;
 mod deploy;
 mod house;
 mod images;

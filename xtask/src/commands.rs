@@ -1,7 +1,9 @@
 //! One file a command: its arguments, whose comments are the manual, and one function that reads in the
 //! order of the way through.
 
+pub(crate) mod attach;
 pub(crate) mod cluster;
+pub(crate) mod copy;
 pub(crate) mod deploy;
 pub(crate) mod diff;
 pub(crate) mod exchange;

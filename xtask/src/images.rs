@@ -98,6 +98,9 @@ impl Workshop {
         };
         let program = match name.name() {
             "restate" => Program::released(name.tag())?,
+            "busybox" => Program::Packaged {
+                version: name.tag().to_owned(),
+            },
             "verification" => program::build(&self.root, &self.folder(), report).await?,
             _ => {
                 return Err(Error::UnknownImage {

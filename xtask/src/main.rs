@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod access;
+mod attachment;
 mod commands;
 mod database;
 mod deployment;
@@ -47,6 +48,8 @@ enum Command {
     Deploy(commands::deploy::Args),
     Diff(commands::diff::Args),
     Status(commands::status::Args),
+    Attach(commands::attach::Args),
+    Copy(commands::copy::Args),
     Snapshot(commands::snapshot::Args),
     Wipe(commands::wipe::Args),
     Restore(commands::restore::Args),
@@ -95,6 +98,8 @@ fn run(arguments: CommandLine, terminal: &Terminal) -> Result<End, Failure> {
             Command::Snapshot(args) => commands::snapshot::run(&args, &project, terminal).await,
             Command::Wipe(args) => commands::wipe::run(&args, &project, terminal).await,
             Command::Restore(args) => commands::restore::run(&args, &project, terminal).await,
+            Command::Attach(args) => commands::attach::run(&args, &project, terminal).await,
+            Command::Copy(args) => commands::copy::run(&args, &project, terminal).await,
             Command::Cluster(command) => commands::cluster::run(&command, &project, terminal).await,
             Command::Local(command) => commands::local::run(&command, terminal),
             Command::Images(args) => commands::images::run(&args, &project, terminal).await,

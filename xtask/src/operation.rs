@@ -108,9 +108,21 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// It has come to its end; says so in a line that stays.
-    pub(crate) fn done(self, result: &str) {
+    /// How many bytes of how many there are.
+    pub(crate) fn bytes(&self, done: u64, total: u64) {
+        self.work.bytes(done, total);
+    }
+
+    /// It has come to an end that is told elsewhere.
+    pub(crate) fn end(self) -> Interrupts {
+        self.interrupts
+    }
+
+    /// It has come to its end; says so in a line that stays. Interruptions are heard until the answer is
+    /// dropped.
+    pub(crate) fn done(self, result: &str) -> Interrupts {
         self.work.done(result);
+        self.interrupts
     }
 }
 

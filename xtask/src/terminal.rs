@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use longrun_core::approval::{Approved, Ask, Demand, Refused};
 use serde::Serialize;
 
@@ -156,6 +156,8 @@ fn tell(text: &str) {
 /// line for each change and a sign of life in between.
 pub(crate) struct Work {
     began: Instant,
+    /// When bytes began to come, and how many there were.
+    transfer: OnceLock<(Instant, u64)>,
     shown: Shown,
 }
 
@@ -178,6 +180,9 @@ struct News {
 const PACE: Duration = Duration::from_secs(2);
 /// In a pipe, the same news is repeated this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// How bytes that come are shown.
+const BYTES: &str = "{spinner} {prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 
 impl Work {
     fn begin(what: &str, redraw: bool) -> Self {
@@ -206,7 +211,11 @@ impl Work {
                 printer: Some(printer),
             }
         };
-        Self { began, shown }
+        Self {
+            began,
+            transfer: OnceLock::new(),
+            shown,
+        }
     }
 
     /// The latest news: what is waited for, or what just happened.
@@ -221,6 +230,35 @@ impl Work {
                         printed: false,
                     };
                 }
+            }
+        }
+    }
+
+    /// How many bytes of how many there are. Those of the first call cost nothing.
+    pub(crate) fn bytes(&self, done: u64, total: u64) {
+        let (since, before) = *self.transfer.get_or_init(|| {
+            if let Shown::Redrawn(bar) = &self.shown
+                && let Ok(style) = ProgressStyle::with_template(BYTES)
+            {
+                bar.set_style(style);
+                bar.set_position(done);
+                bar.reset_eta();
+            }
+            (Instant::now(), done)
+        });
+        match &self.shown {
+            Shown::Redrawn(bar) => {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            Shown::Lines { .. } => {
+                let seconds = since.elapsed().as_secs().max(1);
+                self.report(&format!(
+                    "{} of {}, {}/s",
+                    BinaryBytes(done),
+                    BinaryBytes(total),
+                    BinaryBytes(done.saturating_sub(before) / seconds)
+                ));
             }
         }
     }

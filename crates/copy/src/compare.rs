@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::entry::{Entry, Kind};
 use crate::error::Failed;
-use crate::list::{Listed, list};
+use crate::list::{Listed, is_of_file_system, list};
 use crate::path::{RelativePath, escape};
 
 /// Says of which cluster and node a directory is (Restate 1.7: `<base>/<node>/.cluster-marker`, JSON).
@@ -30,7 +30,7 @@ impl fmt::Display for Difference {
 }
 
 /// In what `one` and `other` differ: type, size and mode of everything in them, targets of links, and the content of
-/// every cluster marker. Sorted by path.
+/// every cluster marker. Sorted by path. Two that are empty are the same; `lost+found` belongs to the file system.
 ///
 /// # Errors
 /// When one of them cannot be read: then nothing is known.
@@ -38,7 +38,8 @@ pub fn compare(one: &Path, other: &Path) -> Result<Vec<Difference>, Failed> {
     let (first, second) = (list(one)?, list(other)?);
     let mut pairs: BTreeMap<&RelativePath, [Option<&Entry>; 2]> = BTreeMap::new();
     for (side, listed) in [&first, &second].into_iter().enumerate() {
-        for Listed { entry, .. } in listed {
+        let own = |listed: &&Listed| !is_of_file_system(&listed.entry.path);
+        for Listed { entry, .. } in listed.iter().filter(own) {
             pairs.entry(&entry.path).or_default()[side] = Some(entry);
         }
     }
@@ -88,7 +89,7 @@ fn attributes(a: &Entry, b: &Entry) -> String {
     how.join(", ")
 }
 
-fn is_marker(entry: &Entry) -> bool {
+pub(crate) fn is_marker(entry: &Entry) -> bool {
     let named = entry.path.as_path().file_name() == Some(MARKER.as_ref());
     named && matches!(entry.kind, Kind::File { .. })
 }

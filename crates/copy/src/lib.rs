@@ -1,4 +1,5 @@
-//! A directory as a stream: framed, hashed, resumable. And [`compare`]: whether two are the same.
+//! A directory as a stream: framed, hashed, resumable. And [`compare`]: whether two are the same; [`examine`]: whether
+//! one holds a database.
 //!
 //! ```text
 //! receiver                                        sender
@@ -21,12 +22,13 @@
 //! `Read` and `Write` block: all that is done here, hashing and writing files, blocks too. An asynchronous
 //! stream comes through a bridge, on a thread that may block.
 //!
-//! There are no features: the sending side is what is linked when only [`send`] and [`compare`] are called.
+//! There are no features: the sending side is what is linked when only [`send`], [`compare`] and [`examine`] are called.
 
 mod compare;
 mod destination;
 mod entry;
 mod error;
+mod examine;
 mod finish;
 mod frame;
 mod inventory;
@@ -42,6 +44,7 @@ pub use compare::{Difference, compare};
 pub use destination::Destination;
 pub use entry::{Change, Entry, How, Kind, Mode};
 pub use error::{Error, Failed, Interrupted, Problem, Refusal, Rejected, State};
+pub use examine::{Examined, Flaw, examine};
 pub use path::{InvalidPath, RelativePath};
 pub use receive::{Copied, Progress};
 pub use send::{SendError, Sent, send};

@@ -23,6 +23,11 @@ pub(crate) struct Listed {
 /// look into it.
 const LOST_AND_FOUND: &str = "lost+found";
 
+/// Whether a path is that directory, or in it.
+pub(crate) fn is_of_file_system(path: &RelativePath) -> bool {
+    path.as_path().starts_with(LOST_AND_FOUND)
+}
+
 /// All that is below `top`, sorted by path. What goes while it is listed is left out.
 pub(crate) fn list(top: &Path) -> Result<Vec<Listed>, Failed> {
     let mut found = Vec::new();

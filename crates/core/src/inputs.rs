@@ -23,7 +23,7 @@ mod yaml;
 
 pub use cluster::{Access, Cluster, Dns, Metrics, SnapshotClasses, Storage};
 pub use count::Count;
-pub use environment::{Environment, Observer, Restate, Test, Verification};
+pub use environment::{Attach, Environment, Observer, Restate, Test, Verification};
 pub use error::InputError;
 pub use image::{ImageName, ImageReference, Images, Registry};
 pub use name::{Driver, KubeSystemUid, Label, Name, Setting};

@@ -1,6 +1,7 @@
 //! One planner an operation: facts in, plan out.
 
 pub mod attach;
+pub mod copy;
 pub mod data;
 pub mod deploy;
 mod exchange;

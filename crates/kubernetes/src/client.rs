@@ -12,9 +12,9 @@ use longrun_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    clock::ServerClock,
     failure::{Failure, asked},
     resource::{Collection, encode, path},
+    transport::Transport,
 };
 
 /// How long an answer may take. Admission webhooks have up to 30 s (Kubernetes 1.36:
@@ -28,8 +28,7 @@ const PUT_OFF: u32 = 5;
 /// A client of a cluster that has proven to be the expected one. Only [`crate::connect`] makes it.
 #[derive(Clone)]
 pub struct Client {
-    kube: kube::Client,
-    clock: ServerClock,
+    transport: Transport,
     server: String,
     kube_system: Uid,
 }
@@ -43,15 +42,9 @@ pub(crate) struct Apply<'a> {
 }
 
 impl Client {
-    pub(crate) fn recognised(
-        kube: kube::Client,
-        clock: ServerClock,
-        server: String,
-        kube_system: Uid,
-    ) -> Self {
+    pub(crate) fn recognised(transport: Transport, server: String, kube_system: Uid) -> Self {
         Self {
-            kube,
-            clock,
+            transport,
             server,
             kube_system,
         }
@@ -66,7 +59,7 @@ impl Client {
     /// The present time by the API server's clock: the one to compare with times in objects.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.transport.clock.now()
     }
 
     /// The API server's address, for the reader.
@@ -260,7 +253,7 @@ impl Client {
         let asked = format!("watch {} objects", collection.kind);
         let uri = format!("{}?watch=true&{query}", collection.path());
         let request = self.request(&asked, Request::get(uri), String::new())?;
-        let events = self.kube.request_events::<Value>(request);
+        let events = self.transport.kube.request_events::<Value>(request);
         let events = tokio::time::timeout(READ_PATIENCE, events)
             .await
             .map_err(|_| Failure::late(asked.clone(), &self.server, READ_PATIENCE.as_secs()))?
@@ -269,6 +262,13 @@ impl Client {
             .take_while(|event| futures::future::ready(event.is_ok()))
             .map(|_| ())
             .boxed())
+    }
+
+    /// A client whose requests can become streams.
+    pub(crate) fn upgradable(&self, asked: &str) -> Result<kube::Client, Failure> {
+        self.transport
+            .upgradable()
+            .map_err(|error| Failure::of(asked, &self.server, error))
     }
 
     fn request(
@@ -295,7 +295,7 @@ impl Client {
         let request = self.request(asked, request, body)?;
         let mut put_off = 0;
         loop {
-            let answer = self.kube.request_text(request.clone());
+            let answer = self.transport.kube.request_text(request.clone());
             let failure = match tokio::time::timeout(patience, answer).await {
                 Ok(Ok(text)) => return Ok(text),
                 Ok(Err(error)) => Failure::of(asked, &self.server, error),

@@ -12,9 +12,8 @@ use serde_json::Value;
 
 use crate::{
     client::Client,
-    clock::ServerClock,
     failure::{Failure, Grant, whole},
-    transport,
+    transport::Transport,
 };
 
 /// How long the first answer may take.
@@ -157,7 +156,7 @@ fn listed(names: &[String]) -> String {
 /// # Errors
 /// When there is no way to it, it does not answer within seconds, or it is another one.
 pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, ConnectError> {
-    let (kube, clock, server, found) = recognise(access).await?;
+    let (transport, server, found) = recognise(access).await?;
     match expected {
         None => Err(ConnectError::Untrusted { server, found }),
         Some(expected) if *expected != found => Err(ConnectError::AnotherCluster {
@@ -165,7 +164,7 @@ pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, 
             expected: expected.clone(),
             found,
         }),
-        Some(_) => Ok(Client::recognised(kube, clock, server, found)),
+        Some(_) => Ok(Client::recognised(transport, server, found)),
     }
 }
 
@@ -175,20 +174,18 @@ pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, 
 /// # Errors
 /// When there is no way to it, or it does not answer within seconds.
 pub async fn identity(access: &Access) -> Result<(Uid, String), ConnectError> {
-    let (_, _, server, found) = recognise(access).await?;
+    let (_, server, found) = recognise(access).await?;
     Ok((found, server))
 }
 
-async fn recognise(
-    access: &Access,
-) -> Result<(kube::Client, ServerClock, String, Uid), ConnectError> {
+async fn recognise(access: &Access) -> Result<(Transport, String, Uid), ConnectError> {
     let config = configuration(access).await?;
     let server = config.cluster_url.to_string();
     let server = server.trim_end_matches('/').to_owned();
     let refused = |failure| refusal(&server, failure);
     let asked = "read Namespace kube-system";
-    let (kube, clock) =
-        transport::client(config).map_err(|error| refused(Failure::of(asked, &server, error)))?;
+    let transport =
+        Transport::new(config).map_err(|error| refused(Failure::of(asked, &server, error)))?;
     let unreadable = |cause: String| Failure::Unreadable {
         asked: asked.to_owned(),
         cause,
@@ -196,13 +193,13 @@ async fn recognise(
     let request = http::Request::get("/api/v1/namespaces/kube-system")
         .body(Vec::new())
         .map_err(|error| refused(unreadable(error.to_string())))?;
-    let namespace: Value = tokio::time::timeout(PATIENCE, kube.request(request))
+    let namespace: Value = tokio::time::timeout(PATIENCE, transport.kube.request(request))
         .await
         .map_err(|_| refused(Failure::late(asked, &server, PATIENCE.as_secs())))?
         .map_err(|error| refused(Failure::of(asked, &server, error)))?;
     let uid = longrun_core::object::uid(&namespace)
         .ok_or_else(|| refused(unreadable("it has no UID".to_owned())))?;
-    Ok((kube, clock, server, uid))
+    Ok((transport, server, uid))
 }
 
 impl Access {

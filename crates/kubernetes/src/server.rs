@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use http::{Method, Request, Response};
-use kube::client::Body;
+use http::{Method, Request, Response, Uri};
+use kube::{Config, client::Body};
 use longrun_core::object::{ObjectRef, Uid};
 use serde_json::{Value, json};
 
-use crate::{client::Client, clock::ServerClock, resource::path};
+use crate::{client::Client, clock::ServerClock, resource::path, transport::Transport};
 
 /// What becomes of a request.
 pub(crate) enum Fate {
@@ -54,8 +54,12 @@ impl Server {
         let server = self.clone();
         let service = tower::service_fn(move |request| server.clone().serve(request));
         let kube = kube::Client::new(service, "default");
-        let (clock, uid) = (ServerClock::default(), Uid("k".to_owned()));
-        Client::recognised(kube, clock, "https://here".to_owned(), uid)
+        let transport = Transport {
+            kube,
+            clock: ServerClock::default(),
+            config: Arc::new(Config::new(Uri::from_static("https://here"))),
+        };
+        Client::recognised(transport, "https://here".to_owned(), Uid("k".to_owned()))
     }
 
     pub(crate) fn goes_wrong(&self, rule: impl Fn(&Method, &str, usize) -> Fate + Send + 'static) {

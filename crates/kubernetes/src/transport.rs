@@ -1,7 +1,7 @@
 //! One HTTP/2 connection for everything. The client's own transport speaks HTTP/1.1 only, and opens a TLS
 //! connection for each request under way: on a busy API server each costs as much as the request itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -23,9 +23,39 @@ use crate::clock::ServerClock;
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// The ways to one API server.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    /// For requests with an answer.
+    pub(crate) kube: kube::Client,
+    /// What its answers tell of the time.
+    pub(crate) clock: ServerClock,
+    /// Credentials are in it: it is never shown.
+    pub(crate) config: Arc<Config>,
+}
+
+impl Transport {
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        let (kube, clock) = client(config.clone())?;
+        let config = Arc::new(config);
+        Ok(Self {
+            kube,
+            clock,
+            config,
+        })
+    }
+
+    /// A client that can turn a request into a stream: HTTP/2 has no upgrades (RFC 9113, 8.2.2), so this is the
+    /// transport that speaks HTTP/1.1. It is made when it is needed, as it may have to run a program for
+    /// credentials of its own.
+    pub(crate) fn upgradable(&self) -> Result<kube::Client, Error> {
+        kube::Client::try_from(Config::clone(&self.config))
+    }
+}
+
 /// A client by a configuration, and the clock that its answers tell. One that needs a proxy or another server
 /// name has the client's own transport, which tells no time.
-pub(crate) fn client(config: Config) -> Result<(kube::Client, ServerClock), Error> {
+fn client(config: Config) -> Result<(kube::Client, ServerClock), Error> {
     let clock = ServerClock::default();
     if config.proxy_url.is_some() || config.tls_server_name.is_some() {
         return Ok((kube::Client::try_from(config)?, clock));

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Send(Send),
     /// Print in what two directories differ, one a line: lists, modes and Restate's cluster markers. Exit 1 if they do.
     Compare(Compare),
+    /// Print what database a directory holds: Restate's cluster marker, and files beside it. Exit 1 if it holds none.
+    Examine(Examine),
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +120,12 @@ pub(crate) struct Compare {
     pub(crate) one: PathBuf,
     /// Another.
     pub(crate) other: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Examine {
+    /// The node's base directory, or anything above the node's own.
+    pub(crate) directory: PathBuf,
 }
 
 #[cfg(test)]

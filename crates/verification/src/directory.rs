@@ -1,9 +1,11 @@
-//! What is done to a database where it is mounted: sent, or compared with a copy.
+//! What is done to a database where it is mounted: sent, compared with a copy, or judged alone.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+
+use longrun_copy::Examined;
 use tokio::sync::oneshot;
 
 /// Sends `directory` on stdout, after what stdin says that the receiver has.
@@ -34,6 +36,26 @@ pub async fn compare(one: PathBuf, other: PathBuf) -> Result<bool, String> {
         .try_for_each(|difference| writeln!(out, "{difference}"))
         .map_err(|error| format!("cannot write the result: {error}"))?;
     Ok(differences.is_empty())
+}
+
+/// Prints what database a directory holds, or why it holds none; whether it does.
+///
+/// # Errors
+/// When the result cannot be told.
+pub async fn examine(directory: PathBuf) -> Result<bool, String> {
+    let examined = apart(move || longrun_copy::examine(&directory)).await?;
+    let is_database = examined.is_ok();
+    let said = match examined {
+        Ok(Examined {
+            marker,
+            files,
+            bytes,
+        }) => format!("{marker}: {files} files with {bytes} bytes"),
+        Err(flaw) => flaw.to_string(),
+    };
+    writeln!(io::stdout().lock(), "{said}")
+        .map_err(|error| format!("cannot write the result: {error}"))?;
+    Ok(is_database)
 }
 
 /// Does what blocks, on a thread that nobody waits for when the process is asked to end.

@@ -85,6 +85,7 @@ async fn run(command: Command) -> Result<bool, String> {
         }
         Command::Send(of) => directory::send(of.directory).await,
         Command::Compare(of) => directory::compare(of.one, of.other).await,
+        Command::Examine(of) => directory::examine(of.directory).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `send` and `compare`, as a pod runs them.
+//! `send`, `compare` and `examine`, as a pod runs them.
 
 #![expect(
     clippy::unwrap_used,
@@ -73,6 +73,22 @@ fn a_directory_is_sent_and_compared() {
 fn said(output: &Output) -> (Option<i32>, String) {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code(), out)
+}
+
+#[test]
+fn a_database_is_told_from_what_is_none_and_the_reason_is_the_last_word() {
+    let room = room();
+    let one = room.path().join("one");
+    let examined = || verification().arg("examine").arg(&one).output().unwrap();
+    let (code, said_last) = said(&examined());
+    assert_eq!(code, Some(1));
+    assert!(
+        said_last.starts_with("it has 1 files and no marker of Restate"),
+        "{said_last}"
+    );
+    fs::write(one.join("db/.cluster-marker"), "{}").unwrap();
+    let line = "db/.cluster-marker: 1 files with 8388608 bytes\n".to_owned();
+    assert_eq!(said(&examined()), (Some(0), line));
 }
 
 #[test]

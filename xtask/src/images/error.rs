@@ -90,7 +90,7 @@ impl Error {
     fn hint(&self) -> String {
         let hint = match self {
             Self::UnknownImage { .. } => {
-                "ask for `restate:<version>` or `verification:<version>` in the environment"
+                "ask for `restate:<version>`, `verification:<version>` or `busybox:<version>` in the environment"
             }
             Self::Reference(_) => {
                 "shorten the tag in the environment, or the registry in the cluster's file"

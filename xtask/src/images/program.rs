@@ -1,4 +1,5 @@
-//! The program that goes into an image: built from these sources, or the server as it is released.
+//! What goes into an image: the program built from these sources, the server as it is released, or the version
+//! of a package.
 
 use std::{
     io,
@@ -19,6 +20,8 @@ pub(super) enum Program {
     Released { version: String },
     /// `verification`, built from these sources.
     Built { path: PathBuf, digest: String },
+    /// A version of a Debian package, which the Containerfile installs.
+    Packaged { version: String },
 }
 
 impl Program {
@@ -42,6 +45,7 @@ impl Program {
         match self {
             Self::Released { .. } => "restate-server",
             Self::Built { .. } => "verification",
+            Self::Packaged { .. } => "version",
         }
     }
 
@@ -50,6 +54,7 @@ impl Program {
         match self {
             Self::Released { version } => format!("@restatedev/restate-server {version}"),
             Self::Built { digest, .. } => digest.clone(),
+            Self::Packaged { version } => version.clone(),
         }
     }
 
@@ -63,6 +68,9 @@ impl Program {
         let staged = context.join(self.file_name());
         match self {
             Self::Released { version } => copy(&install(version, cache, report).await?, &staged),
+            Self::Packaged { version } => {
+                std::fs::write(&staged, version).map_err(Error::file("write", &staged))
+            }
             Self::Built { path, digest } => {
                 copy(path, &staged)?;
                 // Somebody may have built again meanwhile, and the image's name would be wrong.

@@ -111,6 +111,31 @@ async fn references_say_registry_name_tag_and_key() {
 }
 
 #[tokio::test]
+async fn an_image_of_a_package_is_named_by_its_version() {
+    let scratch = Scratch::new("package");
+    std::fs::write(scratch.0.join("images/busybox.Containerfile"), "FROM x").expect("a file");
+    let key = async |tag: &str| {
+        let name = format!("busybox:{tag}");
+        let reference = scratch.reference(&name, "localhost").await;
+        let reference = reference.expect("a reference");
+        let start = format!("localhost/busybox:{tag}-");
+        reference
+            .strip_prefix(&start)
+            .expect("its tag, and a key")
+            .to_owned()
+    };
+    assert_ne!(key("1.35.0").await, key("1.36.1").await);
+    let context = scratch.0.join("context");
+    std::fs::create_dir_all(&context).expect("a directory");
+    let version = "1.35.0".to_owned();
+    let program = Program::Packaged { version };
+    let staged = program.stage(&scratch.0, &context, &|_| ()).await;
+    staged.expect("the version");
+    let text = std::fs::read_to_string(context.join("version")).expect("a file");
+    assert_eq!(text, "1.35.0");
+}
+
+#[tokio::test]
 async fn what_has_no_containerfile_is_refused() {
     let scratch = Scratch::new("unknown");
     let error = scratch

@@ -93,6 +93,21 @@ fn an_empty_volume_is_not_the_same() {
 }
 
 #[test]
+fn two_that_are_empty_are_the_same_and_lost_and_found_is_the_file_systems() {
+    let lines = after(|other| {
+        let one = other.with_file_name("one");
+        for top in [one.as_path(), other] {
+            fs::remove_dir_all(top.join("db")).unwrap();
+        }
+        fs::create_dir(one.join("lost+found")).unwrap();
+        fs::write(one.join("lost+found/#12"), "found").unwrap();
+    });
+    assert_eq!(lines, [""; 0]);
+    let lines = after(|other| fs::create_dir_all(other.join("db/lost+found")).unwrap());
+    assert_eq!(lines, ["db/lost+found: directory only in other"]);
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error() {
     let (room, one, _) = two();
     let absent = room.path().join("absent");

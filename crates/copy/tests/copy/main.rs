@@ -7,6 +7,7 @@
 
 mod broken;
 mod comparison;
+mod examination;
 mod live;
 mod refused;
 mod round_trip;

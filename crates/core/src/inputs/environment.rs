@@ -36,6 +36,9 @@ pub struct Environment {
     /// The recurring test, with the resources of the Job that registers the service.
     #[serde(default)]
     pub test: Test,
+    /// The pod to look around in a copy of a snapshot.
+    #[serde(default)]
+    pub attach: Attach,
 }
 
 /// The Restate node.
@@ -116,11 +119,23 @@ pub struct Test {
     pub memory_limit: Size,
 }
 
+/// The pod to look around in a copy of a snapshot, while `attach` runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Attach {
+    /// The image; its tag is BusyBox's version in Debian.
+    pub image: ImageName,
+}
+
 impl Environment {
-    /// The images that must exist before it can be deployed.
+    /// The images that must exist before it can be deployed and looked after.
     #[must_use]
-    pub fn images(&self) -> [&ImageName; 2] {
-        [&self.restate.image, &self.verification.image]
+    pub fn images(&self) -> [&ImageName; 3] {
+        [
+            &self.restate.image,
+            &self.verification.image,
+            &self.attach.image,
+        ]
     }
 
     /// Reserved memory and its limit, by the key they stand under.
@@ -173,6 +188,14 @@ impl Default for Verification {
             cpu: Cpu::millis(25),
             memory: Size::mebibytes(64),
             memory_limit: Size::mebibytes(256),
+        }
+    }
+}
+
+impl Default for Attach {
+    fn default() -> Self {
+        Self {
+            image: ImageName::of("busybox:1.35.0"),
         }
     }
 }

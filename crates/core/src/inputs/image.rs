@@ -45,7 +45,7 @@ impl Images {
         self.0.get(name)
     }
 
-    /// Where a name is pulled from.
+    /// What a node pulls for a name on a cluster with this registry.
     #[must_use]
     pub fn reference(&self, name: &ImageName, registry: &Registry) -> String {
         self.get(name)

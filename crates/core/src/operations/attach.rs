@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     gate::{is_going, name, text},
-    object::{ObjectRef, uid},
+    object::{ObjectRef, Uid, uid},
     plan::{Effect, Guard, Plan, Propagation, Step, Target},
     wait::{Wait, condition},
 };
@@ -39,8 +39,20 @@ const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// On the guardian: who attached.
 pub const HOLDER_ANNOTATION: &str = "longrun/holder";
 
+/// On the guardian: `true` when what is attached need not be the snapshot any more.
+const WRITABLE_ANNOTATION: &str = "longrun/writable";
+
+/// The container to look around in: the first one, and the one that kubectl takes.
+const LOOK: &str = "busybox";
+
+/// The container that a copy is streamed from: it has the programs of the workload.
+pub(super) const COPY: &str = "copy";
+
+/// Which container kubectl takes when none is named.
+const DEFAULT_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
+
 /// Where the copy is mounted.
-const TARGET: &str = "/target";
+pub(super) const TARGET: &str = "/target";
 
 /// How an attachment is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +120,48 @@ pub fn plan(
     })
 }
 
+/// The plan that ends an attachment: the guardian goes when all that it owns has gone.
+#[must_use]
+pub fn end(target: &Target, snapshot: &str, uid: Uid) -> Plan {
+    let act = Effect::Delete {
+        object: guardian(target, snapshot),
+        uid: uid.clone(),
+        propagation: Propagation::Foreground,
+    };
+    let step = Step::new(act, Guard::None, Wait::Gone { uid });
+    Plan {
+        operation: "detach".to_string(),
+        target: target.clone(),
+        steps: vec![step.why("the pod and the claim go before it")],
+        loses: Vec::new(),
+        notes: Vec::new(),
+        generated: Vec::new(),
+    }
+}
+
+/// An attachment that somebody else keeps alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Present {
+    pub(super) by: String,
+    pub(super) writable: bool,
+}
+
+pub(super) fn present(target: &Target, facts: &Facts, snapshot: &str) -> Option<Present> {
+    let own = guardian(target, snapshot);
+    let mut alive = guardians(facts).filter(|job| !has_ended(job));
+    let job = alive.find(|job| name(job) == own.name)?;
+    let annotation = |name: &str| {
+        let annotations = job.pointer("/metadata/annotations")?;
+        annotations.get(name)?.as_str()
+    };
+    Some(Present {
+        by: annotation(HOLDER_ANNOTATION)
+            .unwrap_or("somebody")
+            .to_string(),
+        writable: annotation(WRITABLE_ANNOTATION) == Some("true"),
+    })
+}
+
 /// The guardian of an attachment.
 #[must_use]
 pub fn guardian(target: &Target, snapshot: &str) -> ObjectRef {
@@ -139,14 +193,9 @@ fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
 }
 
 fn attached(target: &Target, facts: &Facts, snapshot: &str) -> Option<Refusal> {
-    let own = guardian(target, snapshot);
-    let mut alive = guardians(facts).filter(|job| !has_ended(job));
-    let job = alive.find(|job| name(job) == own.name)?;
-    let annotations = job.pointer("/metadata/annotations");
-    let by = annotations.and_then(|annotations| annotations.get(HOLDER_ANNOTATION)?.as_str());
     Some(Refusal::Attached {
         name: snapshot.to_string(),
-        by: by.unwrap_or("somebody").to_string(),
+        by: present(target, facts, snapshot)?.by,
         environment: target.environment.clone(),
     })
 }
@@ -198,6 +247,10 @@ fn labels(target: &Target, wish: &Wish) -> Value {
 
 fn guardian_manifest(target: &Target, options: &Options, wish: &Wish) -> Value {
     let own = guardian(target, &wish.snapshot);
+    let mut annotations = json!({HOLDER_ANNOTATION: wish.who});
+    if wish.writable {
+        annotations[WRITABLE_ANNOTATION] = json!("true");
+    }
     let mut pod = security(options);
     pod["restartPolicy"] = json!("Never");
     pod["containers"] = json!([{"name": "none", "image": options.busybox_image}]);
@@ -208,7 +261,7 @@ fn guardian_manifest(target: &Target, options: &Options, wish: &Wish) -> Value {
             "name": own.name,
             "namespace": target.environment,
             "labels": labels(target, wish),
-            "annotations": {HOLDER_ANNOTATION: wish.who},
+            "annotations": annotations,
         },
         "spec": {
             "parallelism": 0,
@@ -245,18 +298,36 @@ fn claim(target: &Target, wish: &Wish, snapshot: &Value, like: &Value) -> Value 
 
 fn pod(target: &Target, options: &Options, wish: &Wish) -> Value {
     let mut spec = security(options);
-    let node = options
-        .set
-        .pointer("/spec/template/spec/containers/0/securityContext");
     spec["restartPolicy"] = json!("Never");
     spec["terminationGracePeriodSeconds"] = json!(1);
     spec["volumes"] = json!([{
         "name": "target",
         "persistentVolumeClaim": {"claimName": wish.snapshot},
     }]);
-    spec["containers"] = json!([{
-        "name": "busybox",
-        "image": options.busybox_image,
+    spec["containers"] = json!([
+        container(LOOK, &options.busybox_image, !wish.writable, options),
+        container(COPY, &options.verification_image, true, options),
+    ]);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": wish.snapshot,
+            "namespace": target.environment,
+            "annotations": {DEFAULT_ANNOTATION: LOOK},
+        },
+        "spec": spec,
+    })
+}
+
+/// A container that waits for others to run something in it.
+fn container(name: &str, image: &str, read_only: bool, options: &Options) -> Value {
+    let node = options
+        .set
+        .pointer("/spec/template/spec/containers/0/securityContext");
+    json!({
+        "name": name,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         // Process 1 ignores what it does not handle, and the pod would take its whole grace period to go.
         "command": ["sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait; done"],
@@ -266,13 +337,7 @@ fn pod(target: &Target, options: &Options, wish: &Wish) -> Value {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"memory": "256Mi"},
         },
-        "volumeMounts": [{"name": "target", "mountPath": TARGET, "readOnly": !wish.writable}],
-    }]);
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": wish.snapshot, "namespace": target.environment},
-        "spec": spec,
+        "volumeMounts": [{"name": "target", "mountPath": TARGET, "readOnly": read_only}],
     })
 }
 

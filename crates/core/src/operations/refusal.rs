@@ -145,6 +145,13 @@ pub enum Refusal {
         /// The namespace.
         environment: String,
     },
+    /// What is attached may have been written to.
+    Writable {
+        /// Which snapshot.
+        name: String,
+        /// By whom.
+        by: String,
+    },
     /// An earlier operation is not finished.
     Unfinished(Unfinished),
 }
@@ -258,6 +265,10 @@ impl Refusal {
             } => write!(
                 f,
                 "the snapshot {name} is attached already, by {by}: kubectl -n {environment} exec -it {name} -- sh"
+            ),
+            Self::Writable { name, by } => write!(
+                f,
+                "the snapshot {name} is attached writable, by {by}: what is there now need not be the snapshot; end that attachment, then copy"
             ),
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
             _ => Ok(()),

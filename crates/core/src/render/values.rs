@@ -1,13 +1,10 @@
 //! What templates can ask for: the inputs as they are, and what follows from them.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-};
+use alloc::string::String;
 
 use serde::Serialize;
 
-use crate::inputs::{Cluster, Dns, Environment, ImageName, Images, Size};
+use crate::inputs::{Cluster, Dns, Environment, Images, Size};
 
 /// The user and group of every container of ours, and so of the files of the database: whoever opens a
 /// restored volume must be this user.
@@ -51,7 +48,7 @@ pub(super) struct SharedValues<'a> {
 
 impl<'a> EnvironmentValues<'a> {
     pub(super) fn new(environment: &'a Environment, cluster: &'a Cluster, images: &Images) -> Self {
-        let image = |name: &ImageName| images.reference(name, &cluster.registry);
+        let image = |name| images.reference(name, &cluster.registry);
         let restate = &environment.restate;
         let claim = match cluster.storage.largest_claim {
             Some(largest) if largest < restate.storage => largest,

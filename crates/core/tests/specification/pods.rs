@@ -191,6 +191,10 @@ fn the_node() {
                 json!({"name": "storage", "mountPath": "/target"}),
             ),
             (
+                "/spec/template/spec/containers/1/volumeMounts",
+                json!([{"name": "storage", "mountPath": "/target", "readOnly": true}]),
+            ),
+            (
                 "/spec/volumeClaimTemplates/0/metadata/name",
                 json!("storage"),
             ),

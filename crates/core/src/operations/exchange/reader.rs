@@ -12,7 +12,7 @@ use crate::operations::{data::TEMPORARY_LABEL, deploy::ENVIRONMENT_LABEL};
 /// `verification compare /original /copy` succeeds when both volumes hold the same files of the same sizes
 /// and the same `.cluster-marker` of Restate, or when both are empty. `verification examine /copy` succeeds
 /// when the volume holds a marker and files beside it. `lost+found` belongs to the file system.
-const PROGRAM: &str = "/usr/local/bin/verification";
+pub(in crate::operations) const PROGRAM: &str = "/usr/local/bin/verification";
 
 /// Where the volumes are mounted, read-only.
 const COPY: &str = "/copy";

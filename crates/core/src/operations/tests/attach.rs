@@ -4,7 +4,10 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::{
-    operations::attach::{HOLDER_ANNOTATION, Wish, deadline, plan},
+    operations::{
+        attach::{HOLDER_ANNOTATION, Wish, deadline, end, plan},
+        copy,
+    },
     plan::Effect,
 };
 
@@ -146,6 +149,9 @@ fn a_guardian_owns_what_is_attached() {
             "longrun/environment": "restate",
             "longrun/attach": "kept"
           },
+          "annotations": {
+            "kubectl.kubernetes.io/default-container": "busybox"
+          },
           "ownerReferences": [
             {
               "apiVersion": "batch/v1",
@@ -203,6 +209,36 @@ fn a_guardian_owns_what_is_attached() {
                   "readOnly": true
                 }
               ]
+            },
+            {
+              "name": "copy",
+              "image": "verification:1",
+              "imagePullPolicy": "IfNotPresent",
+              "command": [
+                "sh",
+                "-c",
+                "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait; done"
+              ],
+              "workingDir": "/target",
+              "securityContext": {
+                "readOnlyRootFilesystem": true
+              },
+              "resources": {
+                "requests": {
+                  "cpu": "10m",
+                  "memory": "16Mi"
+                },
+                "limits": {
+                  "memory": "256Mi"
+                }
+              },
+              "volumeMounts": [
+                {
+                  "name": "target",
+                  "mountPath": "/target",
+                  "readOnly": true
+                }
+              ]
             }
           ]
         }
@@ -227,6 +263,77 @@ fn one_that_is_attached_is_not_attached_again_and_one_that_ended_is_cleared_away
     create Pod kept until Ready; undo: delete Pod kept
     note: kubectl -n restate exec -it kept -- sh
     "#);
+}
+
+#[test]
+fn an_attachment_ends_with_its_guardian() {
+    let planned = end(&target(), "kept", Uid("g".into()));
+    assert_snapshot!(story(Ok(planned)), @"delete Job attach-kept until Gone");
+}
+
+/// Where a copy comes from, and what is attached for it.
+fn copied(twist: impl FnOnce(&mut Facts)) -> String {
+    let mut facts = facts();
+    twist(&mut facts);
+    match copy::of_snapshot(&target(), &facts, &options(), &wish("kept")) {
+        Ok((source, plan)) => {
+            let attach = plan.map_or("nothing\n".to_string(), |plan| story(Ok(plan)));
+            let command = source.command.join(" ");
+            format!(
+                "{}: {command} in {}/{}; attach: {attach}",
+                source.name, source.pod, source.container
+            )
+        }
+        Err(refusals) => refusals.to_string(),
+    }
+}
+
+#[test]
+fn a_copy_of_a_snapshot_takes_an_attachment_that_nobody_writes_to() {
+    let writable = |facts: &mut Facts| {
+        let mut job = guardian(false);
+        job["metadata"]["annotations"]["longrun/writable"] = json!("true");
+        facts.jobs.push(job);
+    };
+    let stories = [
+        copied(|_| {}),
+        copied(|facts| facts.jobs.push(guardian(false))),
+        copied(writable),
+        copied(|facts| {
+            facts.jobs.push(guardian(false));
+            facts.snapshots = Some(Vec::new());
+        }),
+    ];
+    assert_snapshot!(stories.join("\n"), @r"
+    VolumeSnapshot kept of dev/restate: /usr/local/bin/verification send /target/db in kept/copy; attach: create Job attach-kept; undo: delete Job attach-kept
+    create PersistentVolumeClaim kept; undo: delete PersistentVolumeClaim kept
+    create Pod kept until Ready; undo: delete Pod kept
+    note: kubectl -n restate exec -it kept -- sh
+
+    VolumeSnapshot kept of dev/restate: /usr/local/bin/verification send /target/db in kept/copy; attach: nothing
+
+    this cannot be done; nothing was changed
+      - the snapshot kept is attached writable, by a@b: what is there now need not be the snapshot; end that attachment, then copy
+    this cannot be done; nothing was changed
+      - there is no VolumeSnapshot kept in restate (there are: none)
+    ");
+}
+
+#[test]
+fn a_copy_of_the_live_database_takes_the_sidecar_of_the_node() {
+    let source = copy::live(&target(), &facts()).unwrap();
+    assert_eq!(source.name, "the live database of dev/restate");
+    assert_eq!(
+        (&source.pod[..], source.container),
+        ("restate-0", "observer")
+    );
+    assert!(!source.still);
+    let nothing = Facts::default();
+    let refused = copy::live(&target(), &nothing).unwrap_err().to_string();
+    assert!(
+        refused.contains("no node is deployed in restate"),
+        "{refused}"
+    );
 }
 
 #[test]

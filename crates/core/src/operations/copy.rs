@@ -1,0 +1,102 @@
+//! Where a copy of the database comes from: the program that sends it, in a container that has it mounted.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use super::{
+    attach::{self, COPY, TARGET, present},
+    data::{Facts, NODE, Options},
+    exchange::PROGRAM,
+    ground::possible,
+    refusal::{Refusal, Refusals},
+    snapshot::restorable,
+};
+use crate::plan::{Plan, Target};
+
+/// The node's directory in its base directory (template `restate`: `RESTATE_NODE_NAME`).
+const DATABASE: &str = "db";
+
+/// The sidecar that has the database mounted while the node writes to it.
+const OBSERVER: &str = "observer";
+
+/// What sends a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What it is a copy of, for a person.
+    pub name: String,
+    /// The pod.
+    pub pod: String,
+    /// Its container.
+    pub container: &'static str,
+    /// The program and its arguments: a stream of `longrun-copy` on stdout.
+    pub command: Vec<String>,
+    /// Nothing writes to it: a copy that is not consistent is no copy of it.
+    pub still: bool,
+}
+
+/// The database that the node writes to.
+///
+/// # Errors
+/// When there is no node, or something is not permitted.
+pub fn live(target: &Target, facts: &Facts) -> Result<Source, Refusals> {
+    let denied = facts.denied.iter().cloned().map(Refusal::Denied);
+    let environment = target.environment.clone();
+    let no_node = facts.set.is_none();
+    let no_node = no_node.then_some(Refusal::NoNode { environment });
+    let against: Vec<Refusal> = denied.chain(no_node).collect();
+    if !against.is_empty() {
+        return Err(Refusals(against));
+    }
+    Ok(Source {
+        name: format!("the live database of {target}"),
+        pod: format!("{NODE}-0"),
+        container: OBSERVER,
+        command: command(),
+        still: false,
+    })
+}
+
+/// A snapshot, and the plan of the attachment that it takes; `None` when somebody has attached it already.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn of_snapshot(
+    target: &Target,
+    facts: &Facts,
+    options: &Options,
+    wish: &attach::Wish,
+) -> Result<(Source, Option<Plan>), Refusals> {
+    let source = Source {
+        name: format!("VolumeSnapshot {} of {target}", wish.snapshot),
+        pod: wish.snapshot.clone(),
+        container: COPY,
+        command: command(),
+        still: true,
+    };
+    let Some(present) = present(target, facts, &wish.snapshot) else {
+        let plan = attach::plan(target, facts, options, wish)?;
+        return Ok((source, Some(plan)));
+    };
+    let mut against = possible(facts);
+    against.extend(restorable(target, facts, &wish.snapshot).err());
+    if present.writable {
+        against.push(Refusal::Writable {
+            name: wish.snapshot.clone(),
+            by: present.by,
+        });
+    }
+    if against.is_empty() {
+        Ok((source, None))
+    } else {
+        Err(Refusals(against))
+    }
+}
+
+fn command() -> Vec<String> {
+    let directory = format!("{TARGET}/{DATABASE}");
+    vec![PROGRAM.to_string(), "send".to_string(), directory]
+}

@@ -1,0 +1,138 @@
+//! `cargo xtask attach`
+
+use jiff::SignedDuration;
+use longrun_core::{
+    inputs::Period,
+    operations::attach::{Wish, plan},
+};
+use longrun_kubernetes::Over;
+use serde::Serialize;
+
+use crate::{
+    attachment::{Attachment, who},
+    commands::deploy::Which,
+    database::Database,
+    failure::{End, Failure},
+    operation::Operation,
+    project::Project,
+    show,
+    terminal::{Answers, Terminal},
+};
+
+/// Look into a snapshot: a pod of its name with busybox and a copy of it at /target, while this command runs.
+///
+/// Ctrl-C ends it and takes everything away again. So does the end of the terminal; and when this command is
+/// killed, what it made goes within about a minute.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// The snapshot: `snapshot list` says which there are.
+    #[arg(short = 's', long, value_name = "SNAPSHOT")]
+    snapshot: String,
+    /// Let the copy be written to. The snapshot stays as it is.
+    #[arg(long)]
+    writable: bool,
+    /// How long it lives at most: 30m, 4h.
+    #[arg(long, value_name = "TIME", default_value = "4h")]
+    ttl: Ttl,
+    /// Show the plan, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A time on the command line.
+#[derive(Clone, Copy, Debug)]
+struct Ttl(SignedDuration);
+
+impl std::str::FromStr for Ttl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = Period::try_from(text.to_owned())?.seconds();
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Ok(Self(SignedDuration::from_secs(seconds)))
+    }
+}
+
+/// What is attached, as a document.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Attached<'a> {
+    cluster: &'a str,
+    namespace: &'a str,
+    pod: &'a str,
+    path: &'a str,
+    writable: bool,
+    command: String,
+}
+
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
+    let wish = Wish {
+        snapshot: args.snapshot.clone(),
+        writable: args.writable,
+        longest: args.ttl.0,
+        who: who(),
+    };
+    let target = database.target();
+    let planned = database
+        .plan(|facts| plan(target, facts, database.options(), &wish))
+        .await?;
+    if args.dry_run {
+        terminal.say(show::plan(&planned).trim_end());
+        terminal.data(&planned, || "nothing was changed".to_owned())?;
+        return Ok(End::Done);
+    }
+    let operation = Operation::begin("attach", database.client(), target, terminal)?;
+    let attachment = Attachment::make(&database, &operation, planned, &wish, terminal).await?;
+    let mode = if args.writable {
+        "writable"
+    } else {
+        "read-only"
+    };
+    let interrupts = operation.done(&format!(
+        "{target}: a copy of {} is at /target, {mode}, until Ctrl-C",
+        args.snapshot
+    ));
+    let attached = Attached {
+        cluster: &target.cluster,
+        namespace: &target.environment,
+        pod: &args.snapshot,
+        path: "/target",
+        writable: args.writable,
+        command: format!(
+            "kubectl -n {} exec -it {} -- sh",
+            target.environment, args.snapshot
+        ),
+    };
+    // Whoever reads this may be gone: it ends in order all the same.
+    let told = terminal.data(&attached, || attached.command.clone());
+    let over = match &told {
+        Err(_) => None,
+        Ok(()) => tokio::select! {
+            over = attachment.over() => Some(over),
+            () = interrupts.first() => None,
+        },
+    };
+    let ended = attachment.end(&interrupts, terminal).await;
+    told?;
+    match over {
+        Some(Over::Lost(cause)) => {
+            let failure = Failure::half_way(format!("the attachment is over: {cause}"));
+            Err(match ended {
+                Ok(()) => failure.hint("attach again: the snapshot stays"),
+                Err(other) => failure.after(&other.message),
+            })
+        }
+        Some(Over::Time) => {
+            terminal.say("its time is over (--ttl)");
+            ended.map(|()| End::Done)
+        }
+        None => ended.map(|()| End::Done),
+    }
+}

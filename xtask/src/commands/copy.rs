@@ -1,0 +1,271 @@
+//! `cargo xtask copy`
+
+use std::{io::BufReader, path::PathBuf, time::Duration};
+
+use jiff::SignedDuration;
+use longrun_copy::{Copied, Destination, Error, Problem, Progress};
+use longrun_core::{
+    operations::{
+        attach::Wish,
+        copy::{self, Source},
+    },
+    plan::Plan,
+};
+use longrun_kubernetes::{Exec, Over, Stdin, Stdout};
+use serde::Serialize;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::io::SyncIoBridge;
+
+use crate::{
+    attachment::{Attachment, who},
+    commands::deploy::Which,
+    database::Database,
+    failure::{End, Failure},
+    operation::Operation,
+    project::Project,
+    show,
+    terminal::{Answers, Terminal},
+};
+
+/// Copy the database to this machine: compressed, every hash checked, resumed where it was cut off.
+///
+/// While it is made it is called DEST.partial; DEST is there when all of it is, with its manifest beside.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Of a snapshot: `snapshot list` says which there are.
+    #[arg(
+        short = 's',
+        long,
+        value_name = "SNAPSHOT",
+        required_unless_present = "live",
+        conflicts_with = "live"
+    )]
+    snapshot: Option<String>,
+    /// Of the database that the node writes to at this moment. Files that change meanwhile are named, and the copy is
+    /// then not consistent.
+    #[arg(long)]
+    live: bool,
+    /// A new directory.
+    #[arg(value_name = "DEST")]
+    destination: PathBuf,
+    /// Show what would be attached, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A copy that takes longer is better made in two: what is here is not sent again.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long is waited for the sender's last words.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What the stream is read in.
+const PIECE: usize = 256 << 10;
+
+/// A copy, as a document.
+#[derive(Serialize)]
+struct Made<'a> {
+    source: &'a str,
+    #[serde(flatten)]
+    copied: &'a Copied,
+}
+
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
+    let (target, options) = (database.target(), database.options());
+    let facts = database.facts().await?;
+    let wish = args.snapshot.as_ref().map(|snapshot| Wish {
+        snapshot: snapshot.clone(),
+        writable: false,
+        longest: LONGEST,
+        who: who(),
+    });
+    let (source, attach) = match &wish {
+        Some(wish) => copy::of_snapshot(target, &facts, options, wish)?,
+        None => (copy::live(target, &facts)?, None),
+    };
+    let destination =
+        Destination::new(&args.destination, &source.name).map_err(Failure::refused)?;
+    if args.dry_run {
+        return shown(&source, attach.as_ref(), terminal);
+    }
+    let operation = Operation::begin("copy", database.client(), target, terminal)?;
+    let attachment = match (attach, &wish) {
+        (Some(plan), Some(wish)) => {
+            Some(Attachment::make(&database, &operation, plan, wish, terminal).await?)
+        }
+        _ => None,
+    };
+    let copied = stream(
+        &database,
+        &source,
+        destination,
+        attachment.as_ref(),
+        &operation,
+    )
+    .await;
+    let interrupts = match &copied {
+        Ok(copied) => operation.done(&format!(
+            "{}: {} files, {} bytes, {} of them through the network",
+            copied.directory.display(),
+            copied.files,
+            copied.bytes,
+            copied.wire
+        )),
+        Err(_) => operation.end(),
+    };
+    let ended = match attachment {
+        Some(attachment) => attachment.end(&interrupts, terminal).await,
+        None => Ok(()),
+    };
+    match copied {
+        Ok(copied) => told(&copied, &source, terminal).and_then(|end| ended.map(|()| end)),
+        Err(failure) => Err(match ended {
+            Ok(()) => failure,
+            Err(other) => failure.after(&other.message),
+        }),
+    }
+}
+
+fn shown(source: &Source, attach: Option<&Plan>, terminal: &Terminal) -> Result<End, Failure> {
+    if let Some(plan) = attach {
+        terminal.say(show::plan(plan).trim_end());
+    }
+    terminal.data(&attach, || {
+        format!(
+            "nothing was changed; it would be sent by {} in {}/{}",
+            source.command.join(" "),
+            source.pod,
+            source.container
+        )
+    })?;
+    Ok(End::Done)
+}
+
+fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<End, Failure> {
+    let name = &source.name;
+    let made = Made {
+        source: name,
+        copied,
+    };
+    terminal.data(&made, || copied.directory.display().to_string())?;
+    if copied.consistent {
+        return Ok(End::Done);
+    }
+    let changes: Vec<String> = copied
+        .changes
+        .iter()
+        .map(|change| format!("  {change}"))
+        .collect();
+    let changes = format!(
+        "consistent: false: {name} changed while it was copied:\n{}",
+        changes.join("\n")
+    );
+    if source.still {
+        return Err(Failure::half_way(format!(
+            "{changes}\n{} is there, and it is not that snapshot",
+            copied.directory.display()
+        ))
+        .hint("somebody writes to what is attached: find out who, and copy again to another destination"));
+    }
+    terminal.say(&changes);
+    terminal.say("  → for a copy that is consistent: cargo xtask snapshot, then copy -s");
+    Ok(End::Done)
+}
+
+/// Runs the sender and receives what it sends.
+async fn stream(
+    database: &Database,
+    source: &Source,
+    destination: Destination,
+    attachment: Option<&Attachment<'_>>,
+    operation: &Operation<'_>,
+) -> Result<Copied, Failure> {
+    let command: Vec<&str> = source.command.iter().map(String::as_str).collect();
+    let namespace = &database.target().environment;
+    let (stdin, stdout, sender) = database
+        .client()
+        .exec(namespace, &source.pod, source.container, &command)
+        .await
+        .map_err(Failure::refused)?;
+    let (say, mut heard) = watch::channel(None);
+    let mut receiving = receive(destination, stdin, stdout, say);
+    let over = async {
+        match attachment {
+            Some(attachment) => attachment.over().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(over);
+    let broken = loop {
+        tokio::select! {
+            received = &mut receiving => return match received {
+                Ok(received) => ended(received, sender).await,
+                Err(error) => Err(Failure::half_way(format!("the copy broke off: {error}"))),
+            },
+            Ok(()) = heard.changed() => {
+                if let Some(Progress { done, total }) = *heard.borrow_and_update() {
+                    operation.bytes(done, total);
+                }
+            }
+            () = operation.interrupts.first() => break "it was interrupted".to_owned(),
+            over = &mut over => break match over {
+                Over::Time => "it took longer than an attachment may live".to_owned(),
+                Over::Lost(cause) => format!("the attachment is over: {cause}"),
+            },
+        }
+    };
+    // Its streams break off, and the receiver says what is here.
+    drop(sender);
+    match receiving.await {
+        // It was done in that very moment.
+        Ok(Ok(copied)) => Ok(copied),
+        Ok(Err(Error::Interrupted(interrupted))) => Err(Failure::half_way(format!(
+            "{broken}; {}",
+            interrupted.state
+        ))
+        .hint("run the same command again: it fetches only what is missing")),
+        Ok(Err(error)) => Err(Failure::refused(error)),
+        Err(error) => Err(Failure::half_way(format!("the copy broke off: {error}"))),
+    }
+}
+
+/// Receives on a thread that may block.
+fn receive(
+    destination: Destination,
+    stdin: Stdin,
+    stdout: Stdout,
+    say: watch::Sender<Option<Progress>>,
+) -> JoinHandle<Result<Copied, Error>> {
+    tokio::task::spawn_blocking(move || {
+        let to = SyncIoBridge::new(stdin);
+        let from = BufReader::with_capacity(PIECE, SyncIoBridge::new(stdout));
+        destination.receive(to, from, |progress| {
+            let _ = say.send_replace(Some(progress));
+        })
+    })
+}
+
+/// A copy is whole when its end frame came and every hash was right: the sender's status says why it is not.
+async fn ended(received: Result<Copied, Error>, sender: Exec) -> Result<Copied, Failure> {
+    let error = match received {
+        Ok(copied) => return Ok(copied),
+        Err(error @ Error::Refused(_)) => return Err(Failure::refused(error)),
+        Err(Error::Interrupted(interrupted)) => interrupted,
+    };
+    let failure = Failure::half_way(&error);
+    let is_the_senders = matches!(
+        error.problem,
+        Problem::Cut | Problem::Connection(_) | Problem::NotACopy(_)
+    );
+    match (is_the_senders, sender.end(LAST_WORDS).await) {
+        (true, Err(why)) => Err(failure.hint(format!("of the sender: {why}"))),
+        _ => Err(failure),
+    }
+}
