@@ -194,6 +194,12 @@ impl Running {
             .expect("the terminal takes keys");
     }
 
+    /// Whether it has come to an end that nobody has asked about yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        status.is_ok_and(|status| status.contains(") Z "))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).expect("it is still running");
