@@ -22,7 +22,16 @@ use program::{Operation, Program};
 use run::End;
 
 /// Schedules that failed once, with what they found.
-pub(crate) const ONCE_FAILED: &[(u64, &str)] = &[];
+pub(crate) const ONCE_FAILED: &[(u64, &str)] = &[
+    (
+        836,
+        "taking a wipe back let the volume of a claim go that somebody was deleting",
+    ),
+    (
+        1162,
+        "the wait for a snapshot that somebody had deleted lasted 12 hours",
+    ),
+];
 
 /// Plays one schedule; the first thing that must not be, if it was.
 pub(crate) fn play(seed: u64) -> Result<(), String> {

@@ -107,3 +107,32 @@ fn a_test_has_as_long_to_begin_as_its_schedule_says() {
     assert_eq!(given_up("* * * * *"), Some(4 * 60));
     assert_eq!(given_up("*/5 * * * *"), Some((4 + 4) * 60));
 }
+
+#[test]
+fn what_an_earlier_step_made_and_somebody_deleted_or_replaced_is_not_waited_for() {
+    let object = json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+        "metadata": {"name": "s", "namespace": "restate"}});
+    let place = ObjectRef::of(&object).unwrap();
+    let claim = Uid("c".into());
+    let steps = vec![
+        Step::new(
+            Effect::Snapshot { object, claim },
+            Guard::Absent,
+            Wait::None,
+        ),
+        Step::watch(place, Wait::SnapshotReady),
+    ];
+    let other = json!({"metadata": {"uid": "2"}, "status": {"readyToUse": true}});
+    for seen in [None, Some(other)] {
+        let mut journal = journal(steps.clone());
+        assert!(matches!(journal.next(&sight(None), at(0)), Next::Do(_)));
+        journal.acted(Some(Uid("1".into())), at(0));
+        let made = json!({"metadata": {"uid": "1"}, "status": {}});
+        assert_eq!(journal.next(&sight(Some(made)), at(1)), Next::Look);
+        let next = journal.next(&sight(seen), at(2));
+        assert!(
+            matches!(&next, Next::Stop(Reason::Moved { .. })),
+            "{next:?}"
+        );
+    }
+}
