@@ -80,7 +80,12 @@ fn converge(program: &mut Program) {
             program.go_on();
         }
     }
-    let cured = (0..6).any(|_| program.run(&Operation::Deploy) == End::NothingToDo);
+    let mut cured = program.is_cured();
+    // A claim of a snapshot that somebody deleted waits for ever: only another restore replaces it.
+    if !cured && let Some(kept) = program.kept_snapshot() {
+        program.run(&Operation::Restore(kept));
+        cured = program.is_cured();
+    }
     if !cured {
         program
             .world
@@ -138,7 +143,7 @@ fn judge(program: &mut Program, cleared: bool) {
             wrong.push(format!("{place} stays stopped"));
         }
     }
-    if !program.meddled && !program.world.abandoned().is_empty() {
+    if !program.meddled && !program.forgotten && !program.world.abandoned().is_empty() {
         wrong.push(format!("{:?} are left behind", program.world.abandoned()));
     }
     for wrong in wrong {

@@ -172,7 +172,7 @@ impl World {
     }
 
     /// What a ready snapshot holds.
-    fn stored_of(&self, snapshot: &str) -> Option<&Data> {
+    pub(crate) fn stored_of(&self, snapshot: &str) -> Option<&Data> {
         let snapshot = self.objects.get(&reference("VolumeSnapshot", snapshot))?;
         if !is_true(snapshot, "/status/readyToUse") {
             return None;
