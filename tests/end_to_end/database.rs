@@ -37,9 +37,8 @@ impl House {
 
     fn ask_node(&self, method: &str, query: &str) -> Result<String, String> {
         let name = &self.name;
-        let place = format!(
-            "/api/v1/namespaces/{name}/pods/restate-0:8080/proxy/{OBJECT}/{method}{query}"
-        );
+        let place =
+            format!("/api/v1/namespaces/{name}/pods/restate-0:8080/proxy/{OBJECT}/{method}{query}");
         attempt(
             self.namespaced()
                 .args(["create", "--raw", &place, "--filename", "/dev/null"]),

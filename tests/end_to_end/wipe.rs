@@ -72,11 +72,15 @@ fn nothing_but_cluster_and_environment_is_consent() {
     let house = deployed("consent");
     let claim = house.claim();
     let phrase = {
-        let mut prompt = Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
+        let mut prompt =
+            Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
         prompt.hears("To do this, type ");
         prompt.types("\n");
         let ran = prompt.end().exits(2).says(&["nothing was changed"]);
-        let (_, after) = ran.stderr.split_once("To do this, type ").expect("a phrase");
+        let (_, after) = ran
+            .stderr
+            .split_once("To do this, type ")
+            .expect("a phrase");
         after.split_once(": ").expect("a question").0.to_owned()
     };
     let (cluster, environment) = phrase.split_once('/').expect("cluster/environment");
@@ -104,7 +108,8 @@ fn nothing_but_cluster_and_environment_is_consent() {
         format!("{environment}/{cluster}"),
     ];
     for near_miss in near_misses {
-        let mut prompt = Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
+        let mut prompt =
+            Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
         prompt.hears("To do this, type ");
         prompt.types(&format!("{near_miss}\n"));
         prompt
@@ -114,14 +119,18 @@ fn nothing_but_cluster_and_environment_is_consent() {
     }
     // The end of the input, also after the whole phrase.
     for keys in ["\x04", &format!("{phrase}\x04\x04")] {
-        let mut prompt = Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
+        let mut prompt =
+            Running::start_at_terminal(&house.command(&house.data_arguments("wipe", &[])));
         prompt.hears("To do this, type ");
         prompt.types(keys);
         prompt.end().exits(2).says(&["nothing was changed"]);
     }
     // A pipe: neither a yes nor another digest.
     for answer in [&["--yes"][..], &["--approve", "000000000000"], &[]] {
-        house.data("wipe", answer).exits(2).says(&["nothing was changed"]);
+        house
+            .data("wipe", answer)
+            .exits(2)
+            .says(&["nothing was changed"]);
     }
     let mut in_ci = house.command(&house.data_arguments("wipe", &["--yes"]));
     in_ci.env("CI", "true");
@@ -135,10 +144,10 @@ fn nothing_but_cluster_and_environment_is_consent() {
     let suspend = r#"{"spec":{"suspend":true}}"#;
     house.kubectl(&["patch", "cronjob/test", "--type=merge", "--patch", suspend]);
     prompt.types(&format!("{phrase}\n"));
-    prompt
-        .end()
-        .exits(2)
-        .says(&["the cluster changed while the plan waited", "nothing was changed"]);
+    prompt.end().exits(2).says(&[
+        "the cluster changed while the plan waited",
+        "nothing was changed",
+    ]);
     assert_eq!(house.claim(), claim);
 
     // Tests that a person suspended stay so, and one Job checks.
@@ -308,7 +317,9 @@ fn one_wipe_at_a_time() {
     let first = begin(&house, "wipe", &["--approve", &digest]);
     house.until("the first is at work", || {
         let holder = house.field("lease/longrun", "/spec/holderIdentity");
-        holder.as_str().is_some_and(|holder| holder.contains(" wipe "))
+        holder
+            .as_str()
+            .is_some_and(|holder| holder.contains(" wipe "))
     });
     let second = house.data("wipe", &["--approve", &digest]).exits(2);
     assert!(
@@ -325,10 +336,22 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     let refused = |verb: &str, more: &[&str], says: &[&str]| {
         house.data(verb, more).exits(2).says(says);
     };
-    refused("restore", &["-s", "nope"], &["there is no VolumeSnapshot nope"]);
-    refused("snapshot", &["--name", "Not_a_name"], &["is not a name", "nothing was changed"]);
+    refused(
+        "restore",
+        &["-s", "nope"],
+        &["there is no VolumeSnapshot nope"],
+    );
+    refused(
+        "snapshot",
+        &["--name", "Not_a_name"],
+        &["is not a name", "nothing was changed"],
+    );
     house.data("snapshot", &["--name", "one", "--yes"]).exits(0);
-    refused("snapshot", &["--name", "one", "--yes"], &["there is a VolumeSnapshot one already"]);
+    refused(
+        "snapshot",
+        &["--name", "one", "--yes"],
+        &["there is a VolumeSnapshot one already"],
+    );
     house
         .run(&["snapshot", "delete", "two", "-n", &house.name])
         .exits(2)
@@ -355,7 +378,8 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     let other = text.replace("storage:\n", &format!("storage:\n{classes}"));
     assert_ne!(text, other);
     house.write(&file, &other);
-    let says = "the deletionPolicy of VolumeSnapshotClass longrun-delete is Delete, and has to be Retain";
+    let says =
+        "the deletionPolicy of VolumeSnapshotClass longrun-delete is Delete, and has to be Retain";
     refused("wipe", &[], &["nothing was changed", says]);
     house.write(&file, &text);
     assert_eq!(house.claim(), claim);
@@ -364,7 +388,9 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
 /// Makes the copies of this environment's wipes with a class that goes wrong.
 fn with_class(house: &House, parameters: &str) {
     let class = format!("{}-retain", house.name);
-    house.try_kubectl(&["delete", "volumesnapshotclass", &class]).ok();
+    house
+        .try_kubectl(&["delete", "volumesnapshotclass", &class])
+        .ok();
     house.apply(
         &format!(
             r#"{{"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
@@ -399,7 +425,10 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
 
     for (fault, says) in [
         (r#"{"ready": "never"}"#, "the storage has not finished it"),
-        (r#"{"fail": "internal"}"#, "the snapshot controller retries after"),
+        (
+            r#"{"fail": "internal"}"#,
+            "the snapshot controller retries after",
+        ),
     ] {
         with_class(&house, fault);
         let digest = house.digest("wipe", &[]);
@@ -411,16 +440,29 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
         // It would hold the claim's deletion: it has to be deleted by name.
         let snapshots = house.snapshots();
         let hanging = snapshots.iter().find(|one| one["ready"] == false);
-        let hanging = hanging.and_then(|one| one["name"].as_str()).expect("it is listed");
-        house.data("wipe", &[]).exits(2).says(&[hanging, "not ready", "delete it by name"]);
+        let hanging = hanging
+            .and_then(|one| one["name"].as_str())
+            .expect("it is listed");
+        house
+            .data("wipe", &[])
+            .exits(2)
+            .says(&[hanging, "not ready", "delete it by name"]);
         with_class(&house, "{}");
         let delete = ["snapshot", "delete", hanging, "-n", &house.name];
-        let digest = house.run(&[&delete[..], &["--dry-run"]].concat()).exits(0).stdout;
+        let digest = house
+            .run(&[&delete[..], &["--dry-run"]].concat())
+            .exits(0)
+            .stdout;
         let digest = digest.trim().rsplit(' ').next().expect("a digest");
-        house.run(&[&delete[..], &["--approve", digest]].concat()).exits(0);
+        house
+            .run(&[&delete[..], &["--approve", digest]].concat())
+            .exits(0);
     }
 
-    with_class(&house, r#"{"fail": "unavailable", "failTimes": "2", "readyAfter": "5s"}"#);
+    with_class(
+        &house,
+        r#"{"fail": "unavailable", "failTimes": "2", "readyAfter": "5s"}"#,
+    );
     wipe(&house).exits(0);
     assert_ne!(house.claim(), claim);
     assert_eq!(house.counter(), 0);

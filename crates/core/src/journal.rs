@@ -260,6 +260,8 @@ impl Journal {
     }
 
     fn wait(&mut self, step: &Step, sight: &Sight, now: Timestamp) -> Next {
+        let watched = step.act.object().filter(|_| step.act.is_watch());
+        let watched = watched.and_then(|object| self.made(&object));
         let Some(entry) = self.entries.last_mut() else {
             return Next::Done;
         };
@@ -274,7 +276,7 @@ impl Journal {
                 return Next::Do(step.act.clone());
             }
         }
-        if let Some(moved) = entry.lost(step, sight) {
+        if let Some(moved) = entry.lost(step, watched, sight) {
             // Whoever goes on makes it again.
             self.entries.pop();
             return self.fail(step, sight, now, |step| Reason::Moved { step, moved });

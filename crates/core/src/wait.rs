@@ -82,6 +82,9 @@ pub struct Sight {
     pub mounts: Vec<Value>,
     /// The `PersistentVolume` of the claim in question.
     pub volume: Option<Value>,
+    /// The claim that the volume in question names, if it exists: for
+    /// [`Guard::Bound`](crate::plan::Guard::Bound).
+    pub claim: Option<Value>,
     /// The StatefulSet that a [`Gate`](crate::gate::Gate) names.
     pub set: Option<Value>,
     /// The `VolumeSnapshot`s of the namespace.

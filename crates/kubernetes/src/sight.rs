@@ -14,7 +14,7 @@ use crate::{
     belongings::{Belongings, mounting},
     client::Client,
     failure::Failure,
-    volumes::{content, mounts, snapshots, volume_of},
+    volumes::{claim_of, content, mounts, snapshots, volume_of},
 };
 
 /// Where the observer, the sidecar of the node, says what the node does.
@@ -33,6 +33,9 @@ pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
     };
     let Some(namespace) = reference.namespace.as_deref() else {
         let mut sight = alone(client, &reference).await?;
+        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &sight.object) {
+            sight.claim = claim_of(client, volume).await?;
+        }
         if let Guard::Release(release) = &step.guard {
             let namespace = release
                 .snapshot

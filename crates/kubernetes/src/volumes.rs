@@ -17,6 +17,18 @@ pub(crate) async fn volume_of(client: &Client, claim: &Value) -> Result<Option<V
     }
 }
 
+/// The claim that a `PersistentVolume` names.
+pub(crate) async fn claim_of(client: &Client, volume: &Value) -> Result<Option<Value>, Failure> {
+    let (Some(namespace), Some(name)) = (
+        text(volume, "/spec/claimRef/namespace"),
+        text(volume, "/spec/claimRef/name"),
+    ) else {
+        return Ok(None);
+    };
+    let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", namespace, name);
+    client.get(&claim).await
+}
+
 /// Every pod that names the claim as a volume.
 pub(crate) async fn mounts(
     client: &Client,

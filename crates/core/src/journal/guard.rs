@@ -91,6 +91,18 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
     }
 }
 
+/// Why a volume must stay kept although its operation is taken back: a claim that is going takes it along.
+pub(super) fn would_go(guard: &Guard, sight: &Sight) -> Option<String> {
+    let Guard::Bound { claim, .. } = guard else {
+        return None;
+    };
+    let stays = |live: &&Value| uid(live).as_ref() == Some(claim) && !is_going(live);
+    if sight.claim.as_ref().filter(stays).is_some() {
+        return None;
+    }
+    Some("its claim is gone or is being deleted: what it holds would be lost".to_string())
+}
+
 fn not_bound(volume: &Value, claim: &Uid) -> Option<String> {
     let phase = text(volume, "/status/phase");
     if text(volume, "/spec/claimRef/uid") != claim.0 {

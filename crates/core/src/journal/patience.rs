@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Entry, guard::moved};
 use crate::{
-    object::uid,
+    object::{Uid, uid},
     plan::{Effect, Guard, Step},
     wait::{Sight, Wait},
 };
@@ -17,14 +17,15 @@ impl Entry {
         self.resumed.unwrap_or(self.began)
     }
 
-    /// What the step made must be there while it is waited for.
-    pub(super) fn lost(&self, step: &Step, sight: &Sight) -> Option<String> {
-        let made = self.uid.clone()?;
+    /// What the plan made, in this step or in the earlier one whose object it watches, must be there while
+    /// it is waited for.
+    pub(super) fn lost(&self, step: &Step, watched: Option<Uid>, sight: &Sight) -> Option<String> {
         let makes = matches!(step.act, Effect::Create { .. } | Effect::Snapshot { .. });
-        if !makes || step.until == Wait::None {
+        let uid = watched.or_else(|| self.uid.clone().filter(|_| makes))?;
+        if step.until == Wait::None {
             return None;
         }
-        moved(&Guard::Is { uid: made }, sight)
+        moved(&Guard::Is { uid }, sight)
     }
 
     /// What was seen, without what proves nothing: Jobs that existed when the step began.

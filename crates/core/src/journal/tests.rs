@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     approval::Ask,
     object::{Digest, ObjectRef, intent},
-    plan::{Checked, Target},
+    plan::{Checked, Policy, Target},
     wait::Wait,
 };
 

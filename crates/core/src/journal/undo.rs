@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Entry, Journal, Next, Reason,
-    guard::{is_done, moved},
+    guard::{is_done, moved, would_go},
 };
 use crate::{
     object::uid,
@@ -65,7 +65,7 @@ impl Journal {
             self.not_undone("nobody knows what was made".to_string());
             return Next::Look;
         };
-        match moved(&step.guard, sight) {
+        match moved(&step.guard, sight).or_else(|| would_go(&step.guard, sight)) {
             Some(moved) => {
                 self.not_undone(moved);
                 Next::Look

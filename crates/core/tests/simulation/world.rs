@@ -400,14 +400,12 @@ impl World {
             }
             _ => false,
         };
-        if held {
-            if let Some(object) = self.objects.get_mut(place) {
-                let now = self.now.to_string();
-                let metadata = object["metadata"].as_object_mut().expect("metadata");
-                metadata
-                    .entry("deletionTimestamp")
-                    .or_insert_with(|| json!(now));
-            }
+        if held && let Some(object) = self.objects.get_mut(place) {
+            let now = self.now.to_string();
+            let metadata = object["metadata"].as_object_mut().expect("metadata");
+            metadata
+                .entry("deletionTimestamp")
+                .or_insert_with(|| json!(now));
         }
         let object = match held {
             true => self.objects.get(place).cloned(),

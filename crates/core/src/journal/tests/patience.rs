@@ -157,3 +157,32 @@ fn what_a_step_made_must_stay_there_while_it_is_waited_for() {
     create CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
     "#);
 }
+
+#[test]
+fn what_an_earlier_step_made_and_somebody_deleted_or_replaced_is_not_waited_for() {
+    let object = json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+        "metadata": {"name": "s", "namespace": "restate"}});
+    let place = ObjectRef::of(&object).unwrap();
+    let claim = Uid("c".into());
+    let steps = vec![
+        Step::new(
+            Effect::Snapshot { object, claim },
+            Guard::Absent,
+            Wait::None,
+        ),
+        Step::watch(place, Wait::SnapshotReady),
+    ];
+    let other = json!({"metadata": {"uid": "2"}, "status": {"readyToUse": true}});
+    for seen in [None, Some(other)] {
+        let mut journal = journal(steps.clone());
+        assert!(matches!(journal.next(&sight(None), at(0)), Next::Do(_)));
+        journal.acted(Some(Uid("1".into())), at(0));
+        let made = json!({"metadata": {"uid": "1"}, "status": {}});
+        assert_eq!(journal.next(&sight(Some(made)), at(1)), Next::Look);
+        let next = journal.next(&sight(seen), at(2));
+        assert!(
+            matches!(&next, Next::Stop(Reason::Moved { .. })),
+            "{next:?}"
+        );
+    }
+}

@@ -197,7 +197,12 @@ fn a_volume_that_its_claim_gave_up_is_kept() {
     let released = volume_of("d", "Bound");
     assert_eq!(next(&mut of_another.journal, released, 9), "Look");
     assert!(bound.journal.needs_sight());
-    assert!(next(&mut bound.journal, volume("Bound"), 9).starts_with("undo"));
+    let seen = Sight {
+        claim: Some(json!({"metadata": {"uid": "c"}})),
+        ..sight(volume("Bound"))
+    };
+    let undone = bound.journal.next(&seen, at(9));
+    assert_eq!(undone, Next::Undo(reclaim(Policy::Delete)));
     assert_eq!(next(&mut kept.journal, volume("Released"), 9), "Look");
     assert!(next(&mut kept.journal, None, 9).starts_with("stop"));
     assert_eq!(kept.journal.notes().len(), 1);

@@ -140,3 +140,51 @@ fn a_plan_that_is_done_cannot_be_interrupted() {
     assert_eq!(journal.stopped(), None);
     assert_eq!(journal.next(&Sight::default(), at(0)), Next::Done);
 }
+
+#[test]
+fn a_volume_stays_kept_when_its_claim_is_being_deleted() {
+    let volume = ObjectRef {
+        api_version: "v1".into(),
+        kind: "PersistentVolume".into(),
+        namespace: None,
+        name: "pv".into(),
+    };
+    let reclaim = |policy| Effect::Reclaim {
+        object: volume.clone(),
+        uid: Uid("v".into()),
+        policy,
+    };
+    let guard = Guard::Bound {
+        uid: Uid("v".into()),
+        claim: Uid("c".into()),
+    };
+    let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
+    let seen = |claim: Option<Value>| Sight {
+        object: Some(
+            json!({"metadata": {"uid": "v"}, "spec": {"claimRef": {"uid": "c"},
+            "persistentVolumeReclaimPolicy": "Delete"}, "status": {"phase": "Bound"}}),
+        ),
+        claim,
+        ..Sight::default()
+    };
+    let next = |claim: Option<Value>| {
+        let mut journal = journal(vec![keep.clone(), watch(Wait::Complete)]);
+        assert!(matches!(journal.next(&seen(None), at(0)), Next::Do(_)));
+        journal.acted(None, at(0));
+        journal.interrupt("Ctrl-C".into());
+        let next = journal.next(&seen(claim), at(1));
+        (next, journal)
+    };
+    let (stays, _) = next(Some(json!({"metadata": {"uid": "c"}})));
+    assert_eq!(stays, Next::Undo(reclaim(Policy::Delete)));
+    let going = json!({"metadata": {"uid": "c", "deletionTimestamp": "now"}});
+    let other = json!({"metadata": {"uid": "d"}});
+    for claim in [Some(going), Some(other), None] {
+        let (next, journal) = next(claim);
+        assert_eq!(next, Next::Look);
+        assert_eq!(
+            journal.entries()[0].note.as_deref(),
+            Some("its claim is gone or is being deleted: what it holds would be lost")
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
-    approval::Ask,
+    approval::{Ask, Demand},
     journal::{Journal, State, Stored},
     object::{Uid, uid},
     operations::{
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{run::End, wish};
 use crate::{
     random::Random,
-    world::{NAMESPACE, World, reference, text},
+    world::{NAMESPACE, World, is_true, reference, text},
 };
 
 /// What the program is asked to do.
@@ -57,6 +57,11 @@ pub(super) struct Program {
     pub(super) skew: SignedDuration,
     /// Somebody else deleted or changed what operations on data stand on.
     pub(super) meddled: bool,
+    /// An operation took the place of one past its point of no return.
+    pub(super) handed_over: bool,
+    /// And was taken back. A gap: its journal was the only one that knew the first one's old volume, which
+    /// stays, with the data on it.
+    pub(super) forgotten: bool,
     /// A driver that was cut off, and has not noticed.
     pub(super) sleeper: Option<Stored>,
 }
@@ -69,6 +74,8 @@ impl Program {
             calm: false,
             skew: SignedDuration::ZERO,
             meddled: false,
+            handed_over: false,
+            forgotten: false,
             sleeper: None,
         }
     }
@@ -189,16 +196,21 @@ impl Program {
             Ok(plan) => plan,
             Err(problems) => return self.refuse(writes, problems),
         };
-        let answer = match self.unlucky(12) {
-            true => "yes, please",
-            false => operation.answer(),
-        };
+        let mistyped = self.unlucky(12);
         let approved = match Ask::new(shown).unneeded() {
             Ok(approved) => approved,
-            Err(ask) => match ask.typed(answer) {
-                Ok(approved) => approved,
-                Err(refused) => return self.refuse(writes, refused.to_string()),
-            },
+            Err(ask) => {
+                // A restore where nothing is loses nothing.
+                let answer = match ask.demand() {
+                    _ if mistyped => "yes, please",
+                    Demand::Yes => "y",
+                    Demand::Phrase(_) => operation.answer(),
+                };
+                match ask.typed(answer) {
+                    Ok(approved) => approved,
+                    Err(refused) => return self.refuse(writes, refused.to_string()),
+                }
+            }
         };
         self.meanwhile();
         let fresh = match self.plan(operation) {
@@ -213,13 +225,18 @@ impl Program {
             self.world.forsake();
         }
         let before = self.database_now();
+        let source = match operation {
+            Operation::Restore(name) => self.world.stored_of(name).map(|data| data.origin),
+            _ => None,
+        };
         let journal = Journal::open(approved);
         let stored = Stored::begin(journal, self.world.stored());
+        self.handed_over |= matches!(operation, Operation::Restore(_)) && self.is_unfinished();
         let end = match operation.is_stored() {
             true => self.begin(stored),
             false => self.drive_alone(stored.journal),
         };
-        self.check_end(operation, &end, before);
+        self.check_end(operation, &end, before, source);
         end
     }
 
@@ -238,14 +255,20 @@ impl Program {
     }
 
     /// An operation does what it says, unless somebody else was at work.
-    fn check_end(&mut self, operation: &Operation, end: &End, before: (Option<Uid>, Option<u64>)) {
+    fn check_end(
+        &mut self,
+        operation: &Operation,
+        end: &End,
+        before: (Option<Uid>, Option<u64>),
+        source: Option<u64>,
+    ) {
         if self.meddled {
             return;
         }
         let now = self.database_now();
         let wrong = match (operation, end) {
             (Operation::Wipe | Operation::Destroy, End::Done) => now.1 == before.1,
-            (Operation::Restore(_), End::Done) => now.0 == before.0,
+            (Operation::Restore(_), End::Done) => now.0 == before.0 || now.1 != source,
             (Operation::Snapshot | Operation::FencedSnapshot, End::Done | End::Stopped(_)) => {
                 now != before
             }
@@ -256,6 +279,20 @@ impl Program {
                 "{operation:?} ends with {end:?}, and the database was {before:?} and is {now:?}"
             ));
         }
+    }
+
+    /// A deployment has nothing to do, sooner or later.
+    pub(super) fn is_cured(&mut self) -> bool {
+        (0..6).any(|_| self.run(&Operation::Deploy) == End::NothingToDo)
+    }
+
+    /// A snapshot of the database that is ready.
+    pub(super) fn kept_snapshot(&self) -> Option<String> {
+        let is_kept = |snapshot: &Value| is_true(snapshot, "/status/readyToUse");
+        let objects = self.world.objects.iter();
+        let mut kept =
+            objects.filter(|(place, object)| place.kind == "VolumeSnapshot" && is_kept(object));
+        kept.next().map(|(place, _)| place.name.clone())
     }
 
     pub(super) fn is_unfinished(&self) -> bool {

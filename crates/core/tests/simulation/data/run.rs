@@ -2,7 +2,7 @@
 //! can die at any of these.
 
 use longrun_core::{
-    journal::{JOURNAL, Journal, Next, Stored},
+    journal::{JOURNAL, Journal, Next, State, Stored},
     object::ObjectRef,
     plan::{Effect, Step},
     wait::Sight,
@@ -45,6 +45,13 @@ const LOOKS: usize = 1500;
 impl Program {
     /// A new journal, in the place of the last one.
     pub(super) fn begin(&mut self, stored: Stored) -> End {
+        let end = self.begin_to_drive(stored);
+        let state = self.world.stored().map(|stored| stored.journal.state());
+        self.forgotten |= self.handed_over && state == Some(State::TakenBack);
+        end
+    }
+
+    fn begin_to_drive(&mut self, stored: Stored) -> End {
         let mut book = Book::Cluster(stored);
         let place = reference("ConfigMap", JOURNAL);
         // The first write is over whatever is there: the plan was made under the lease.

@@ -87,6 +87,7 @@ impl World {
         let updated = pod.is_some_and(|pod| image(pod) == image(set));
         let ready = pod.is_some_and(is_ready);
         let there = pod.is_some();
+        let waits = pod.is_some_and(|pod| pod.get("status").is_none());
         let ends = pod.is_some_and(|pod| (wanted == 0 || !updated) && !is_going(pod));
         let counts = [there, updated, updated && ready].map(u64::from);
         let seen = number(set, "/status/observedGeneration") == generation
@@ -106,11 +107,15 @@ impl World {
             self.delete(&pod_place, Propagation::Background);
         } else if !there && wanted > 0 {
             let set = self.objects[place].clone();
+            self.make_claim(&set);
             self.start(&set);
+        } else if waits {
+            let set = self.objects[place].clone();
+            self.make_claim(&set);
         }
     }
 
-    fn start(&mut self, set: &Value) {
+    fn make_claim(&mut self, set: &Value) {
         let claim = reference("PersistentVolumeClaim", CLAIM);
         if !self.objects.contains_key(&claim) {
             let template = &set["spec"]["volumeClaimTemplates"][0];
@@ -122,6 +127,9 @@ impl World {
             );
             self.tell(&format!("the StatefulSet makes its claim, {made}"));
         }
+    }
+
+    fn start(&mut self, set: &Value) {
         self.create(
             json!({"apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": NODE_POD, "namespace": NAMESPACE,

@@ -131,6 +131,9 @@ impl World {
         if let Some(claim) = claim {
             sight.mounts = self.mounts(claim).into_iter().cloned().collect();
         }
+        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &sight.object) {
+            sight.claim = self.get("PersistentVolumeClaim", text(volume, "/spec/claimRef/name"));
+        }
         if let Guard::Gate(gate) = &step.guard {
             let claim = sight.object.as_ref();
             let volume = claim.map(|claim| text(claim, "/spec/volumeName"));

@@ -127,7 +127,9 @@ impl World {
                     && text(snapshot, "/spec/source/persistentVolumeClaimName") == name
                     && !is_true(snapshot, "/status/readyToUse")
             });
-            if self.mounts(name).is_empty() && !unready {
+            // A pod that has not started yet never will, and holds nothing.
+            let mut mounts = self.mounts(name).into_iter();
+            if mounts.all(|pod| pod.get("status").is_none()) && !unready {
                 self.objects.remove(place);
                 self.give_up(text(&claim, "/spec/volumeName"));
             }
@@ -170,7 +172,7 @@ impl World {
     }
 
     /// What a ready snapshot holds.
-    fn stored_of(&self, snapshot: &str) -> Option<&Data> {
+    pub(crate) fn stored_of(&self, snapshot: &str) -> Option<&Data> {
         let snapshot = self.objects.get(&reference("VolumeSnapshot", snapshot))?;
         if !is_true(snapshot, "/status/readyToUse") {
             return None;
@@ -240,9 +242,8 @@ impl World {
         let policy = CLASSES.iter().find(|(name, _)| *name == class);
         let claim = text(snapshot, "/spec/source/persistentVolumeClaimName");
         let (Some((_, policy)), Some(volume)) = (policy, self.handle(claim)) else {
-            let error =
-                json!({"error": {"message": "the claim has no volume"}, "readyToUse": false});
-            self.objects.get_mut(place).expect("it is there")["status"] = error;
+            let status = &mut self.objects.get_mut(place).expect("it is there")["status"];
+            *status = json!({"error": {"message": "the claim has no volume"}});
             return;
         };
         let name = format!("snapcontent-{}", self.storage.count());
@@ -358,6 +359,14 @@ impl World {
         if !self.mounts(name).is_empty() {
             self.violate("a claim that is mounted is deleted".into());
         }
+        let volume = reference("PersistentVolume", text(claim, "/spec/volumeName"));
+        let policy = text(
+            &self.objects[&volume],
+            "/spec/persistentVolumeReclaimPolicy",
+        );
+        if policy != "Retain" {
+            self.violate("the claim is deleted, and its volume would go with it".into());
+        }
         if !self.storage.forsaken.contains(&handle) && !self.is_kept(&data) {
             self.violate(format!("the claim is deleted, and nothing holds {data:?}"));
         }
@@ -405,8 +414,10 @@ impl World {
         }
         live["spec"]["persistentVolumeReclaimPolicy"] = json!(policy.word());
         let released = text(live, "/status/phase") == "Released";
+        let claim = reference("PersistentVolumeClaim", text(live, "/spec/claimRef/name"));
         let handle = text(live, "/spec/csi/volumeHandle").to_owned();
-        if released && policy == Policy::Delete {
+        let going = self.objects.get(&claim).is_some_and(is_going);
+        if (released || going) && policy == Policy::Delete {
             let data = self.storage.volumes.get(&handle).cloned();
             let lost = data.filter(|data| data.written > 0 && !self.is_kept(data));
             if let Some(data) = lost.filter(|_| !self.storage.forsaken.contains(&handle)) {
@@ -433,9 +444,7 @@ impl World {
 /// The claims that a pod names.
 pub(super) fn claims(pod: &Value) -> impl Iterator<Item = &str> {
     let volumes = at(pod, "/spec/volumes").and_then(Value::as_array);
-    volumes
-        .into_iter()
-        .flatten()
-        .map(|volume| text(volume, "/persistentVolumeClaim/claimName"))
-        .filter(|name| !name.is_empty())
+    let volumes = volumes.into_iter().flatten();
+    let names = volumes.map(|volume| text(volume, "/persistentVolumeClaim/claimName"));
+    names.filter(|name| !name.is_empty())
 }
