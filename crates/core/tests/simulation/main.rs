@@ -64,7 +64,7 @@ fn what_failed_once_of_deployments_fails_no_more() {
 
 #[test]
 fn every_schedule_of_operations_on_data_converges_and_loses_nothing() {
-    play_all(4_000, data::play);
+    play_all(3_000, data::play);
 }
 
 #[test]

@@ -236,7 +236,7 @@ impl Program {
             true => self.begin(stored),
             false => self.drive_alone(stored.journal),
         };
-        self.check_end(operation, &end, before, source);
+        self.check_end(operation, &end, &before, source);
         end
     }
 
@@ -259,7 +259,7 @@ impl Program {
         &mut self,
         operation: &Operation,
         end: &End,
-        before: (Option<Uid>, Option<u64>),
+        before: &(Option<Uid>, Option<u64>),
         source: Option<u64>,
     ) {
         if self.meddled {
@@ -270,7 +270,7 @@ impl Program {
             (Operation::Wipe | Operation::Destroy, End::Done) => now.1 == before.1,
             (Operation::Restore(_), End::Done) => now.0 == before.0 || now.1 != source,
             (Operation::Snapshot | Operation::FencedSnapshot, End::Done | End::Stopped(_)) => {
-                now != before
+                now != *before
             }
             _ => false,
         };

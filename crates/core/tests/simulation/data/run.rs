@@ -11,7 +11,7 @@ use longrun_core::{
 use serde_json::json;
 
 use super::program::Program;
-use crate::world::{NAMESPACE, reference};
+use crate::world::{NAMESPACE, reference, text};
 
 /// How a run of the program ended.
 #[derive(Debug, PartialEq)]
@@ -216,7 +216,7 @@ impl Program {
         let Some(present) = self.world.objects.get(&place).cloned() else {
             return;
         };
-        if present["data"]["epoch"] == sleeper.epoch.to_string() {
+        if text(&present, "/data/epoch") == format!("{}", sleeper.epoch) {
             return;
         }
         let step: Option<Step> = sleeper.journal.current();
