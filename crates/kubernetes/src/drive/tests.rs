@@ -4,6 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use longrun_core::{
     approval::{Approved, Ask},
+    journal::{JOURNAL, State, Stored},
     object::{ObjectRef, Uid},
     plan::{Effect, Guard, Plan, Step, Target},
     wait::Wait,
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{
+    data::last_operation,
     lease::{Holder, LeaseError},
     progress::Doing,
     server::{Fate, Server},
@@ -275,4 +277,59 @@ async fn a_lease_that_another_has_taken_stops_its_first_holder() {
         "nothing is touched any more, not even to take it back"
     );
     assert!(took < 12, "{took}");
+}
+
+/// The same with a journal that is kept in the namespace.
+async fn kept(server: &Server, steps: Vec<Step>) -> Result<Journal, Box<Stopped>> {
+    let client = server.client();
+    let progress = |_: &Doing<'_>| {};
+    let lease = Lease::acquire(&client, "restate", &holder("ana"), &progress)
+        .await
+        .unwrap();
+    let stored = Stored::begin(Journal::open(approved(steps)), None);
+    drive(&client, stored, Some(&lease), &progress, never()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_journal_is_written_before_each_effect() {
+    let server = server();
+    kept(&server, vec![create("a"), create("b")]).await.unwrap();
+    let writes: Vec<String> = server
+        .writes()
+        .into_iter()
+        .filter_map(|write| Some(write.rsplit('/').next()?.to_owned()))
+        .filter(|name| ["a", "b", "configmaps", JOURNAL].contains(&name.as_str()))
+        .collect();
+    let at = |name: &str| writes.iter().position(|write| write == name).unwrap();
+    // It is created, and replaced from then on.
+    assert!(at("configmaps") < at("a"), "{writes:?}");
+    assert_eq!(writes[at("b") - 1], JOURNAL, "{writes:?}");
+    let last = last_operation(&server.client(), "restate").await.unwrap();
+    assert_eq!(last.unwrap().journal.state(), State::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_another_has_overtaken_does_nothing_more() {
+    let server = server();
+    let other = server.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(5)).await;
+        other.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": JOURNAL, "namespace": "restate"}, "data": {"epoch": "2"}}));
+        complete(&other);
+    });
+    let stopped = kept(&server, vec![suspend(), wait_for_job(), create("a")]).await;
+    let said = stopped.unwrap_err().to_string();
+    assert!(
+        said.contains("another driver took the journal over"),
+        "{said}"
+    );
+    let a = |write: &String| write.ends_with("/a");
+    assert!(!server.writes().iter().any(a));
+    let suspensions = server
+        .writes()
+        .iter()
+        .filter(|write| write.ends_with("/test"))
+        .count();
+    assert_eq!(suspensions, 1, "it is not taken back either");
 }
