@@ -71,12 +71,17 @@ impl House {
         counter.expect("it was just read")
     }
 
-    /// What Restate calls this database: no two have the same.
+    /// What Restate calls this database, as soon as its node is there: no two have the same.
     #[track_caller]
     pub(crate) fn fingerprint(&self) -> Value {
-        let marker = ["exec", "restate-0", "-c", "restate", "--", "cat"];
-        let marker = self.kubectl(&[&marker[..], &["/target/db/.cluster-marker"]].concat());
-        let marker: Value = serde_json::from_str(&marker).expect("a marker");
+        let cat = ["exec", "restate-0", "-c", "restate", "--", "cat"];
+        let cat = [&cat[..], &["/target/db/.cluster-marker"]].concat();
+        let mut marker = Value::Null;
+        self.until("the node has a database", || {
+            let read = self.try_kubectl(&cat).unwrap_or_default();
+            marker = serde_json::from_str(&read).unwrap_or_default();
+            !marker["cluster_fingerprint"].is_null()
+        });
         marker["cluster_fingerprint"].clone()
     }
 

@@ -129,10 +129,25 @@ impl Server {
         if *method == Method::PATCH
             && let Some(live) = self.state().objects.get(place)
         {
-            object["metadata"]["uid"] = live["metadata"]["uid"].clone();
+            object = merged(live, &object);
         }
         self.put(object.clone());
         (200, object)
+    }
+}
+
+/// What is not said stays as it is; lists are replaced.
+fn merged(live: &Value, sent: &Value) -> Value {
+    match (live, sent) {
+        (Value::Object(live), Value::Object(sent)) => {
+            let mut whole = live.clone();
+            for (field, value) in sent {
+                let value = merged(live.get(field).unwrap_or(&Value::Null), value);
+                whole.insert(field.clone(), value);
+            }
+            Value::Object(whole)
+        }
+        _ => sent.clone(),
     }
 }
 

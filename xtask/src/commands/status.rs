@@ -230,6 +230,7 @@ fn line(test: &TestJob) -> String {
         Attempted::Running => "running".to_owned(),
         Attempted::Succeeded => "verified".to_owned(),
         Attempted::Failed(why) => format!("FAILED: {why}"),
+        Attempted::Interrupted(operation) => format!("interrupted by a {operation}, no failure"),
     };
     let attempts = match test.attempts {
         1 => "1 attempt".to_owned(),

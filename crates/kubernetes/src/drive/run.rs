@@ -83,7 +83,8 @@ impl<'a> Run<'a> {
             .entries()
             .last()
             .is_some_and(|entry| entry.step == self.book.position() && entry.acted.is_some());
-        if written && step.until == Wait::None {
+        // What takes it back looks for itself.
+        if written && step.until == Wait::None && self.book.stopped().is_none() {
             return Ok(Sight::default());
         }
         let seen = sight(self.client, &step).await?;

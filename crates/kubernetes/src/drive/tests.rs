@@ -6,7 +6,7 @@ use longrun_core::{
     approval::{Approved, Ask},
     journal::{JOURNAL, State, Stored},
     object::{ObjectRef, Uid},
-    plan::{Effect, Guard, Plan, Step, Target},
+    plan::{Effect, Guard, Plan, Policy, Step, Target},
     wait::Wait,
 };
 use serde_json::json;
@@ -173,6 +173,38 @@ async fn an_interruption_ends_a_wait_and_the_silence_too() {
     let (outcome, _, took) = driven(&silent, vec![create("a")], soon).await;
     assert!(outcome.unwrap_err().contains("nothing is changed"));
     assert!(took < 15, "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_behind_a_guard_is_looked_at() {
+    let server = server();
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "storage", "namespace": "restate", "uid": "c"}});
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v", "uid": "v"},
+        "spec": {"claimRef": {"namespace": "restate", "name": "storage", "uid": "c"}}, "status": {"phase": "Bound"}});
+    let object = ObjectRef::of(&volume).unwrap();
+    server.put(claim);
+    server.put(volume);
+    let reclaim = |policy| Effect::Reclaim {
+        object: object.clone(),
+        uid: Uid("v".to_owned()),
+        policy,
+    };
+    let guard = Guard::Bound {
+        uid: Uid("v".to_owned()),
+        claim: Uid("c".to_owned()),
+    };
+    let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
+    // Somebody refuses the very next step.
+    server.goes_wrong(|method, path, _| {
+        match *method == http::Method::PATCH && path.ends_with("/a") {
+            true => Fate::Refused(403),
+            false => Fate::Served,
+        }
+    });
+    let (outcome, writes, _) = driven(&server, vec![keep.clone(), create("a")], never()).await;
+    assert!(outcome.unwrap_err().contains("1 taken back"));
+    assert_eq!(writes, ["v", "v"]);
 }
 
 #[tokio::test(start_paused = true)]

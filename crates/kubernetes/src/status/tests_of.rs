@@ -1,6 +1,7 @@
 //! The Jobs of the minutely test, as one line each.
 
 use jiff::Timestamp;
+use longrun_core::plan::INTERRUPTED_LABEL;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +33,8 @@ pub enum Attempted {
     Succeeded,
     /// No attempt verified, in the Job controller's words.
     Failed(String),
+    /// This operation stopped the node under it: whatever became of it says nothing.
+    Interrupted(String),
 }
 
 /// The Jobs of a CronJob, newest first. Without the CronJob, those that are named like its Jobs.
@@ -55,6 +58,8 @@ fn test(job: &Value, now: Timestamp) -> Option<TestJob> {
     let failed = condition(job, "Failed");
     let result = if condition(job, "Complete").is_some() {
         Attempted::Succeeded
+    } else if let Some(operation) = interrupted_by(job) {
+        Attempted::Interrupted(operation.to_owned())
     } else if let Some(failed) = failed {
         Attempted::Failed(text(failed, "/message").unwrap_or("it failed").to_owned())
     } else {
@@ -70,6 +75,11 @@ fn test(job: &Value, now: Timestamp) -> Option<TestJob> {
         result,
         name,
     })
+}
+
+fn interrupted_by(job: &Value) -> Option<&str> {
+    let labels = job.pointer("/metadata/labels")?;
+    labels.get(INTERRUPTED_LABEL)?.as_str()
 }
 
 fn condition<'a>(job: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -138,6 +148,15 @@ mod tests {
         assert_eq!(found[0].result, Attempted::Running);
         assert!(matches!(found[1].result, Attempted::Failed(_)));
         assert_eq!(found[1].seconds, Some(60));
+    }
+
+    #[test]
+    fn what_an_operation_interrupted_is_no_failure() {
+        let failed = json!({"conditions": [{"type": "Failed", "status": "True"}]});
+        let mut interrupted = job("test-1", &failed);
+        interrupted["metadata"]["labels"] = json!({INTERRUPTED_LABEL: "wipe"});
+        let found = check(&[interrupted]);
+        assert_eq!(found[0].result, Attempted::Interrupted("wipe".to_owned()));
     }
 
     #[test]
