@@ -19,7 +19,7 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub enum Book {
     /// In memory: what is not finished is planned anew.
-    Memory(Journal),
+    Memory(Box<Journal>),
     /// In the namespace: what is not finished is gone on with.
     Namespace {
         /// The journal with its driver's epoch.
@@ -49,7 +49,7 @@ impl From<Failure> for Unwritten {
 
 impl From<Approved> for Book {
     fn from(approved: Approved) -> Self {
-        Self::Memory(Journal::open(approved))
+        Self::Memory(Box::new(Journal::open(approved)))
     }
 }
 
@@ -69,7 +69,7 @@ impl Book {
 
     pub(super) fn into_journal(self) -> Journal {
         match self {
-            Self::Memory(journal) => journal,
+            Self::Memory(journal) => *journal,
             Self::Namespace { stored, .. } => stored.journal,
         }
     }

@@ -39,7 +39,6 @@ async fn serving<F: Future<Output = ()> + Send + 'static>(
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        #[expect(clippy::result_large_err, reason = "tungstenite's own")]
         let agree = |_: &Request, mut response: Response| {
             let protocol = "v5.channel.k8s.io".parse().unwrap();
             response
