@@ -265,6 +265,11 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
         .data("wipe", &[])
         .exits(2)
         .says(&["is not finished", "wipe -n", "--abort"]);
+    house.data("status", &[]).exits(0).prints(&[
+        "NOT FINISHED   a wipe",
+        "nothing is lost yet",
+        "--status",
+    ]);
     house
         .data("wipe", &["--abort"])
         .exits(0)

@@ -2,11 +2,17 @@
 //! of data is unknown, never zero and never green.
 
 use jiff::{SignedDuration, Timestamp};
-use longrun_core::object::ObjectRef;
+use longrun_core::{
+    journal::{Checklist, State},
+    object::ObjectRef,
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{client::Client, failure::Failure, lease, resource::Collection, sight::invocations};
+use crate::{
+    client::Client, data::last_operation, failure::Failure, lease, resource::Collection,
+    sight::invocations,
+};
 
 mod tests_of;
 
@@ -60,6 +66,8 @@ pub struct Running {
     pub tests: Vec<TestJob>,
     /// The operation in progress, if there is one.
     pub holder: Reading<Option<Holding>>,
+    /// The last operation on the database, if it is not finished; perhaps nobody is at work on it.
+    pub unfinished: Reading<Option<Checklist>>,
     /// How many VolumeSnapshots the namespace has.
     pub snapshots: Reading<usize>,
 }
@@ -158,9 +166,10 @@ async fn running(
         client.get(&cron_job),
         client.list(&jobs, ""),
     )?;
-    let (invocations, holder, snapshots) = tokio::join!(
+    let (invocations, holder, unfinished, snapshots) = tokio::join!(
         invocations(client, environment),
         lease::holder(client, environment),
+        unfinished(client, environment),
         snapshots(client, environment),
     );
     Ok(Running {
@@ -186,8 +195,20 @@ async fn running(
                     .map(|renewed| seconds(renewed, client.now()).as_secs()),
             })
         })),
+        unfinished,
         snapshots,
     })
+}
+
+async fn unfinished(client: &Client, environment: &str) -> Reading<Option<Checklist>> {
+    match last_operation(client, environment).await {
+        Ok(stored) => Reading::Known(
+            stored
+                .map(|stored| stored.journal.checklist())
+                .filter(|list| matches!(list.state, State::Open | State::PastReturn)),
+        ),
+        Err(error) => Reading::Unknown(error.to_string()),
+    }
 }
 
 async fn snapshots(client: &Client, environment: &str) -> Reading<usize> {

@@ -1,6 +1,6 @@
 //! `cargo xtask status`
 
-use longrun_core::inputs::Cluster;
+use longrun_core::{inputs::Cluster, journal::Checklist};
 use longrun_kubernetes::{Attempted, Client, Reading, Running, Status, TestJob, Workload, status};
 use serde::Serialize;
 use serde_json::Value;
@@ -123,6 +123,12 @@ fn screen(shown: &Shown) -> String {
     ));
     lines.push(format!("  invocations    {}", invocations(running)));
     lines.push(format!("  operation      {}", operation(running)));
+    let unfinished = reading(&running.unfinished, |list| {
+        list.as_ref().map_or_else(String::new, unfinished)
+    });
+    if !unfinished.is_empty() {
+        lines.push(format!("  NOT FINISHED   {unfinished}"));
+    }
     lines.push(format!(
         "  snapshots      {}",
         reading(&running.snapshots, ToString::to_string)
@@ -192,6 +198,20 @@ fn operation(running: &Running) -> String {
             )
         }
     })
+}
+
+/// `a wipe: 7 of 19 steps; next is …`
+fn unfinished(list: &Checklist) -> String {
+    let ended = list.items.iter().filter(|item| item.ended.is_some());
+    format!(
+        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe -n {} --status",
+        list.operation,
+        list.state,
+        ended.count(),
+        list.items.len(),
+        list.next.as_deref().unwrap_or("nothing"),
+        list.target.environment
+    )
 }
 
 fn schedule(running: &Running) -> String {
