@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     house::House,
-    run::{Ran, attempt},
+    run::{Ran, Running, attempt},
 };
 
 /// One object of the workload, whose counter is the state that must not be lost.
@@ -25,6 +25,25 @@ impl House {
 
     pub(crate) fn data_arguments<'a>(&'a self, verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         [&[verb, "-n", &self.name], more].concat()
+    }
+
+    /// Begins it without a terminal.
+    pub(crate) fn begin_data(&self, verb: &str, more: &[&str]) -> Running {
+        Running::start(self.command(&self.data_arguments(verb, more)))
+    }
+
+    /// A wipe, approved by the digest of its dry run.
+    #[track_caller]
+    pub(crate) fn wipe(&self) -> Ran {
+        let digest = self.digest("wipe", &[]);
+        self.data("wipe", &["--approve", &digest])
+    }
+
+    /// A restore, approved by the digest of its dry run.
+    #[track_caller]
+    pub(crate) fn restore(&self, snapshot: &str) -> Ran {
+        let digest = self.digest("restore", &["-s", snapshot]);
+        self.data("restore", &["-s", snapshot, "--approve", &digest])
     }
 
     /// The digest that a dry run prints.
@@ -50,6 +69,11 @@ impl House {
     pub(crate) fn increment(&self) {
         self.ask_node("increment", "")
             .expect("the node takes an invocation");
+    }
+
+    /// Whether it could be written.
+    pub(crate) fn try_increment(&self) -> bool {
+        self.ask_node("increment", "").is_ok()
     }
 
     /// Writes state through Restate, later.

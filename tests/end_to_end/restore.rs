@@ -1,0 +1,54 @@
+//! `restore` of snapshots that were taken while the node was written to.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::database::deployed;
+
+/// How often it is done; `LONGRUN_ROUNDS=20` for more.
+fn rounds() -> u64 {
+    let asked = std::env::var("LONGRUN_ROUNDS").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(2)
+}
+
+#[test]
+fn a_snapshot_of_a_node_that_is_written_to_opens_and_has_all_that_was_acknowledged() {
+    let house = deployed("writer");
+    // One Job checks each restore then, without a wait for the next minute.
+    let suspend = r#"{"spec":{"suspend":true}}"#;
+    house.kubectl(&["patch", "cronjob/test", "--type=merge", "--patch", suspend]);
+    let (acknowledged, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) {
+                // The node is away now and then.
+                if house.try_increment() {
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        for round in 0..rounds() {
+            let name = format!("round-{round}");
+            let before = acknowledged.load(Ordering::SeqCst);
+            house.until("something is written meanwhile", || {
+                acknowledged.load(Ordering::SeqCst) > before + 5
+            });
+            let before = acknowledged.load(Ordering::SeqCst);
+            let taken = house.data("snapshot", &["--name", &name, "--yes"]);
+            let restored = (taken.code == Some(0)).then(|| house.restore(&name));
+            let counter = house.counter();
+            // A failed assertion must not leave the writer at work for ever.
+            let is_whole =
+                counter >= before && restored.as_ref().is_some_and(|ran| ran.code == Some(0));
+            if !is_whole {
+                ended.store(true, Ordering::SeqCst);
+            }
+            taken.exits(0);
+            restored.expect("it was taken").exits(0);
+            assert!(counter >= before, "round {round}: {counter} of {before}");
+            println!(
+                "── round {round}: {before} were acknowledged before the snapshot, {counter} are there"
+            );
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+}

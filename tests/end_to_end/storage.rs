@@ -1,0 +1,91 @@
+//! A wipe on storage that goes wrong: what is slow is waited for, and what is no copy is not believed.
+
+use nix::sys::signal::Signal;
+
+use crate::{database::deployed, house::House};
+
+/// Makes the copies of this environment's wipes with a class that goes wrong.
+fn with_class(house: &House, parameters: &str) {
+    let class = format!("{}-retain", house.name);
+    house
+        .try_kubectl(&["delete", "volumesnapshotclass", &class])
+        .ok();
+    house.apply(
+        &format!(
+            r#"{{"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
+            "metadata": {{"name": "{class}"}}, "driver": "csi.longrun.dev", "deletionPolicy": "Retain",
+            "parameters": {parameters}}}"#
+        ),
+        &[],
+    );
+    let file = format!("clusters/{}.yaml", crate::setting::setting().cluster);
+    let text = std::fs::read_to_string(house.path(&file)).expect("the cluster's file");
+    if !text.contains(&class) {
+        let classes = format!("storage:\n  snapshotClasses: {{retain: {class}}}\n");
+        house.write(&file, &text.replace("storage:\n", &classes));
+    }
+}
+
+#[test]
+fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
+    let house = deployed("storage");
+    house.increment();
+    let (claim, fingerprint) = (house.claim(), house.fingerprint());
+    let unchanged = || {
+        assert_eq!(house.claim(), claim);
+        assert_eq!(house.fingerprint(), fingerprint);
+        assert_eq!(house.counter(), 1);
+        house.is_tidy();
+    };
+
+    with_class(&house, r#"{"content": "empty"}"#);
+    house.wipe().exits(3).says(&["everything is as it was"]);
+    unchanged();
+
+    for (fault, says) in [
+        (r#"{"ready": "never"}"#, "the storage has not finished it"),
+        (
+            r#"{"fail": "internal"}"#,
+            "the snapshot controller retries after",
+        ),
+    ] {
+        with_class(&house, fault);
+        let digest = house.digest("wipe", &[]);
+        let run = house.begin_data("wipe", &["--approve", &digest]);
+        run.hears(says);
+        run.signal(Signal::SIGINT);
+        run.end().exits(3).says(&["everything is as it was"]);
+        unchanged();
+        // It would hold the claim's deletion: it has to be deleted by name.
+        let snapshots = house.snapshots();
+        let hanging = snapshots.iter().find(|one| one["ready"] == false);
+        let hanging = hanging
+            .and_then(|one| one["name"].as_str())
+            .expect("it is listed");
+        house
+            .data("wipe", &[])
+            .exits(2)
+            .says(&[hanging, "not ready", "delete it by name"]);
+        with_class(&house, "{}");
+        let delete = ["snapshot", "delete", hanging, "-n", &house.name];
+        let digest = house
+            .run(&[&delete[..], &["--dry-run"]].concat())
+            .exits(0)
+            .stdout;
+        let digest = digest.trim().rsplit(' ').next().expect("a digest");
+        house
+            .run(&[&delete[..], &["--approve", digest]].concat())
+            .exits(0);
+    }
+
+    with_class(
+        &house,
+        r#"{"fail": "unavailable", "failTimes": "2", "readyAfter": "5s"}"#,
+    );
+    house.wipe().exits(0);
+    assert_ne!(house.claim(), claim);
+    assert_eq!(house.counter(), 0);
+    house.is_tidy();
+    let class = format!("{}-retain", house.name);
+    house.kubectl(&["delete", "volumesnapshotclass", &class]);
+}
