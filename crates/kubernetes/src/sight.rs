@@ -140,7 +140,12 @@ mod tests {
     #[test]
     fn what_the_observer_does_not_know_is_not_known() {
         let asked = Timestamp::UNIX_EPOCH;
-        let summary = json!({"known": false, "error": "not asked yet", "by_status": {}});
-        assert_eq!(counted(&summary, asked), None);
+        for summary in [
+            json!({"known": false, "error": "not asked yet", "by_status": {}}),
+            json!({"known": false, "age_seconds": 2.5}),
+            json!({"known": true, "open": 0}),
+        ] {
+            assert_eq!(counted(&summary, asked), None, "{summary}");
+        }
     }
 }
