@@ -142,15 +142,15 @@ fn a_guardian_owns_what_is_attached() {
         "metadata": {
           "name": "kept",
           "namespace": "restate",
+          "annotations": {
+            "kubectl.kubernetes.io/default-container": "busybox"
+          },
           "labels": {
             "app.kubernetes.io/name": "attach",
             "app.kubernetes.io/component": "attach",
             "app.kubernetes.io/managed-by": "longrun",
             "longrun/environment": "restate",
             "longrun/attach": "kept"
-          },
-          "annotations": {
-            "kubectl.kubernetes.io/default-container": "busybox"
           },
           "ownerReferences": [
             {
