@@ -79,7 +79,7 @@ pub(crate) fn furnish() {
 }
 
 /// How many whole environments, with a Restate node each, run at a time.
-const WHOLE: usize = 2;
+const WHOLE: usize = 3;
 
 /// Holds one of the places for whole environments.
 pub(crate) struct Place;
