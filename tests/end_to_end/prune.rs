@@ -23,11 +23,6 @@ spec:
 ---
 apiVersion: v1
 kind: ConfigMap
-metadata: {{name: longrun-journal, {labels}}}
-data: {{journal: unfinished}}
----
-apiVersion: v1
-kind: ConfigMap
 metadata: {{name: foreign, {labels}}}
 data: {{whose: somebody's}}
 ---
@@ -66,7 +61,6 @@ fn only_what_was_ours_and_is_rendered_no_more_is_deleted() {
     );
     let kept = [
         "job/test-29000000",
-        "configmap/longrun-journal",
         "configmap/foreign",
         "persistentvolumeclaim/kept",
         "volumesnapshot/evidence",

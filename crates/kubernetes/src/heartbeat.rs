@@ -92,17 +92,24 @@ struct Beat {
 
 impl Beat {
     async fn until_over(self, say: watch::Sender<State>) {
-        let every = HEARTBEAT.unsigned_abs();
+        // When it has lived as long as it may. Its guardian ends at that time by itself.
+        let mut end = None;
         loop {
             let known = say.borrow().guardian.clone();
             let pause = match self.beat(known.as_ref()).await {
                 Ok(Pulse::Absent) | Err(_) => SOON,
-                Ok(Pulse::Alive(uid)) => {
+                Ok(Pulse::Alive(uid, left)) => {
                     say.send_modify(|state| state.guardian = Some(uid));
-                    every
+                    end = self.client.now().checked_add(left).ok();
+                    HEARTBEAT.min(left).unsigned_abs()
                 }
                 Ok(Pulse::Over(cause)) => {
-                    say.send_modify(|state| state.over = Some(cause));
+                    let over = if end.is_some_and(|end| self.client.now() >= end) {
+                        Over::Time
+                    } else {
+                        cause
+                    };
+                    say.send_modify(|state| state.over = Some(over));
                     return;
                 }
             };
@@ -149,7 +156,7 @@ impl Beat {
             dry_run: false,
         };
         self.client.apply(&object, how).await?;
-        Ok(Pulse::Alive(uid))
+        Ok(Pulse::Alive(uid, self.longest - elapsed))
     }
 
     /// One that is not known yet is ours when it says so.
@@ -168,7 +175,8 @@ impl Beat {
 enum Pulse {
     /// It is not there yet, or has not begun.
     Absent,
-    Alive(Uid),
+    /// For this long at most.
+    Alive(Uid, SignedDuration),
     Over(Over),
 }
 
