@@ -1,12 +1,6 @@
 //! `wipe` and `restore`: nothing is lost, whatever is typed, killed or deleted meanwhile.
 
-use nix::sys::signal::Signal;
-
-use crate::{
-    database::deployed,
-    house::House,
-    run::{Ran, Running},
-};
+use crate::{database::deployed, run::Running};
 
 /// The snapshot that an operation kept, by its document.
 fn kept(document: &serde_json::Value) -> String {
