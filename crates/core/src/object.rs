@@ -39,6 +39,17 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
+    /// A reference to an object of the whole cluster.
+    #[must_use]
+    pub fn whole(api_version: &str, kind: &str, name: &str) -> Self {
+        Self {
+            api_version: api_version.to_string(),
+            kind: kind.to_string(),
+            namespace: None,
+            name: name.to_string(),
+        }
+    }
+
     /// A reference to a namespaced object.
     #[must_use]
     pub fn namespaced(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {

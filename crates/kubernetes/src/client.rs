@@ -22,6 +22,9 @@ use crate::{
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 const WRITE_PATIENCE: Duration = Duration::from_secs(35);
 
+/// How many requests are under way at a time.
+pub(crate) const IN_FLIGHT: usize = 16;
+
 /// How often a request is sent again that the API server put off (429) without looking at it.
 const PUT_OFF: u32 = 5;
 

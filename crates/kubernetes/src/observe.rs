@@ -15,14 +15,11 @@ use serde_json::Value;
 
 use crate::{
     belongings::{Belongings, WORKLOADS},
-    client::{Apply, Client},
+    client::{Apply, Client, IN_FLIGHT},
     failure::Failure,
     refusal,
     resource::Collection,
 };
-
-/// How many requests are under way at a time.
-const IN_FLIGHT: usize = 16;
 
 /// Why there are no facts. A deployment is never planned on half of them.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +79,7 @@ pub async fn observe(
 }
 
 async fn namespace(client: &Client, name: &str) -> Result<Namespace, Failure> {
-    let reference = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: name.to_owned(),
-    };
+    let reference = ObjectRef::whole("v1", "Namespace", name);
     let phase = |object: &Value| object.pointer("/status/phase").cloned();
     Ok(match client.get(&reference).await? {
         None => Namespace::Absent,

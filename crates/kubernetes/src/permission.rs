@@ -11,10 +11,11 @@ use longrun_core::{
 };
 use serde_json::json;
 
-use crate::{client::Client, failure::Failure, resource::plural};
-
-/// How many requests are under way at a time.
-const IN_FLIGHT: usize = 16;
+use crate::{
+    client::{Client, IN_FLIGHT},
+    failure::Failure,
+    resource::plural,
+};
 
 /// What of a plan the user may not do.
 ///

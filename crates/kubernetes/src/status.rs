@@ -127,12 +127,7 @@ pub struct Holding {
 /// # Errors
 /// When the API server does not say what is there. What only adds to the picture is unknown instead.
 pub async fn status(client: &Client, environment: &str) -> Result<Status, Failure> {
-    let namespace = ObjectRef {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: environment.to_owned(),
-    };
+    let namespace = ObjectRef::whole("v1", "Namespace", environment);
     let running = match client.get(&namespace).await? {
         None => None,
         Some(object) => Some(running(client, environment, &object).await?),

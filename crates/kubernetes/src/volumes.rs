@@ -4,15 +4,21 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{object::ObjectRef, operations::snapshot::SNAPSHOT_API};
 use serde_json::Value;
 
-use crate::{belongings::mounting, client::Client, failure::Failure, resource::Collection};
-
-/// How many requests are under way at a time.
-const IN_FLIGHT: usize = 16;
+use crate::{
+    belongings::mounting,
+    client::{Client, IN_FLIGHT},
+    failure::Failure,
+    resource::Collection,
+};
 
 /// The `PersistentVolume` that a claim has.
 pub(crate) async fn volume_of(client: &Client, claim: &Value) -> Result<Option<Value>, Failure> {
     match text(claim, "/spec/volumeName") {
-        Some(name) => client.get(&whole("v1", "PersistentVolume", name)).await,
+        Some(name) => {
+            client
+                .get(&ObjectRef::whole("v1", "PersistentVolume", name))
+                .await
+        }
         None => Ok(None),
     }
 }
@@ -73,20 +79,10 @@ pub(crate) async fn contents(client: &Client, snapshots: &[Value]) -> Result<Vec
 pub(crate) async fn content(client: &Client, snapshot: &Value) -> Result<Option<Value>, Failure> {
     match text(snapshot, "/status/boundVolumeSnapshotContentName") {
         Some(name) => {
-            let content = whole(SNAPSHOT_API, "VolumeSnapshotContent", name);
+            let content = ObjectRef::whole(SNAPSHOT_API, "VolumeSnapshotContent", name);
             client.get(&content).await
         }
         None => Ok(None),
-    }
-}
-
-/// A reference to an object of the whole cluster.
-fn whole(api_version: &str, kind: &str, name: &str) -> ObjectRef {
-    ObjectRef {
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        namespace: None,
-        name: name.to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     data::{ATTACH_LABEL, Facts, Options},
     deploy::ENVIRONMENT_LABEL,
-    exchange::{restored_claim, template},
+    exchange::{clear_away, restored_claim, template},
     ground::possible,
     refusal::{Refusal, Refusals},
     snapshot::{is_name, restorable},
@@ -176,18 +176,7 @@ fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
         .filter_map(|job| {
             let uid = uid(job)?;
             let object = ObjectRef::namespaced("batch/v1", "Job", &target.environment, name(job));
-            let gone = Wait::Gone { uid: uid.clone() };
-            let propagation = Propagation::Foreground;
-            let act = Effect::Delete {
-                object,
-                uid,
-                propagation,
-            };
-            Some(
-                Step::new(act, Guard::None, gone)
-                    .soft()
-                    .why("left by a command that was killed"),
-            )
+            Some(clear_away(object, uid).why("left by a command that was killed"))
         })
         .collect()
 }

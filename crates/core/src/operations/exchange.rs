@@ -34,7 +34,7 @@ mod reap;
 pub(super) use keep::{restored_claim, size, template};
 pub(super) use leftovers::{Leftovers, close};
 pub(super) use reader::PROGRAM;
-pub(super) use reap::{is_temporary, reap};
+pub(super) use reap::{clear_away, is_temporary, reap};
 
 /// An operation that stops the node for a while.
 pub(super) struct Exchange<'a> {

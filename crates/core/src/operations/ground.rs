@@ -78,12 +78,7 @@ pub(super) fn ground(
     Ok(Ground {
         claim: claim_ref(target),
         claim_uid,
-        volume: ObjectRef {
-            api_version: "v1".to_string(),
-            kind: "PersistentVolume".to_string(),
-            namespace: None,
-            name: name(volume).to_string(),
-        },
+        volume: ObjectRef::whole("v1", "PersistentVolume", name(volume)),
         volume_uid,
         handle: text(volume, "/spec/csi/volumeHandle").to_string(),
         policy: match text(volume, "/spec/persistentVolumeReclaimPolicy") {

@@ -10,6 +10,7 @@ use longrun_core::{
 };
 use serde_json::Value;
 
+use super::effect::Trouble;
 use crate::{client::Client, data::stored_journal, failure::Failure};
 
 /// How often a write is prepared anew because somebody wrote in between.
@@ -30,20 +31,11 @@ pub enum Book {
 }
 
 /// Why a journal is not written. What it says was to be done is not done then.
-pub(super) enum Unwritten {
-    /// It may be tried again.
-    Passing(Failure),
-    /// It will not be written.
-    Never(String),
-}
-
-impl From<Failure> for Unwritten {
-    fn from(failure: Failure) -> Self {
-        if failure.is_passing() {
-            Self::Passing(failure)
-        } else {
-            Self::Never(format!("the journal cannot be written: {failure}"))
-        }
+fn unwritten(failure: Failure) -> Trouble {
+    if failure.is_passing() {
+        Trouble::Passing(failure)
+    } else {
+        Trouble::Refused(format!("the journal cannot be written: {failure}"))
     }
 }
 
@@ -76,13 +68,15 @@ impl Book {
 
     /// Writes what is kept in the namespace: over exactly the version that was read, and only if no other
     /// driver has taken it over.
-    pub(super) async fn write(&mut self, client: &Client) -> Result<(), Unwritten> {
+    pub(super) async fn write(&mut self, client: &Client) -> Result<(), Trouble> {
         let Self::Namespace { stored, is_ours } = self else {
             return Ok(());
         };
         let mut object = stored.manifest();
         for _ in 0..ATTEMPTS {
-            let present = stored_journal(client, &stored.journal.plan().target.environment).await?;
+            let present = stored_journal(client, &stored.journal.plan().target.environment)
+                .await
+                .map_err(unwritten)?;
             let allowed = if *is_ours {
                 stored.may_replace(present.as_ref())
             } else {
@@ -96,7 +90,7 @@ impl Book {
                         .is_some_and(|present| present["data"] == object["data"]);
                     if written { Ok(()) } else { Err(refused) }
                 })
-                .map_err(|refused| Unwritten::Never(refused.to_string()))?;
+                .map_err(|refused| Trouble::Refused(refused.to_string()))?;
             let written = match &present {
                 None => client.create(&object, OPERATIONS_MANAGER).await,
                 Some(present) => {
@@ -116,10 +110,10 @@ impl Book {
                     object["metadata"]["uid"] = Value::Null;
                     object["metadata"]["resourceVersion"] = Value::Null;
                 }
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(unwritten(failure)),
             }
         }
-        Err(Unwritten::Never(
+        Err(Trouble::Refused(
             "the journal cannot be written: somebody writes it all the time".to_owned(),
         ))
     }

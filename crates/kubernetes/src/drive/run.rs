@@ -10,7 +10,6 @@ use longrun_core::{
 
 use super::{
     Book, Stopped,
-    book::Unwritten,
     effect::{self, Trouble},
     wake::Wake,
 };
@@ -236,14 +235,14 @@ impl<'a> Run<'a> {
                 self.silent_since = None;
                 return Ok(true);
             }
-            Err(Unwritten::Passing(failure)) => match self.silence(&failure) {
+            Err(Trouble::Passing(failure)) => match self.silence(&failure) {
                 None => {
                     self.pause(PAUSE, interrupted).await;
                     return Ok(false);
                 }
                 Some(cause) => cause,
             },
-            Err(Unwritten::Never(cause)) => cause,
+            Err(Trouble::Refused(cause)) => cause,
         };
         Err(self.give_up(cause))
     }
@@ -258,7 +257,7 @@ impl<'a> Run<'a> {
     pub(super) async fn close(&mut self) {
         for _ in 0..CLOSING {
             match self.book.write(self.client).await {
-                Err(Unwritten::Passing(_)) => tokio::time::sleep(PAUSE).await,
+                Err(Trouble::Passing(_)) => tokio::time::sleep(PAUSE).await,
                 _ => break,
             }
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     gate::{is_going, name},
-    object::{ObjectRef, uid},
+    object::{ObjectRef, Uid, uid},
     operations::data::{CLAIM, Facts, TEMPORARY_LABEL},
     plan::{Effect, Guard, Propagation, Step, Target},
     wait::Wait,
@@ -24,17 +24,20 @@ pub(in crate::operations) fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
         .filter_map(|(object, version, kind)| {
             let uid = uid(object)?;
             let object = ObjectRef::namespaced(version, kind, &target.environment, name(object));
-            let gone = Wait::Gone { uid: uid.clone() };
-            let propagation = Propagation::Foreground;
-            let act = Effect::Delete {
-                object,
-                uid,
-                propagation,
-            };
-            let step = Step::new(act, Guard::None, gone);
-            Some(step.soft().why("left by an operation that was killed"))
+            Some(clear_away(object, uid).why("left by an operation that was killed"))
         })
         .collect()
+}
+
+/// Deletes what nobody comes back for, and goes on if that does not succeed.
+pub(in crate::operations) fn clear_away(object: ObjectRef, uid: Uid) -> Step {
+    let gone = Wait::Gone { uid: uid.clone() };
+    let act = Effect::Delete {
+        object,
+        uid,
+        propagation: Propagation::Foreground,
+    };
+    Step::new(act, Guard::None, gone).soft()
 }
 
 /// Whether an operation made it to delete it again. The database is never that, whatever labels it has.

@@ -74,12 +74,7 @@ pub(super) fn deletion(target: &Target, facts: &Facts, listed: &Listed) -> Vec<S
     let content =
         content_of(live, &facts.contents).filter(|_| listed.policy == Some(Policy::Retain));
     let stored = content.and_then(|content| {
-        let object = ObjectRef {
-            api_version: SNAPSHOT_API.to_string(),
-            kind: "VolumeSnapshotContent".to_string(),
-            namespace: None,
-            name: name(content).to_string(),
-        };
+        let object = ObjectRef::whole(SNAPSHOT_API, "VolumeSnapshotContent", name(content));
         let uid = uid(content)?;
         let reclaim = |policy| Effect::Reclaim {
             object: object.clone(),
