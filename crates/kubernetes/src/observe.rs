@@ -74,7 +74,7 @@ pub async fn observe(
         async {
             let claims = claims(client, environment, &desired).await?;
             let sources = sources(client, environment, &claims).await?;
-            Ok((claims, sources))
+            Ok::<_, Failure>((claims, sources))
         },
         temporary(client, environment),
         belongings(client, &references),
