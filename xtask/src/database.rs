@@ -149,7 +149,8 @@ impl Database {
             .alone(async |lease| {
                 let approved = operation.renew(approved, 0, self.plan(decide)).await?;
                 let last = last(self.client(), &self.target().environment).await?;
-                let stored = Stored::begin(Journal::open(approved), last.as_ref());
+                let now = self.client().now();
+                let stored = Stored::begin(Journal::open(approved), last.as_ref(), now);
                 let driven = operation.drive(stored, Some(lease)).await;
                 driven
                     .map_err(|failure| {

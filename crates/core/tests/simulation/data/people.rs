@@ -125,10 +125,6 @@ impl Program {
             if self.world.objects.contains_key(&pod) {
                 self.world.delete(&pod, Propagation::Background);
             }
-            // Without its journal no command knows that a reader is left and holds the claim.
-            if self.world.stored().is_none() {
-                self.end_readers();
-            }
             self.tick();
         }
         let set = reference("StatefulSet", NODE);
@@ -138,18 +134,6 @@ impl Program {
         });
         if stopped {
             self.world.scale(&set, 1, PERSON);
-        }
-    }
-
-    fn end_readers(&mut self) {
-        let ends = |place: &ObjectRef| {
-            place.kind == "Job"
-                && (place.name.ends_with("-check") || place.name.ends_with("-restored"))
-        };
-        let jobs = self.world.objects.keys();
-        let jobs: Vec<_> = jobs.filter(|place| ends(place)).cloned().collect();
-        for job in jobs {
-            self.world.delete(&job, Propagation::Foreground);
         }
     }
 
