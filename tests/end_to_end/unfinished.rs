@@ -182,6 +182,36 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
 }
 
 #[test]
+fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
+    let house = deployed("deleted");
+    house.increment();
+    let fingerprint = house.fingerprint();
+    killed_when(&house, "the copy is compared", || {
+        house
+            .kubectl(&["get", "jobs", "--output", "name"])
+            .contains("-check")
+    });
+    house.kubectl(&["delete", "pvc", "storage-restate-0"]);
+    house
+        .data("wipe", &["--resume"])
+        .exits(3)
+        .says(&["PersistentVolumeClaim storage-restate-0"]);
+    house.restore(&kept(&house)).exits(0);
+    assert_eq!(house.fingerprint(), fingerprint);
+    assert_eq!(house.counter(), 1);
+    house.is_tidy();
+
+    // One that cannot go, because the node has it.
+    let claim = ["delete", "pvc", "storage-restate-0", "--wait=false"];
+    house.kubectl(&claim);
+    house
+        .data("wipe", &[])
+        .exits(2)
+        .says(&["storage-restate-0", "kubernetes.io/pvc-protection"]);
+    assert_eq!(house.counter(), 1);
+}
+
+#[test]
 fn one_wipe_at_a_time() {
     let house = deployed("two-wipes");
     let digest = house.digest("wipe", &[]);
