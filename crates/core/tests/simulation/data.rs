@@ -32,6 +32,14 @@ pub(crate) const ONCE_FAILED: &[(u64, &str)] = &[
         1162,
         "the wait for a snapshot that somebody had deleted lasted 12 hours",
     ),
+    (
+        7908,
+        "nobody took back the snapshot that they had put in the place of a restore's source",
+    ),
+    (
+        22536,
+        "nobody took back the snapshot of nothing that held the claim",
+    ),
 ];
 
 /// Plays one schedule; the first thing that must not be, if it was.
