@@ -186,17 +186,18 @@ fn a_claim_of_a_snapshot_that_is_gone_is_replaced_by_an_empty_one() {
 
 #[test]
 fn a_claim_that_may_still_hold_something_stays() {
-    let twists: [(&str, fn(&mut Facts)); 5] = [
+    type Twist = fn(&mut Facts);
+    let twists: [(&str, Twist); 5] = [
         ("Bound", |_| {}),
         ("Lost", |_| {}),
         ("Pending", |facts| {
             facts.sources = vec![json!({"metadata": {"name": "s"}})];
         }),
         ("Pending", |facts| {
-            facts.claims[0]["spec"]["volumeName"] = json!("pv")
+            facts.claims[0]["spec"]["volumeName"] = json!("pv");
         }),
         ("Pending", |facts| {
-            facts.claims[0]["spec"]["dataSource"]["kind"] = json!("PersistentVolumeClaim")
+            facts.claims[0]["spec"]["dataSource"]["kind"] = json!("PersistentVolumeClaim");
         }),
     ];
     for (index, (phase, twist)) in twists.into_iter().enumerate() {
