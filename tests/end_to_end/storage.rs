@@ -39,7 +39,10 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     };
 
     with_class(&house, r#"{"content": "empty"}"#);
-    house.wipe().exits(3).says(&["everything is as it was"]);
+    house
+        .wipe()
+        .exits(3)
+        .says(&["what it changed is taken back"]);
     unchanged();
 
     for (fault, says) in [
@@ -56,7 +59,7 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
         let run = house.begin_data("wipe", &["--approve", &digest]);
         run.hears(says);
         run.signal(Signal::SIGINT);
-        run.end().exits(3).says(&["everything is as it was"]);
+        run.end().exits(3).says(&["what it changed is taken back"]);
         unchanged();
         // It would hold the claim's deletion: it has to be deleted by name.
         let snapshots = house.snapshots();

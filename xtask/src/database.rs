@@ -87,25 +87,7 @@ impl Database {
         &self,
         decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
     ) -> Result<Plan, Failure> {
-        self.permitted(decide, to_carry_out).await
-    }
-
-    /// What is decided as of now, if the user may do all that it takes.
-    pub(crate) async fn permitted<T>(
-        &self,
-        decide: impl Fn(&Facts) -> Result<T, Refusals>,
-        takes: impl Fn(&T) -> Vec<Permission>,
-    ) -> Result<T, Failure> {
-        let mut facts = self.facts().await?;
-        let decided = decide(&facts)?;
-        facts.denied = denied(self.client(), takes(&decided))
-            .await
-            .map_err(|failure| Failure::refused(format!("nothing was changed: {failure}")))?;
-        if facts.denied.is_empty() {
-            Ok(decided)
-        } else {
-            Ok(decide(&facts)?)
-        }
+        permitted(self.client(), self.target(), decide, to_carry_out).await
     }
 
     /// Shows the plan, and gets the answer to it. Nothing when it was only to be shown, or when there is
@@ -162,6 +144,25 @@ impl Database {
                     .map_err(Failure::half_way)
             })
             .await
+    }
+}
+
+/// What is decided as of now, if the user may do all that it takes.
+pub(crate) async fn permitted<T>(
+    client: &Client,
+    target: &Target,
+    decide: impl Fn(&Facts) -> Result<T, Refusals>,
+    takes: impl Fn(&T) -> Vec<Permission>,
+) -> Result<T, Failure> {
+    let mut facts = facts(client, &target.environment).await?;
+    let decided = decide(&facts)?;
+    facts.denied = denied(client, takes(&decided))
+        .await
+        .map_err(|failure| Failure::refused(format!("nothing was changed: {failure}")))?;
+    if facts.denied.is_empty() {
+        Ok(decided)
+    } else {
+        Ok(decide(&facts)?)
     }
 }
 

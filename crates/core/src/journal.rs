@@ -28,6 +28,7 @@ mod state;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod undo;
 
 use guard::is_done;
@@ -37,6 +38,7 @@ pub use admission::{Admission, Unfinished, admit};
 pub use checklist::{Checklist, Item, Mark};
 pub use state::State;
 pub use stored::{JOURNAL, NotTaken, Stored};
+pub use traces::Traces;
 
 /// The present format of a written journal.
 const FORMAT: u32 = 1;

@@ -9,20 +9,22 @@ use longrun_core::{
         attach::Wish,
         copy::{self, Source},
     },
-    plan::Plan,
+    plan::{Plan, Target},
 };
-use longrun_kubernetes::{Exec, Over, Stdin, Stdout, to_carry_out, to_exec};
+use longrun_kubernetes::{Client, Exec, Over, Stdin, Stdout, to_carry_out, to_exec};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::io::SyncIoBridge;
 
 use crate::{
+    access,
     attachment::{Attachment, who},
     commands::deploy::Which,
-    database::Database,
+    database::{self, Database},
     failure::{End, Failure},
+    interrupt::Interrupts,
     operation::Operation,
-    project::Project,
+    project::{self, Project},
     show,
     terminal::{Answers, Terminal},
 };
@@ -77,53 +79,67 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
+    match &args.snapshot {
+        Some(snapshot) => of_snapshot(snapshot, args, project, terminal).await,
+        None => live(args, project, terminal).await,
+    }
+}
+
+/// Needs nothing that is rendered: what is there is read.
+async fn live(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let inputs = project.inputs()?;
+    let Which {
+        environment,
+        cluster,
+    } = &args.which;
+    let chosen = project::choose(&inputs, environment, cluster.as_deref())?;
+    let client = access::client(chosen.cluster).await?;
+    let target = chosen.target(&client);
+    let decide = |facts: &_| copy::live(&target, facts);
+    let takes = |_: &Source| to_exec(&target.environment);
+    let source = database::permitted(&client, &target, decide, takes).await?;
+    let destination = destination(args, &source)?;
+    if args.dry_run {
+        return shown(&source, None, terminal);
+    }
+    let operation = Operation::begin("copy", &client, &target, terminal)?;
+    let copied = stream(&client, &target, &source, destination, None, &operation).await;
+    done(&copied, operation);
+    told(&copied?, &source, terminal)
+}
+
+async fn of_snapshot(
+    snapshot: &str,
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
     let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
-    let (target, options) = (database.target(), database.options());
-    let wish = args.snapshot.as_ref().map(|snapshot| Wish {
-        snapshot: snapshot.clone(),
+    let (client, target) = (database.client(), database.target());
+    let wish = Wish {
+        snapshot: snapshot.to_owned(),
         writable: false,
         longest: LONGEST,
         who: who(),
-    });
-    let decide = |facts: &_| match &wish {
-        Some(wish) => copy::of_snapshot(target, facts, options, wish),
-        None => Ok((copy::live(target, facts)?, None)),
     };
+    let decide = |facts: &_| copy::of_snapshot(target, facts, database.options(), &wish);
     let takes = |(_, attach): &(Source, Option<Plan>)| {
         let attach = attach.iter().flat_map(to_carry_out);
         attach.chain(to_exec(&target.environment)).collect()
     };
-    let (source, attach) = database.permitted(decide, takes).await?;
-    let destination =
-        Destination::new(&args.destination, &source.name).map_err(Failure::refused)?;
+    let (source, attach) = database::permitted(client, target, decide, takes).await?;
+    let destination = destination(args, &source)?;
     if args.dry_run {
         return shown(&source, attach.as_ref(), terminal);
     }
-    let operation = Operation::begin("copy", database.client(), target, terminal)?;
-    let attachment = match (attach, &wish) {
-        (Some(plan), Some(wish)) => {
-            Some(Attachment::make(&database, &operation, plan, wish, terminal).await?)
-        }
-        _ => None,
+    let operation = Operation::begin("copy", client, target, terminal)?;
+    let attachment = match attach {
+        Some(plan) => Some(Attachment::make(&database, &operation, plan, &wish, terminal).await?),
+        None => None,
     };
-    let copied = stream(
-        &database,
-        &source,
-        destination,
-        attachment.as_ref(),
-        &operation,
-    )
-    .await;
-    let interrupts = match &copied {
-        Ok(copied) => operation.done(&format!(
-            "{}: {} files, {} bytes, {} of them through the network",
-            copied.directory.display(),
-            copied.files,
-            copied.bytes,
-            copied.wire
-        )),
-        Err(_) => operation.end(),
-    };
+    let attached = attachment.as_ref();
+    let copied = stream(client, target, &source, destination, attached, &operation).await;
+    let interrupts = done(&copied, operation);
     let ended = match attachment {
         Some(attachment) => attachment.end(&interrupts, terminal).await,
         None => Ok(()),
@@ -134,6 +150,24 @@ pub(crate) async fn run(
             Ok(()) => failure,
             Err(other) => failure.after(&other.message),
         }),
+    }
+}
+
+fn destination(args: &Args, source: &Source) -> Result<Destination, Failure> {
+    Destination::new(&args.destination, &source.name).map_err(Failure::refused)
+}
+
+/// The stream is over, and what is attached may have to be taken away.
+fn done(copied: &Result<Copied, Failure>, operation: Operation<'_>) -> Interrupts {
+    match copied {
+        Ok(copied) => operation.done(&format!(
+            "{}: {} files, {} bytes, {} of them through the network",
+            copied.directory.display(),
+            copied.files,
+            copied.bytes,
+            copied.wire
+        )),
+        Err(_) => operation.end(),
     }
 }
 
@@ -185,17 +219,16 @@ fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<End, Fa
 
 /// Runs the sender and receives what it sends.
 async fn stream(
-    database: &Database,
+    client: &Client,
+    target: &Target,
     source: &Source,
     destination: Destination,
     attachment: Option<&Attachment<'_>>,
     operation: &Operation<'_>,
 ) -> Result<Copied, Failure> {
     let command: Vec<&str> = source.command.iter().map(String::as_str).collect();
-    let namespace = &database.target().environment;
-    let (stdin, stdout, sender) = database
-        .client()
-        .exec(namespace, &source.pod, source.container, &command)
+    let (stdin, stdout, sender) = client
+        .exec(&target.environment, &source.pod, source.container, &command)
         .await
         .map_err(Failure::refused)?;
     let (say, mut heard) = watch::channel(None);

@@ -103,7 +103,11 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
         .await?;
     match driven {
         Ok(journal) => exchange::report(&journal, operation, terminal),
-        Err(stopped) if args.last.abort && stopped.journal.state() == State::TakenBack => {
+        Err(stopped)
+            if args.last.abort
+                && stopped.journal.state() == State::TakenBack
+                && stopped.journal.traces().not_taken_back.is_empty() =>
+        {
             operation.done(&format!(
                 "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status -n {environment}"
             ));

@@ -159,8 +159,13 @@ fn story(mut journal: Journal, refused: &str) -> String {
             Next::Look | Next::TurnBack(_) | Next::Wait { .. } => {}
         }
     }
-    let left = journal.left();
-    story.extend(left.iter().map(|effect| format!("left: {effect}")));
+    story.extend(
+        journal
+            .traces()
+            .in_effect
+            .iter()
+            .map(|effect| format!("left: {effect}")),
+    );
     story.join("\n")
 }
 

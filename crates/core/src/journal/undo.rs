@@ -1,9 +1,6 @@
 //! What of a stopped plan can be taken back, in what order, and what stays.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::string::{String, ToString};
 
 use jiff::Timestamp;
 
@@ -96,20 +93,6 @@ impl Journal {
         } else {
             self.entries.pop();
         }
-    }
-
-    /// What is done, could have been taken back, and was not, when the plan stopped: in what state the
-    /// cluster is left.
-    #[must_use]
-    pub fn left(&self) -> Vec<&Effect> {
-        let stopped = self.stopped.is_some();
-        self.entries
-            .iter()
-            .enumerate()
-            .filter(|_| stopped)
-            .filter(|(index, entry)| !entry.undone && self.undo_of(*index).is_some())
-            .filter_map(|(_, entry)| Some(&self.plan.steps.get(entry.step)?.act))
-            .collect()
     }
 
     /// The latest step whose effect is done and can be taken back. What came before a change that stays

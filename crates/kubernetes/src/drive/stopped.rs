@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use longrun_core::journal::{Journal, Reason, State};
+use longrun_core::{
+    journal::{Journal, Reason, State},
+    plan::Effect,
+};
 
 use crate::report::Report;
 
@@ -24,38 +27,36 @@ impl std::error::Error for Stopped {}
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = &self.journal.plan().steps;
-        let entries = self.journal.entries();
-        let acted = entries.iter().filter(|entry| {
-            let watch = steps
-                .get(entry.step)
-                .is_some_and(|step| step.act.is_watch());
-            entry.acted.is_some() && !entry.undone && !watch
-        });
         let writes = steps.iter().filter(|step| !step.act.is_watch()).count();
-        let undone = entries.iter().filter(|entry| entry.undone).count();
+        let traces = self.journal.traces();
+        let made = traces.made.len();
         writeln!(f, "{}", self.reason)?;
         write!(f, "{}", self.report)?;
-        let acted = acted.count();
-        if acted == 0 {
+        if self.journal.state() == State::TakenBack && traces.taken_back > 0 {
+            f.write_str("what it changed is taken back")?;
+        } else if made == 0 {
             f.write_str("nothing is changed")?;
         } else {
-            write!(f, "{acted} of {writes} changes are made and stay")?;
+            write!(f, "{made} of {writes} changes are made and stay")?;
         }
         if let Some(effect) = self.journal.unknown() {
             write!(f, ", and whether this is done is not known: {effect}")?;
         }
-        if undone > 0 {
-            write!(f, ", {undone} taken back")?;
+        if self.journal.state() != State::TakenBack && traces.taken_back > 0 {
+            write!(f, ", {} taken back", traces.taken_back)?;
         }
-        for effect in self.journal.left() {
+        for effect in traces.in_effect {
             write!(f, "\nstill in effect: {effect}")?;
         }
-        f.write_str(&self.way_on())
+        for (effect, cause) in traces.not_taken_back {
+            write!(f, "\nnot taken back: {effect}: {cause}")?;
+        }
+        f.write_str(&self.way_on(&traces.made))
     }
 }
 
 impl Stopped {
-    fn way_on(&self) -> String {
+    fn way_on(&self, made: &[&Effect]) -> String {
         let environment = &self.journal.plan().target.environment;
         let resume = format!("\ngo on:        cargo xtask wipe -n {environment} --resume");
         match self.journal.state() {
@@ -70,8 +71,17 @@ impl Stopped {
                 "{resume}\nor close it:  cargo xtask deploy -n {environment}, or restore -n {environment} -s SNAPSHOT"
             ),
             State::Done | State::TakenBack | State::Superseded { .. } => {
-                "\neverything is as it was; run the same command again when the cause is gone"
-                    .to_owned()
+                let again = "\nrun the same command again when the cause is gone";
+                let copies = made.iter().filter_map(|effect| match effect {
+                    Effect::Snapshot { .. } => Some(effect.object()?.name),
+                    _ => None,
+                });
+                let copies = copies.map(|name| {
+                    format!(
+                        "\nkept: {name}; should the database not be what it was: cargo xtask restore -n {environment} -s {name}"
+                    )
+                });
+                copies.chain([again.to_owned()]).collect()
             }
         }
     }

@@ -130,7 +130,7 @@ async fn a_plan_whose_object_may_not_be_read_any_more_ends_and_is_taken_back() {
     let (outcome, writes, took) = driven(&server, vec![suspend(), wait_for_job()], never()).await;
     let said = outcome.unwrap_err();
     assert!(said.contains("the answer is 403"), "{said}");
-    assert!(said.contains("1 taken back"), "{said}");
+    assert!(said.contains("what it changed is taken back"), "{said}");
     assert_eq!(writes, ["test", "test"]);
     assert!(took < 5, "{took}");
 }
@@ -198,7 +198,11 @@ async fn what_is_taken_back_behind_a_guard_is_looked_at() {
     // The step that is interrupted has acted: what is looked at is not its object any more.
     let soon = sleep(Duration::from_secs(7));
     let (outcome, writes, _) = driven(&server, vec![keep, wait_for_job()], soon).await;
-    assert!(outcome.unwrap_err().contains("1 taken back"));
+    assert!(
+        outcome
+            .unwrap_err()
+            .contains("what it changed is taken back")
+    );
     assert_eq!(writes, ["v", "v"]);
 }
 
