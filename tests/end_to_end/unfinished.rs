@@ -198,11 +198,13 @@ fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
             .kubectl(&["get", "jobs", "--output", "name"])
             .contains("-check")
     });
-    house.kubectl(&["delete", "pvc", "storage-restate-0"]);
-    house
-        .data("wipe", &["--resume"])
-        .exits(3)
-        .says(&["PersistentVolumeClaim storage-restate-0"]);
+    // It stays until the pod that compares is gone.
+    house.kubectl(&["delete", "pvc", "storage-restate-0", "--wait=false"]);
+    house.data("wipe", &["--resume"]).exits(3).says(&[
+        "not taken back: keep the data of PersistentVolume",
+        "its claim is gone",
+        &format!("cargo xtask restore -n {} --cluster", house.name),
+    ]);
     house.restore(&kept(&house)).exits(0);
     assert_eq!(house.fingerprint(), fingerprint);
     assert_eq!(house.counter(), 1);

@@ -137,8 +137,8 @@ impl Database {
                 driven
                     .map_err(|failure| {
                         failure.hint(format!(
-                            "see where it stands, and go on: cargo xtask wipe -n {} --status",
-                            self.target().environment
+                            "see where it stands, and go on: cargo xtask wipe {} --status",
+                            self.target().flags()
                         ))
                     })?
                     .map_err(Failure::half_way)

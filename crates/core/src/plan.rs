@@ -35,6 +35,14 @@ pub struct Target {
     pub environment: String,
 }
 
+impl Target {
+    /// What a command takes to mean it, whatever the environment's usual cluster is.
+    #[must_use]
+    pub fn flags(&self) -> String {
+        format!("-n {} --cluster {}", self.environment, self.cluster)
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.cluster, self.environment)

@@ -58,12 +58,12 @@ pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<End, Failu
 }
 
 fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
-    let environment = &journal.plan().target.environment;
+    let flags = journal.plan().target.flags();
     let mut lines = vec![journal.plan().target.to_string()];
     if let Some(snapshot) = ended.snapshot {
         lines.push(format!("  kept as        VolumeSnapshot {snapshot}"));
         lines.push(format!(
-            "  the way back   cargo xtask restore -n {environment} -s {snapshot}"
+            "  the way back   cargo xtask restore {flags} -s {snapshot}"
         ));
     }
     if let Some(seconds) = ended.stopped_seconds {
@@ -73,7 +73,7 @@ fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
         lines.push(format!("  not done       {effect}: {cause}"));
     }
     lines.push(format!(
-        "  each step      cargo xtask wipe -n {environment} --status"
+        "  each step      cargo xtask wipe {flags} --status"
     ));
     lines.join("\n")
 }

@@ -86,8 +86,8 @@ fn screen(shown: &Shown) -> String {
     let title = format!("{}/{}", shown.cluster, shown.status.environment);
     let Some(running) = &shown.status.running else {
         return format!(
-            "{title}  is not deployed: cargo xtask deploy -n {}",
-            shown.status.environment
+            "{title}  is not deployed: cargo xtask deploy -n {} --cluster {}",
+            shown.status.environment, shown.cluster
         );
     };
     let mut lines = vec![if running.terminating {
@@ -186,13 +186,13 @@ fn operation(running: &Running) -> String {
 fn unfinished(list: &Checklist) -> String {
     let ended = list.items.iter().filter(|item| item.ended.is_some());
     format!(
-        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe -n {} --status",
+        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe {} --status",
         list.operation,
         list.state,
         ended.count(),
         list.items.len(),
         list.next.as_deref().unwrap_or("nothing"),
-        list.target.environment
+        list.target.flags()
     )
 }
 

@@ -109,7 +109,8 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
                 && stopped.journal.traces().not_taken_back.is_empty() =>
         {
             operation.done(&format!(
-                "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status -n {environment}"
+                "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status {}",
+                target.flags()
             ));
             exchange::print(&stopped.journal, terminal)
         }

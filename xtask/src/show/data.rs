@@ -25,9 +25,9 @@ pub(crate) fn checklist(list: &Checklist) -> String {
         let _ = writeln!(text, "stopped: {stopped}");
     }
     if let Some(next) = &list.next {
-        let environment = &list.target.environment;
+        let flags = list.target.flags();
         let _ = writeln!(text, "next:    {next}");
-        let _ = writeln!(text, "go on:   cargo xtask wipe -n {environment} --resume");
+        let _ = writeln!(text, "go on:   cargo xtask wipe {flags} --resume");
     }
     text
 }
@@ -65,8 +65,8 @@ fn line(index: usize, item: &Item) -> String {
 pub(crate) fn snapshots(listed: &[Listed], target: &Target, now: Timestamp) -> String {
     if listed.is_empty() {
         return format!(
-            "{target} has no snapshots; take one: cargo xtask snapshot -n {}",
-            target.environment
+            "{target} has no snapshots; take one: cargo xtask snapshot {}",
+            target.flags()
         );
     }
     let mut table = Table::new();

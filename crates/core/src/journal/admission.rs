@@ -26,8 +26,8 @@ pub struct Unfinished {
     pub operation: String,
     /// Where.
     pub target: String,
-    /// The namespace.
-    pub environment: String,
+    /// What a command takes to mean it.
+    pub flags: String,
     /// Where it stands.
     pub state: State,
     /// `step 7 of 20 (…)`
@@ -57,7 +57,7 @@ pub fn admit(operation: &str, stored: Option<&Stored>) -> Result<Admission, Unfi
                 wanted: operation.to_string(),
                 operation: journal.plan().operation.clone(),
                 target: journal.plan().target.to_string(),
-                environment: journal.plan().target.environment.clone(),
+                flags: journal.plan().target.flags(),
                 state,
                 at: step.map_or_else(String::new, |step| {
                     format!("step {} of {steps} ({})", position + 1, step.act)
@@ -75,23 +75,20 @@ impl fmt::Display for Unfinished {
             wanted,
             operation,
             target,
-            environment,
+            flags,
             state,
             at,
         } = self;
         write!(
             f,
-            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask wipe -n {environment} --status\n  go on:        cargo xtask wipe -n {environment} --resume"
+            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask wipe {flags} --status\n  go on:        cargo xtask wipe {flags} --resume"
         )?;
         match state {
             State::PastReturn => write!(
                 f,
-                "\n  or close it:  cargo xtask deploy -n {environment}, or restore -n {environment} -s SNAPSHOT"
+                "\n  or close it:  cargo xtask deploy {flags}, or restore {flags} -s SNAPSHOT"
             ),
-            _ => write!(
-                f,
-                "\n  take it back: cargo xtask wipe -n {environment} --abort"
-            ),
+            _ => write!(f, "\n  take it back: cargo xtask wipe {flags} --abort"),
         }
     }
 }

@@ -56,15 +56,15 @@ pub enum NotTaken {
     },
     /// What is lost cannot be taken back.
     #[error(
-        "the {operation} of {target} cannot be taken back: {last} is done; go on with `cargo xtask wipe -n {environment} --resume`, or with `deploy` or `restore`, which close it"
+        "the {operation} of {target} cannot be taken back: {last} is done; go on with `cargo xtask wipe {flags} --resume`, or with `deploy` or `restore`, which close it"
     )]
     PastReturn {
         /// Of the journal.
         operation: String,
         /// Of the journal.
         target: String,
-        /// The namespace.
-        environment: String,
+        /// What a command takes to mean it.
+        flags: String,
         /// What cannot be taken back.
         last: String,
     },
@@ -270,7 +270,7 @@ impl Stored {
             return Err(NotTaken::PastReturn {
                 operation: self.journal.plan.operation.clone(),
                 target: target.to_string(),
-                environment: target.environment.clone(),
+                flags: target.flags(),
                 last: last.to_string(),
             });
         }

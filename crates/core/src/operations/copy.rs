@@ -44,9 +44,10 @@ pub struct Source {
 /// When there is no node, or something is not permitted.
 pub fn live(target: &Target, facts: &Facts) -> Result<Source, Refusals> {
     let denied = facts.denied.iter().cloned().map(Refusal::Denied);
-    let environment = target.environment.clone();
     let no_node = facts.set.is_none();
-    let no_node = no_node.then_some(Refusal::NoNode { environment });
+    let no_node = no_node.then(|| Refusal::NoNode {
+        target: target.clone(),
+    });
     let against: Vec<Refusal> = denied.chain(no_node).collect();
     if !against.is_empty() {
         return Err(Refusals(against));

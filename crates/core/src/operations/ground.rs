@@ -94,7 +94,7 @@ pub(super) fn node(target: &Target, facts: &Facts) -> Result<Node, Refusal> {
     match facts.set.as_ref().and_then(uid) {
         Some(uid) => Ok(Node { set, uid }),
         None => Err(Refusal::NoNode {
-            environment: target.environment.clone(),
+            target: target.clone(),
         }),
     }
 }

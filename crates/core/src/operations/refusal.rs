@@ -9,7 +9,7 @@ use alloc::{
 use core::fmt;
 
 use super::data::Permission;
-use crate::journal::Unfinished;
+use crate::{journal::Unfinished, plan::Target};
 
 /// One reason why an operation on data is not planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub enum Refusal {
     Denied(Permission),
     /// There is no node.
     NoNode {
-        /// The environment.
-        environment: String,
+        /// Where.
+        target: Target,
     },
     /// There is no database.
     NoDatabase {
@@ -190,9 +190,10 @@ impl fmt::Display for Refusal {
                 "the {field} of VolumeSnapshotClass {name} is {found}, and has to be {expected}: what it stores would not be what it seems; correct the class, or the cluster's file"
             ),
             Self::Denied(permission) => denied(f, permission),
-            Self::NoNode { environment } => write!(
+            Self::NoNode { target } => write!(
                 f,
-                "no node is deployed in {environment}: cargo xtask deploy -n {environment}"
+                "no node is deployed in {target}: cargo xtask deploy {}",
+                target.flags()
             ),
             Self::NoDatabase { claim } => write!(
                 f,

@@ -130,12 +130,12 @@ fn too_large(name: &str, snapshot: &Value, like: &Value) -> Option<Refusal> {
 }
 
 fn notes(exchange: &Exchange<'_>, is_kept: bool) -> Vec<String> {
-    let environment = &exchange.target.environment;
+    let flags = exchange.target.flags();
     let stamp = &exchange.stamp;
     if is_kept {
         vec![
             format!(
-                "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore -n {environment} -s {stamp}"
+                "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore {flags} -s {stamp}"
             ),
             "the node is stopped while the storage makes a snapshot and a volume: minutes, and hours for large ones; until the claim is deleted everything can be taken back".to_string(),
         ]

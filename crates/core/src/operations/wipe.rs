@@ -73,12 +73,12 @@ fn verification(exchange: &Exchange<'_>, ground: &Ground) -> Vec<Step> {
 }
 
 fn notes(exchange: &Exchange<'_>, copy: Copy) -> Vec<alloc::string::String> {
-    let environment = &exchange.target.environment;
+    let flags = exchange.target.flags();
     let stamp = &exchange.stamp;
     match copy {
         Copy::Verified => vec![
             format!(
-                "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore -n {environment} -s {stamp}"
+                "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore {flags} -s {stamp}"
             ),
             "the node is stopped while the storage makes the snapshot and the copy is compared: minutes, and hours for large volumes; until the claim is deleted everything can be taken back".to_string(),
         ],

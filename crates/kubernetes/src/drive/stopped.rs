@@ -57,18 +57,18 @@ impl fmt::Display for Stopped {
 
 impl Stopped {
     fn way_on(&self, made: &[&Effect]) -> String {
-        let environment = &self.journal.plan().target.environment;
-        let resume = format!("\ngo on:        cargo xtask wipe -n {environment} --resume");
+        let flags = self.journal.plan().target.flags();
+        let resume = format!("\ngo on:        cargo xtask wipe {flags} --resume");
         match self.journal.state() {
             _ if !self.is_kept => {
                 "\nrun the same command again when the cause is gone: it goes on from there"
                     .to_owned()
             }
             State::Open => {
-                format!("{resume}\ntake it back: cargo xtask wipe -n {environment} --abort")
+                format!("{resume}\ntake it back: cargo xtask wipe {flags} --abort")
             }
             State::PastReturn => format!(
-                "{resume}\nor close it:  cargo xtask deploy -n {environment}, or restore -n {environment} -s SNAPSHOT"
+                "{resume}\nor close it:  cargo xtask deploy {flags}, or restore {flags} -s SNAPSHOT"
             ),
             State::Done | State::TakenBack | State::Superseded { .. } => {
                 let again = "\nrun the same command again when the cause is gone";
@@ -78,7 +78,7 @@ impl Stopped {
                 });
                 let copies = copies.map(|name| {
                     format!(
-                        "\nkept: {name}; should the database not be what it was: cargo xtask restore -n {environment} -s {name}"
+                        "\nkept: {name}; should the database not be what it was: cargo xtask restore {flags} -s {name}"
                     )
                 });
                 copies.chain([again.to_owned()]).collect()

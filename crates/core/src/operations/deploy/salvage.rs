@@ -34,11 +34,11 @@ pub(super) fn notes<'a>(
     facts: &'a Facts,
     kept: Option<&str>,
 ) -> impl Iterator<Item = String> + 'a {
-    let environment = target.environment.clone();
+    let flags = target.flags();
     let snapshot = kept.unwrap_or("SNAPSHOT").to_string();
     hopeless(facts).map(move |(claim, source)| {
         format!(
-            "{} was to be made of VolumeSnapshot {source}, which is gone: it holds nothing, and an empty database takes its place; to go back to a snapshot instead: cargo xtask restore -n {environment} -s {snapshot}",
+            "{} was to be made of VolumeSnapshot {source}, which is gone: it holds nothing, and an empty database takes its place; to go back to a snapshot instead: cargo xtask restore {flags} -s {snapshot}",
             name(claim)
         )
     })

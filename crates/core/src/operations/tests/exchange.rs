@@ -50,7 +50,7 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
     no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
     delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal; may fail
     ! Database { claim: Uid("claim-1") }
-    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate -s storage-restate-0-20260105-100000
+    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate --cluster dev -s storage-restate-0-20260105-100000
     note: the node is stopped while the storage makes the snapshot and the copy is compared: minutes, and hours for large volumes; until the claim is deleted everything can be taken back
     "#);
 }
@@ -83,7 +83,7 @@ fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts(
     no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
     delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal; may fail
     ! Database { claim: Uid("claim-1") }
-    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate -s storage-restate-0-20260105-100000
+    note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate --cluster dev -s storage-restate-0-20260105-100000
     note: the node is stopped while the storage makes a snapshot and a volume: minutes, and hours for large ones; until the claim is deleted everything can be taken back
     "#);
 }

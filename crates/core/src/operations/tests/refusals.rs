@@ -76,7 +76,7 @@ fn what_a_wipe_refuses() {
       - no permission to create volumesnapshots in restate, with a Role: grant it with a rule {apiGroups: ["snapshot.storage.k8s.io"], resources: ["volumesnapshots"], verbs: ["create"]}
     this cannot be done; nothing was changed
       - PersistentVolumeClaim storage-restate-0 is mounted by restate-0, which would go on writing and hold it: end them first
-      - no node is deployed in restate: cargo xtask deploy -n restate
+      - no node is deployed in dev/restate: cargo xtask deploy -n restate --cluster dev
       - there is no database: PersistentVolumeClaim storage-restate-0 does not exist; deploy makes an empty one, restore makes one of a snapshot
     this cannot be done; nothing was changed
       - PersistentVolumeClaim storage-restate-0 is Pending: it holds nothing that could be kept or lost
@@ -163,9 +163,9 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     assert_snapshot!(refused, @r#"
     this cannot be done; nothing was changed
       - no restore, and nothing was changed: a wipe of dev/restate is not finished, and nothing is lost yet; it stands at step 1 of 21 (suspend CronJob chaos)
-      see it:       cargo xtask wipe -n restate --status
-      go on:        cargo xtask wipe -n restate --resume
-      take it back: cargo xtask wipe -n restate --abort
+      see it:       cargo xtask wipe -n restate --cluster dev --status
+      go on:        cargo xtask wipe -n restate --cluster dev --resume
+      take it back: cargo xtask wipe -n restate --cluster dev --abort
     "#);
     for other in [
         story(wipe::plan(&target(), &begun, &options(), Copy::Verified)),
