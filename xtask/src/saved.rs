@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 
 use longrun_core::triage::{Evidence, Said, hear, read, write};
 
-use crate::{
-    access,
-    failure::Failure,
-    project::unusable,
-};
+use crate::{access, failure::Failure, project::unusable};
 
 /// A directory with evidence.
 #[derive(Debug)]
@@ -76,9 +72,8 @@ impl Saved {
             if !wanted {
                 continue;
             }
-            let same = |(_, other): &&mut (PathBuf, Evidence)| {
-                other.case.job.uid == evidence.case.job.uid
-            };
+            let same =
+                |(_, other): &&mut (PathBuf, Evidence)| other.case.job.uid == evidence.case.job.uid;
             match best.iter_mut().find(same) {
                 Some(other) if worth(&evidence) >= worth(&other.1) => *other = (path, evidence),
                 Some(_) => {}

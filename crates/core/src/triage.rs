@@ -15,8 +15,8 @@ mod verdict;
 
 pub use attempt::{Counter, Heard, Off, Said, hear};
 pub use evidence::{
-    Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation, Job,
-    JobState, NO_LEDGER, Pod, Twin, counters, invocations, read, write,
+    Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
+    Job, JobState, NO_LEDGER, Pod, Twin, counters, invocations, read, write,
 };
 pub use name::{Absence, NoTest, absence, minute};
 pub use report::{Missing, Next, Report};

@@ -110,7 +110,9 @@ impl Server {
     fn items(&self, place: &str) -> Vec<Value> {
         let state = self.state();
         let below = |path: &str| {
-            let name = path.strip_prefix(place).and_then(|rest| rest.strip_prefix('/'));
+            let name = path
+                .strip_prefix(place)
+                .and_then(|rest| rest.strip_prefix('/'));
             name.is_some_and(|name| !name.contains('/'))
         };
         let objects = state.objects.iter();

@@ -118,10 +118,7 @@ pub async fn evidence(
 /// When either does not answer, or the node cannot plan the query.
 pub async fn query(client: &Client, environment: &str, sql: &str) -> Result<Vec<Value>, Failure> {
     let asked = format!("ask the node of {environment}");
-    let uri = format!(
-        "/api/v1/namespaces/{}/{ADMIN}/query",
-        encode(environment)
-    );
+    let uri = format!("/api/v1/namespaces/{}/{ADMIN}/query", encode(environment));
     let request = Request::post(uri)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json");

@@ -204,7 +204,10 @@ impl Seen {
                 }
                 let (verdict, because) = judge(&evidence.case);
                 failure = failure
-                    .hint(format!("saved of it in {}: {verdict}: {because}", path.display()))
+                    .hint(format!(
+                        "saved of it in {}: {verdict}: {because}",
+                        path.display()
+                    ))
                     .hint(format!(
                         "see all of that: cargo xtask triage {job} --from {}",
                         saved.directory().display()
@@ -277,10 +280,8 @@ fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Fail
             .collect();
         names.sort();
         let what = args.job.as_deref().unwrap_or("any failed test");
-        let failure = Failure::refused(format!(
-            "{} has no evidence of {what}",
-            directory.display()
-        ));
+        let failure =
+            Failure::refused(format!("{} has no evidence of {what}", directory.display()));
         return Err(match names.is_empty() {
             true => failure.hint("it is the directory that `triage --save` was given"),
             false => failure.hint(format!("there is evidence of {}", names.join(", "))),
@@ -343,7 +344,9 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
         saved: Some(path.clone()),
         resolved: true,
     };
-    terminal.data(&triaged, || format!("its evidence is in {}", path.display()))?;
+    terminal.data(&triaged, || {
+        format!("its evidence is in {}", path.display())
+    })?;
     Ok(End::Done)
 }
 

@@ -57,13 +57,21 @@ pub(crate) fn report(report: &Report) -> String {
         outcome(report)
     );
     let verdict = report.verdict.to_string().to_uppercase();
-    field(&mut text, "verdict", &format!("{verdict}: {}", report.because));
+    field(
+        &mut text,
+        "verdict",
+        &format!("{verdict}: {}", report.because),
+    );
     field(&mut text, "signature", &report.signature);
     field(&mut text, "", &occurred(report));
     for (environment, twin) in &report.twins {
         field(&mut text, "twin", &format!("{environment}: {twin}"));
     }
-    field(&mut text, "attempts", &counted(report.attempts.len(), "kept"));
+    field(
+        &mut text,
+        "attempts",
+        &counted(report.attempts.len(), "kept"),
+    );
     for (number, heard) in (1..).zip(&report.attempts) {
         let _ = writeln!(text, "    {number}  {}", attempt(heard));
     }
@@ -74,7 +82,11 @@ pub(crate) fn report(report: &Report) -> String {
         field(&mut text, "look at", &format!("{name}: {link}"));
     }
     for missing in &report.missing {
-        field(&mut text, "missing", &format!("{}: {}", missing.what, cut(&missing.why)));
+        field(
+            &mut text,
+            "missing",
+            &format!("{}: {}", missing.what, cut(&missing.why)),
+        );
     }
     for next in &report.next {
         field(&mut text, "next", &format!("{}:", next.to));
@@ -182,7 +194,10 @@ fn trail(trail: &Trail, text: &mut String) {
     let now = trail
         .now
         .map_or_else(String::new, |now| format!(", now {now}"));
-    let _ = writeln!(text, "    target {target}: expected {expected}, got {actual}{now}");
+    let _ = writeln!(
+        text,
+        "    target {target}: expected {expected}, got {actual}{now}"
+    );
     for node in trail.nodes.iter().take(NODES) {
         let way = match node.calls.is_empty() {
             true => "the root".to_owned(),
@@ -195,7 +210,10 @@ fn trail(trail: &Trail, text: &mut String) {
             node.path, node.increments
         );
         if let Some(behind) = &node.behind {
-            let _ = writeln!(text, "        look first at its caller {behind}, which is wrong too");
+            let _ = writeln!(
+                text,
+                "        look first at its caller {behind}, which is wrong too"
+            );
         }
     }
     rest(trail.nodes.len(), NODES, text);
@@ -213,12 +231,15 @@ fn invocations(report: &Report, text: &mut String) {
                     .map_or_else(String::new, |error| format!(": {}", cut(error)));
                 let _ = writeln!(
                     text,
-                    "    {} {}  {} for {:.0} s, {}{error}",
+                    "    {} {}  {} for {} s, {}{error}",
                     one.id,
                     one.target,
                     one.status,
                     one.age_seconds,
-                    counted(usize::try_from(one.retry_count).unwrap_or(usize::MAX), "retry")
+                    counted(
+                        usize::try_from(one.retry_count).unwrap_or(usize::MAX),
+                        "retry"
+                    )
                 );
             }
             rest(open.len(), INVOCATIONS, text);

@@ -18,7 +18,14 @@ text_type! {
 }
 
 /// What may stand between braces.
-const PLACES: [&str; 6] = ["environment", "from", "fromMillis", "test_job", "to", "toMillis"];
+const PLACES: [&str; 6] = [
+    "environment",
+    "from",
+    "fromMillis",
+    "test_job",
+    "to",
+    "toMillis",
+];
 
 fn link(text: &str) -> Result<(), String> {
     let is_address = ["http://", "https://"].iter().any(|scheme| {

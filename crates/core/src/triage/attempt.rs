@@ -182,7 +182,10 @@ fn listen(attempt: &Attempt) -> Heard {
         ended: attempt.ended,
         exit: attempt.exit,
         executed: verified.is_some() || executed.is_some_and(is_ok) || said == Said::Verified,
-        program: lines.iter().rev().find_map(|line| line.result.program.clone()),
+        program: lines
+            .iter()
+            .rev()
+            .find_map(|line| line.result.program.clone()),
         said,
     }
 }

@@ -233,7 +233,7 @@ pub struct Fault {
 }
 
 /// An invocation that has not completed, as the node's SQL has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invocation {
     /// `inv_…`
     pub id: String,
@@ -241,8 +241,9 @@ pub struct Invocation {
     pub target: String,
     /// `pending`, `backing-off`, `paused`, …
     pub status: String,
-    /// Seconds since it was created.
-    pub age_seconds: f64,
+    /// Whole seconds since it was created: fractions do not survive being written.
+    #[serde(deserialize_with = "whole_seconds")]
+    pub age_seconds: u64,
     /// How often it was tried again.
     #[serde(default)]
     pub retry_count: u64,
@@ -266,7 +267,9 @@ pub fn counters(rows: &[Value]) -> Result<BTreeMap<u32, u64>, String> {
         let value = row.get("value_utf8")?.as_str()?;
         Some((target.parse().ok()?, value.parse().ok()?))
     };
-    let counters = rows.iter().map(|row| counter(row).ok_or_else(|| format!("this is no counter: {row}")));
+    let counters = rows
+        .iter()
+        .map(|row| counter(row).ok_or_else(|| format!("this is no counter: {row}")));
     counters.collect()
 }
 
@@ -277,6 +280,11 @@ pub fn counters(rows: &[Value]) -> Result<BTreeMap<u32, u64>, String> {
 pub fn invocations(rows: &[Value]) -> Result<Vec<Invocation>, String> {
     let invocation = |row: &Value| Invocation::deserialize(row).map_err(|error| error.to_string());
     rows.iter().map(invocation).collect()
+}
+
+fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    // Below zero, where clocks were set, it is nothing.
+    f64::deserialize(deserializer).map(|seconds| seconds as u64)
 }
 
 fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

@@ -97,11 +97,14 @@ impl Report {
         let program = program(id);
         let (trails, by_now) = counters(evidence, &attempts, program.as_ref());
         let others = evidence.others.known().into_iter().flatten();
-        let mut others: Vec<&Case> = others.filter(|other| other.job.uid != case.job.uid).collect();
-        let is_earlier =
-            |case: &&Case| (name::minute(&case.job.name).ok(), case.job.name.clone());
+        let mut others: Vec<&Case> = others
+            .filter(|other| other.job.uid != case.job.uid)
+            .collect();
+        let is_earlier = |case: &&Case| (name::minute(&case.job.name).ok(), case.job.name.clone());
         others.sort_by_key(|case| core::cmp::Reverse(is_earlier(case)));
-        let same = others.iter().filter(|other| self::signature(other) == signature);
+        let same = others
+            .iter()
+            .filter(|other| self::signature(other) == signature);
         let same: Vec<String> = same.map(|case| case.job.name.clone()).collect();
         let window = window(&case.job, evidence.at);
         Self {
@@ -158,7 +161,11 @@ fn counters(
     let now_wrong = || present.map(|found| wrong(program, found));
     let off: Option<Vec<Counter>> = match said {
         Some(off) if off.complete => Some(off.counters.clone()),
-        Some(off) => Some(now_wrong().filter(|wrong| !wrong.is_empty()).unwrap_or_else(|| off.counters.clone())),
+        Some(off) => Some(
+            now_wrong()
+                .filter(|wrong| !wrong.is_empty())
+                .unwrap_or_else(|| off.counters.clone()),
+        ),
         None => now_wrong(),
     };
     let trails = match off {
@@ -178,7 +185,7 @@ fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
             _ => 2,
         };
         open.sort_by(|one, other| {
-            let older = other.age_seconds.total_cmp(&one.age_seconds);
+            let older = other.age_seconds.cmp(&one.age_seconds);
             urgent(one).cmp(&urgent(other)).then(older)
         });
     }
@@ -188,13 +195,20 @@ fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
 fn twins(evidence: &Evidence) -> Vec<(String, String)> {
     let words = |case: &Asked<Option<Case>>| match case {
         Asked::Unknown(why) => format!("unknown: {why}"),
-        Asked::Known(None) => "not kept (any more): it verified and was let go, was deleted, or did not run".to_string(),
+        Asked::Known(None) => {
+            "not kept (any more): it verified and was let go, was deleted, or did not run"
+                .to_string()
+        }
         Asked::Known(Some(case)) => match &case.job.state {
             JobState::Succeeded => "verified".to_string(),
             JobState::Running => "not over".to_string(),
             JobState::Failed { .. } => {
                 let same = signature(case) == signature(&evidence.case);
-                let same = if same { ", with the same signature" } else { "" };
+                let same = if same {
+                    ", with the same signature"
+                } else {
+                    ""
+                };
                 let (verdict, because) = judge(case);
                 format!("FAILED too{same}: {verdict}: {because}")
             }
@@ -246,7 +260,10 @@ fn missing(evidence: &Evidence, attempts: &[Heard]) -> Vec<Missing> {
     lacks("Events", evidence.events.why_not());
     let window = window(&case.job, evidence.at);
     let hour = jiff::SignedDuration::from_hours(1);
-    let old = evidence.at.checked_sub(hour).is_ok_and(|old| window.from < old);
+    let old = evidence
+        .at
+        .checked_sub(hour)
+        .is_ok_and(|old| window.from < old);
     if old && evidence.events.known().is_some() {
         lacks("older Events", Some("Kubernetes keeps them for an hour"));
     }
@@ -276,7 +293,10 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
     }
     if let Some(last) = attempts.last() {
         let pod = &last.pod;
-        add("read the last attempt's log", format!("kubectl -n {environment} logs {pod}"));
+        add(
+            "read the last attempt's log",
+            format!("kubectl -n {environment} logs {pod}"),
+        );
     }
     add(
         "keep the database as it is",

@@ -68,9 +68,9 @@ fn first_wrong(target: u32, expected: u64, actual: u64) -> Vec<String> {
 fn attempt(minute: u32, log: Vec<String>) -> Attempt {
     Attempt {
         pod: format!("{NAME}-{minute:05}"),
-        created: at(&format!("12:{minute:02}:00")),
-        started: Some(at(&format!("12:{minute:02}:01"))),
-        ended: Some(at(&format!("12:{minute:02}:31"))),
+        created: at(&format!("16:{minute:02}:00")),
+        started: Some(at(&format!("16:{minute:02}:01"))),
+        ended: Some(at(&format!("16:{minute:02}:31"))),
         phase: "Failed".to_string(),
         exit: Some(1),
         reason: Some("Error".to_string()),
@@ -80,7 +80,10 @@ fn attempt(minute: u32, log: Vec<String>) -> Attempt {
 
 /// A failed Job whose attempts wrote this, one a minute.
 fn case(logs: Vec<Vec<String>>) -> Case {
-    let attempts: Vec<Attempt> = (40..).zip(logs).map(|(minute, log)| attempt(minute, log)).collect();
+    let attempts: Vec<Attempt> = (40..)
+        .zip(logs)
+        .map(|(minute, log)| attempt(minute, log))
+        .collect();
     of(NAME, attempts)
 }
 
@@ -89,9 +92,9 @@ fn of(name: &str, attempts: Vec<Attempt>) -> Case {
         job: Job {
             name: name.to_string(),
             uid: Uid(format!("uid of {name}")),
-            created: at("12:40:00"),
-            started: Some(at("12:40:00")),
-            ended: Some(at("12:59:00")),
+            created: at("16:40:00"),
+            started: Some(at("16:40:00")),
+            ended: Some(at("16:59:00")),
             state: JobState::Failed {
                 reason: "BackoffLimitExceeded".to_string(),
                 message: "Job has reached the specified backoff limit".to_string(),
@@ -115,7 +118,7 @@ fn target() -> Target {
 fn evidence(case: Case) -> Evidence {
     Evidence {
         format: FORMAT,
-        at: at("13:00:00"),
+        at: at("17:00:00"),
         target: target(),
         case,
         others: Asked::Known(vec![]),

@@ -82,14 +82,19 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
     entries.extend(pods.into_iter().flatten().flat_map(restarts));
     if let Asked::Known(events) = &evidence.events {
         // Each attempt is scheduled, pulled, created and started: that says nothing.
-        let news = events.iter().filter(|event| event.warning || event.reason == "Killing");
+        let news = events
+            .iter()
+            .filter(|event| event.warning || event.reason == "Killing");
         entries.extend(news.map(|event| {
             let times = if event.count > 1 {
                 format!(" ({} times)", event.count)
             } else {
                 String::new()
             };
-            let text = format!("{}: {}: {}{times}", event.about, event.reason, event.message);
+            let text = format!(
+                "{}: {}: {}{times}",
+                event.about, event.reason, event.message
+            );
             entry(event.at, Kind::Event, text)
         }));
     }
@@ -105,7 +110,8 @@ fn entry(at: Timestamp, kind: Kind, text: String) -> Entry {
 
 fn job(job: &Job) -> Vec<Entry> {
     let began = job.started.unwrap_or(job.created);
-    let mut entries: Vec<Entry> = [entry(began, Kind::Job, format!("Job {} begins", job.name))].into();
+    let mut entries: Vec<Entry> =
+        [entry(began, Kind::Job, format!("Job {} begins", job.name))].into();
     let became = match &job.state {
         JobState::Running => None,
         JobState::Succeeded => Some("verified".to_string()),
@@ -154,7 +160,12 @@ pub fn in_words(said: &Said) -> String {
 /// When a pod was made, and when a container of it was started again.
 fn restarts(pod: &Pod) -> Vec<Entry> {
     let name = &pod.name;
-    let mut entries: Vec<Entry> = [entry(pod.created, Kind::Restart, format!("Pod {name} is made"))].into();
+    let mut entries: Vec<Entry> = [entry(
+        pod.created,
+        Kind::Restart,
+        format!("Pod {name} is made"),
+    )]
+    .into();
     for container in &pod.containers {
         let what = format!("Pod {name}, container {}", container.name);
         if let Some(before) = &container.before {

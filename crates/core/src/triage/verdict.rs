@@ -121,7 +121,10 @@ fn without_numbers(case: &Case, heard: &[Heard]) -> (Verdict, String) {
 
 /// The last against the best of those before it, so that a detour does not count.
 fn compared(last: &Off, before: &[&Off]) -> (Verdict, String) {
-    let best = before.iter().copied().min_by(|one, other| one.against(other));
+    let best = before
+        .iter()
+        .copied()
+        .min_by(|one, other| one.against(other));
     let path: Vec<String> = before.iter().copied().chain([last]).map(distance).collect();
     let path = path.join(" → ");
     let never = if last.exceeds() {

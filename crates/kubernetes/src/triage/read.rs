@@ -40,8 +40,7 @@ pub(super) fn job(job: &Value) -> Option<Job> {
         uid: uid(job)?,
         created,
         started: time(job, "/status/startTime"),
-        ended: time(job, "/status/completionTime")
-            .or_else(|| time(failed?, "/lastTransitionTime")),
+        ended: time(job, "/status/completionTime").or_else(|| time(failed?, "/lastTransitionTime")),
         state,
         pods: count("/status/active") + count("/status/succeeded") + count("/status/failed"),
         program,
@@ -122,7 +121,9 @@ fn container(status: &Value) -> Option<Container> {
             Some(Ended {
                 at: time(ended, "/finishedAt")?,
                 exit: ended.get("exitCode")?.as_i64()?,
-                reason: text(ended, "/reason").unwrap_or("no reason given").to_owned(),
+                reason: text(ended, "/reason")
+                    .unwrap_or("no reason given")
+                    .to_owned(),
             })
         });
     Some(Container {
@@ -138,8 +139,8 @@ pub(super) fn events(events: &[Value], job: &str) -> Vec<Event> {
     let of_job = format!("{job}-");
     let concerns = |event: &&Value| {
         text(event, "/involvedObject/name").is_some_and(|name| {
-            let watched = |component: &&str| name.starts_with(**component);
-            name == job || name.starts_with(&of_job) || WATCHED.iter().any(|one| watched(&one))
+            let watched = WATCHED.iter().any(|component| name.starts_with(component));
+            watched || name == job || name.starts_with(&of_job)
         })
     };
     events.iter().filter(concerns).filter_map(event).collect()
@@ -163,7 +164,10 @@ fn event(event: &Value) -> Option<Event> {
             text(event, "/involvedObject/name")?
         ),
         reason: text(event, "/reason").unwrap_or_default().to_owned(),
-        message: text(event, "/message").unwrap_or_default().trim().to_owned(),
+        message: text(event, "/message")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
         count: counts.filter_map(Value::as_u64).next().unwrap_or(1),
         warning: text(event, "/type") == Some("Warning"),
     })

@@ -77,7 +77,10 @@ async fn a_job_is_gathered_with_its_own_pods_and_with_why_a_log_is_not_there() {
     assert_eq!(job.ended.unwrap().to_string(), "2023-06-15T13:02:00Z");
     let attempts = found.case.attempts.known().unwrap();
     assert_eq!(attempts.len(), 1, "{attempts:?}");
-    assert_eq!((attempts[0].pod.as_str(), attempts[0].exit), ("mine", Some(1)));
+    assert_eq!(
+        (attempts[0].pod.as_str(), attempts[0].exit),
+        ("mine", Some(1))
+    );
     assert_eq!(attempts[0].log.why_not(), Some("the answer is 404"));
     assert_eq!(found.faults.why_not(), Some(NO_LEDGER));
     assert_eq!(found.twins[0].case, Asked::Known(None));
@@ -95,7 +98,13 @@ async fn a_container_that_never_started_has_no_log_to_ask_for() {
         let found = gathered(&server).await;
         let attempt = &found.case.attempts.known().unwrap()[0];
         assert_eq!(attempt.started, None, "{state}");
-        assert!(attempt.reason.as_deref().unwrap().starts_with(|c| "ES".contains(c)));
+        assert!(
+            attempt
+                .reason
+                .as_deref()
+                .unwrap()
+                .starts_with(|c| "ES".contains(c))
+        );
         assert_eq!(attempt.log.why_not(), Some("its container has not started"));
     }
 }
@@ -198,5 +207,8 @@ fn a_container_that_was_started_again_says_how_it_ended_before() {
     let container = &pods[0].containers[0];
     let before = container.before.as_ref().unwrap();
     assert_eq!((before.exit, before.reason.as_str()), (137, "OOMKilled"));
-    assert_eq!(container.started.unwrap().to_string(), "2023-06-15T12:45:02Z");
+    assert_eq!(
+        container.started.unwrap().to_string(),
+        "2023-06-15T12:45:02Z"
+    );
 }

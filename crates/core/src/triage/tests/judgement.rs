@@ -16,12 +16,20 @@ fn fewer_wrong_increments_each_time_are_converging() {
         wrong(&[(1, 5, 3)]),
         wrong(&[(1, 5, 4)]),
     ];
-    check(&case(logs), Verdict::Converging, "off by 4 → off by 2 → off by 1");
+    check(
+        &case(logs),
+        Verdict::Converging,
+        "off by 4 → off by 2 → off by 1",
+    );
 }
 
 #[test]
 fn what_comes_no_closer_is_stuck_also_after_a_good_beginning() {
-    let stuck = vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 4)]), wrong(&[(1, 5, 4)])];
+    let stuck = vec![
+        wrong(&[(1, 5, 2)]),
+        wrong(&[(1, 5, 4)]),
+        wrong(&[(1, 5, 4)]),
+    ];
     check(&case(stuck), Verdict::Stuck, "came no closer");
 }
 
@@ -41,7 +49,11 @@ fn an_increment_too_many_is_said_to_be_incurable() {
 fn where_only_the_first_is_named_a_later_first_one_is_closer() {
     // The pods of the users' page: 117 at first, 148 at last.
     let closer = vec![first_wrong(117, 1, 0), first_wrong(148, 1, 0)];
-    check(&case(closer), Verdict::Converging, "target 117 first → target 148 first");
+    check(
+        &case(closer),
+        Verdict::Converging,
+        "target 117 first → target 148 first",
+    );
     let same = vec![first_wrong(117, 1, 0), first_wrong(117, 1, 0)];
     check(&case(same), Verdict::Stuck, "");
     let back = vec![first_wrong(148, 1, 0), first_wrong(117, 1, 0)];
@@ -68,7 +80,11 @@ fn a_program_that_ran_and_gave_no_answer_is_another_thing() {
     let late = vec![ok("execute"), said("verify", "unavailable", "no leader")];
     check(&case(vec![late]), Verdict::Unanswered, "no leader");
     let killed = vec![ok("execute")];
-    check(&case(vec![killed]), Verdict::Unanswered, "exit code 1, Error");
+    check(
+        &case(vec![killed]),
+        Verdict::Unanswered,
+        "exit code 1, Error",
+    );
 }
 
 #[test]
@@ -89,7 +105,11 @@ fn what_is_gone_is_unknown_and_neither_green_nor_never_ran() {
 
 #[test]
 fn one_result_leads_nowhere_yet() {
-    check(&case(vec![wrong(&[(1, 5, 2)])]), Verdict::Once, "target 1 is 2 and not 5");
+    check(
+        &case(vec![wrong(&[(1, 5, 2)])]),
+        Verdict::Once,
+        "target 1 is 2 and not 5",
+    );
 }
 
 #[test]
@@ -142,19 +162,35 @@ fn the_group_with_the_newest_failure_comes_first() {
     let named = |name: &str, log: Vec<String>| of(name, vec![attempt(40, log)]);
     let cases = [
         named("test-9", wrong(&[(1, 2, 1)])),
-        named("test-100", vec![said("execute", "unavailable", "port 1 is closed")]),
+        named(
+            "test-100",
+            vec![said("execute", "unavailable", "port 1 is closed")],
+        ),
         named("test-20", wrong(&[(3, 2, 1)])),
         named("test-101", wrong(&[(4, 9, 1)])),
     ];
     let groups: Vec<Vec<String>> = group(&cases).into_iter().map(|group| group.jobs).collect();
-    assert_eq!(groups, [vec!["test-101", "test-20", "test-9"], vec!["test-100"]]);
+    assert_eq!(
+        groups,
+        [vec!["test-101", "test-20", "test-9"], vec!["test-100"]]
+    );
 }
 
 #[test]
 fn only_names_of_tests_are_tests() {
-    assert_eq!(minute(NAME).unwrap(), at("12:41:00"));
-    for name in ["discover", "test", "test-", "test-x", "test-01", "test-1-abcde", "restate-0", "test--1",
-        "test-99999999999999999999", "test-9999999999999"] {
+    assert_eq!(minute(NAME).unwrap(), at("16:41:00"));
+    for name in [
+        "discover",
+        "test",
+        "test-",
+        "test-x",
+        "test-01",
+        "test-1-abcde",
+        "restate-0",
+        "test--1",
+        "test-99999999999999999999",
+        "test-9999999999999",
+    ] {
         let error = minute(name).unwrap_err().to_string();
         assert!(error.contains("is not a test Job"), "{error}");
     }
@@ -162,8 +198,8 @@ fn only_names_of_tests_are_tests() {
 
 #[test]
 fn a_job_that_is_not_there_was_never_or_is_gone() {
-    let now = at("12:41:30");
-    let made = Some(at("12:00:00"));
+    let now = at("16:41:30");
+    let made = Some(at("16:00:00"));
     let check = |name: &str| absence(name, now, made).unwrap();
     assert!(matches!(check("test-28114122"), Absence::Future(_)));
     assert!(matches!(check(NAME), Absence::Gone(_)));
