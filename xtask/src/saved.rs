@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use longrun_core::triage::{Evidence, Said, hear, read, write};
+use longrun_core::triage::{Evidence, read, write};
 
 use crate::{access, failure::Failure, project::unusable};
 
@@ -58,7 +58,12 @@ impl Saved {
         job: Option<&str>,
     ) -> Result<Vec<(PathBuf, Evidence)>, Failure> {
         let mut files = Vec::new();
-        collect(&self.0, &mut files)?;
+        if self.0.is_file() {
+            // One that `--save` named.
+            files.push(self.0.clone());
+        } else {
+            collect(&self.0, &mut files)?;
+        }
         files.sort();
         let mut best: Vec<(PathBuf, Evidence)> = Vec::new();
         for path in files {
@@ -75,22 +80,13 @@ impl Saved {
             let same =
                 |(_, other): &&mut (PathBuf, Evidence)| other.case.job.uid == evidence.case.job.uid;
             match best.iter_mut().find(same) {
-                Some(other) if worth(&evidence) >= worth(&other.1) => *other = (path, evidence),
+                Some(other) if evidence.worth() >= other.1.worth() => *other = (path, evidence),
                 Some(_) => {}
                 None => best.push((path, evidence)),
             }
         }
         Ok(best)
     }
-}
-
-/// How many attempts are known, and when: pods go, so that the newest may know least.
-fn worth(evidence: &Evidence) -> (usize, jiff::Timestamp) {
-    let heard = hear(&evidence.case);
-    let known = heard
-        .iter()
-        .filter(|heard| !matches!(heard.said, Said::Unknown { .. }));
-    (known.count(), evidence.at)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod evidence;
+mod ledger;
 mod name;
 mod report;
 mod resolve;
@@ -16,8 +17,9 @@ mod verdict;
 pub use attempt::{Counter, Heard, Off, Said, hear};
 pub use evidence::{
     Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
-    Job, JobState, NO_LEDGER, Pod, Twin, counters, invocations, read, write,
+    Job, JobState, Pod, Twin, counters, invocations, read, write,
 };
+pub use ledger::{LEDGER, faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
 pub use report::{Missing, Next, Report};
 pub use resolve::{NotResolved, resolve};

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use longrun_core::{
     object::{ObjectRef, uid},
     plan::Target,
-    triage::{Asked, Attempt, Case, Evidence, FORMAT, JobState, NO_LEDGER, Twin, minute},
+    triage::{
+        Asked, Attempt, Case, Evidence, FORMAT, Fault, JobState, LEDGER, Twin, faults, minute,
+    },
 };
 use serde_json::{Value, json};
 
@@ -44,6 +46,8 @@ pub enum Found {
         made: Option<Timestamp>,
         /// The test Jobs that are there, the newest first.
         kept: Vec<String>,
+        /// The ledger of faults, which remembers longer than Jobs are kept.
+        faults: Asked<Option<Vec<Fault>>>,
     },
 }
 
@@ -88,10 +92,11 @@ pub async fn evidence(
         .filter_map(|other| case(client, other, &pods));
     let events = Collection::in_namespace("v1", "Event", environment);
     let twins = stream::iter(twins).then(|twin| twin_of(client, twin, job));
-    let (others, events, twins) = tokio::join!(
+    let (others, events, twins, faults) = tokio::join!(
         others.collect::<Vec<Case>>(),
         client.list(&events, ""),
         twins.collect::<Vec<Twin>>(),
+        ledger(client, environment),
     );
     Ok(Found::Evidence(Box::new(Evidence {
         format: FORMAT,
@@ -104,7 +109,7 @@ pub async fn evidence(
             Asked::Unknown(why) => Asked::Unknown(why.clone()),
         },
         events: asked(events.map(|events| read::events(&events, job))),
-        faults: Asked::Unknown(NO_LEDGER.to_owned()),
+        faults,
         invocations: Asked::Unknown("the node was not asked".to_owned()),
         counters: Asked::Unknown("the node was not asked".to_owned()),
         links,
@@ -155,7 +160,21 @@ async fn absent(client: &Client, environment: &str, jobs: &[Value]) -> Result<Fo
     Ok(Found::Absent {
         made: made.and_then(|made| read::time(&made, "/metadata/creationTimestamp")),
         kept: kept.into_iter().map(|(_, name)| name.to_owned()).collect(),
+        faults: ledger(client, environment).await,
     })
+}
+
+/// The faults of an environment; nothing where none was ever recorded.
+async fn ledger(client: &Client, environment: &str) -> Asked<Option<Vec<Fault>>> {
+    let reference = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
+    match client.get(&reference).await {
+        Err(failure) => Asked::Unknown(failure.words()),
+        Ok(None) => Asked::Known(None),
+        Ok(Some(ledger)) => match faults(&ledger) {
+            Ok(faults) => Asked::Known(Some(faults)),
+            Err(why) => Asked::Unknown(why),
+        },
+    }
 }
 
 async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {

@@ -8,8 +8,8 @@ use std::{
 use longrun_core::{
     plan::{Plan, Target},
     triage::{
-        Absence, Asked, COUNTERS, Case, Evidence, Group, Report, absence, counters, group,
-        invocations, judge, minute, resolve,
+        Absence, Asked, COUNTERS, Case, Evidence, Group, Report, Window, absence, counters,
+        faults_in, group, invocations, judge, minute, resolve,
     },
 };
 use longrun_kubernetes::{Client, Found, evidence, failed_tests, query};
@@ -152,21 +152,28 @@ impl Seen {
                 ask_node(client, &mut evidence).await;
                 Ok(*evidence)
             }
-            Found::Absent { made, kept } => {
-                let absence = absence(job, client.now(), made)?;
-                Err(self.gone(job, absence, made.is_some(), &kept, save))
+            Found::Absent { made, kept, faults } => {
+                let now = client.now();
+                let absence = absence(job, now, made)?;
+                let mut failure = self.gone(job, absence, made.is_some(), save);
+                if let (Some(_), Absence::Gone(minute)) = (made, absence) {
+                    let faults = faults_in(&faults, Window::of_minute(minute, now), now);
+                    failure = failure.hint(match faults {
+                        Asked::Known(faults) => format!("faults in its half hour: {faults}"),
+                        Asked::Unknown(why) => {
+                            format!("faults in its half hour are unknown: {why}")
+                        }
+                    });
+                }
+                Err(match &kept[..] {
+                    [] => failure,
+                    kept => failure.hint(format!("test Jobs that are there: {}", kept.join(", "))),
+                })
             }
         }
     }
 
-    fn gone(
-        &self,
-        job: &str,
-        absence: Absence,
-        deployed: bool,
-        kept: &[String],
-        save: Option<&Path>,
-    ) -> Failure {
+    fn gone(&self, job: &str, absence: Absence, deployed: bool, save: Option<&Path>) -> Failure {
         let target = &self.target;
         let at = |minute: jiff::Timestamp| minute.strftime("%Y-%m-%d %H:%M UTC").to_string();
         let why = match absence {
@@ -184,11 +191,7 @@ impl Seen {
         let failure = Failure::refused(format!(
             "there is no Job {job} in {target}, and nothing was changed: {why}"
         ));
-        let failure = self.still_known(failure, job, save);
-        match kept {
-            [] => failure,
-            kept => failure.hint(format!("test Jobs that are there: {}", kept.join(", "))),
-        }
+        self.still_known(failure, job, save)
     }
 
     /// Adds what saved evidence says of a Job that is not there.
@@ -264,7 +267,9 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Fail
             saved.push(Saved::at(directory).keep(&evidence)?);
         }
     }
-    print_all(&seen.target.to_string(), &cases, saved, terminal)
+    let cluster = &seen.target.cluster;
+    let one = format!("cargo xtask triage -n {environment} --cluster {cluster}");
+    print_all(&seen.target.to_string(), &one, &cases, saved, terminal)
 }
 
 /// Judges what was saved.
@@ -306,7 +311,9 @@ fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Fail
         .into_iter()
         .map(|(path, evidence)| (path, evidence.case))
         .unzip();
-    print_all(&directory.display().to_string(), &cases, paths, terminal)
+    let place = directory.display().to_string();
+    let one = format!("cargo xtask triage --from {place}");
+    print_all(&place, &one, &cases, paths, terminal)
 }
 
 /// Deletes one Job, after its evidence is kept.
@@ -368,6 +375,7 @@ fn print(report: Report, saved: Option<PathBuf>, terminal: &Terminal) -> Result<
 
 fn print_all(
     place: &str,
+    one: &str,
     cases: &[Case],
     saved: Vec<PathBuf>,
     terminal: &Terminal,
@@ -378,7 +386,7 @@ fn print_all(
         saved,
     };
     terminal.data(&failures, || {
-        let mut screen = show::failures(place, &failures.groups, cases);
+        let mut screen = show::failures(place, one, &failures.groups, cases);
         for path in &failures.saved {
             screen.push_str(&format!("evidence in {}\n", path.display()));
         }

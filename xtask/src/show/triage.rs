@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use longrun_core::triage::{
-    Asked, Case, Counter, Group, Heard, JobState, Kind, Report, Trail, hear, in_words, judge,
-    minute,
+    Asked, Case, Counter, Group, Heard, JobState, Kind, Report, Trail, in_words, judge, minute,
 };
 
 use super::data::between;
@@ -19,8 +18,9 @@ const NAMED: usize = 6;
 /// Texts of others are cut here.
 const WIDEST: usize = 160;
 
-/// The failed Jobs of an environment, by signature.
-pub(crate) fn failures(place: &str, groups: &[Group], cases: &[Case]) -> String {
+/// The failed Jobs of an environment, or of a directory, by signature.
+/// `one` is the command that tells about one of them, up to its name.
+pub(crate) fn failures(place: &str, one: &str, groups: &[Group], cases: &[Case]) -> String {
     if cases.is_empty() {
         return format!("{place}: no failed test Job is kept\n");
     }
@@ -35,17 +35,33 @@ pub(crate) fn failures(place: &str, groups: &[Group], cases: &[Case]) -> String 
             for case in cases.iter().filter(|case| case.job.name == *name) {
                 let (verdict, because) = judge(case);
                 let minute = minute(name).map(day).unwrap_or_default();
-                let kept = hear(case).len();
                 let _ = writeln!(
                     text,
-                    "    {name}  {minute}  {kept} of {} attempts kept  {verdict}: {}",
-                    case.job.pods,
+                    "    {name}  {minute}  {}  {verdict}: {}",
+                    left(case),
                     cut(&because)
                 );
             }
         }
     }
+    if let Some(newest) = groups.first().and_then(|group| group.jobs.first()) {
+        let _ = writeln!(text, "all of one: {one} {newest}");
+    }
     text
+}
+
+/// `7 attempts`, or how many of them have left something.
+fn left(case: &Case) -> String {
+    let all = counted(number(case.job.pods), "attempt");
+    match case.attempts.known().map(Vec::len) {
+        Some(kept) if kept as u64 >= case.job.pods => all,
+        Some(kept) => format!("{all}, {kept} left"),
+        None => format!("{all}, which are unknown"),
+    }
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// One Job.
@@ -67,10 +83,13 @@ pub(crate) fn report(report: &Report) -> String {
     for (environment, twin) in &report.twins {
         field(&mut text, "twin", &format!("{environment}: {twin}"));
     }
+    if let Asked::Known(faults) = &report.faults {
+        field(&mut text, "faults", faults);
+    }
     field(
         &mut text,
         "attempts",
-        &counted(report.attempts.len(), "kept"),
+        &format!("{} left", report.attempts.len()),
     );
     for (number, heard) in (1..).zip(&report.attempts) {
         let _ = writeln!(text, "    {number}  {}", attempt(heard));
@@ -111,23 +130,25 @@ fn outcome(report: &Report) -> String {
     let minute = report.minute.map(day).unwrap_or_default();
     format!(
         "{became} after {}, {took}; its minute was {minute}",
-        counted(usize::try_from(job.pods).unwrap_or(usize::MAX), "attempt")
+        counted(number(job.pods), "attempt")
     )
 }
 
 fn occurred(report: &Report) -> String {
     match &report.same {
         Asked::Unknown(why) => format!("whether it occurred before is unknown: {why}"),
+        Asked::Known(_) if report.compared == 0 => "no other failed Job is kept".to_owned(),
         Asked::Known(same) if same.is_empty() => format!(
-            "none of the {} that are kept has it",
+            "not that of {} that the environment keeps",
             counted(report.compared, "other failed Job")
         ),
         Asked::Known(same) => {
             let named: Vec<&str> = same.iter().take(NAMED).map(String::as_str).collect();
             format!(
-                "{} of {} have it too: {}{}",
+                "{} of {} {} it too: {}{}",
                 same.len(),
                 counted(report.compared, "other failed Job"),
+                if same.len() == 1 { "has" } else { "have" },
                 named.join(", "),
                 more(same.len(), NAMED)
             )
@@ -143,10 +164,10 @@ fn attempt(heard: &Heard) -> String {
         .exit
         .map_or_else(|| "no exit".to_owned(), |exit| format!("exit {exit}"));
     format!(
-        "{}  {took:>12}  {exit:8} {:60} {}",
+        "{}  {took:>10}  {exit:7}  {}  {}",
         clock(heard.created),
-        cut(&in_words(&heard.said)),
-        heard.pod
+        heard.pod,
+        cut(&in_words(&heard.said))
     )
 }
 
@@ -220,31 +241,27 @@ fn trail(trail: &Trail, text: &mut String) {
 }
 
 fn invocations(report: &Report, text: &mut String) {
-    match &report.invocations {
-        Asked::Unknown(why) => field(text, "invocations", &format!("unknown: {why}")),
-        Asked::Known(open) => {
-            field(text, "invocations", &format!("{} open", open.len()));
-            for one in open.iter().take(INVOCATIONS) {
-                let error = one
-                    .last_failure
-                    .as_deref()
-                    .map_or_else(String::new, |error| format!(": {}", cut(error)));
-                let _ = writeln!(
-                    text,
-                    "    {} {}  {} for {} s, {}{error}",
-                    one.id,
-                    one.target,
-                    one.status,
-                    one.age_seconds,
-                    counted(
-                        usize::try_from(one.retry_count).unwrap_or(usize::MAX),
-                        "retry"
-                    )
-                );
-            }
-            rest(open.len(), INVOCATIONS, text);
-        }
+    // Where they are unknown, it is said among what is missing.
+    let Asked::Known(open) = &report.invocations else {
+        return;
+    };
+    field(text, "invocations", &format!("{} open", open.len()));
+    for one in open.iter().take(INVOCATIONS) {
+        let error = one
+            .last_failure
+            .as_deref()
+            .map_or_else(String::new, |error| format!(": {}", cut(error)));
+        let _ = writeln!(
+            text,
+            "    {}  {}  {} for {} s, {}{error}",
+            one.id,
+            one.target,
+            one.status,
+            one.age_seconds,
+            counted(number(one.retry_count), "retry")
+        );
     }
+    rest(open.len(), INVOCATIONS, text);
 }
 
 fn rest(all: usize, shown: usize, text: &mut String) {
@@ -264,7 +281,6 @@ fn more(all: usize, shown: usize) -> String {
 fn counted(count: usize, what: &str) -> String {
     match (count, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
-        _ if what == "kept" => format!("{count} {what}"),
         (_, Some(stem)) => format!("{count} {stem}ies"),
         (_, None) => format!("{count} {what}s"),
     }

@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Asked, Attempt, Case};
+use super::evidence::{Asked, Attempt, Case, Evidence};
 
 /// What an attempt says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -139,6 +139,19 @@ pub fn hear(case: &Case) -> Vec<Heard> {
     let mut heard: Vec<Heard> = attempts.map(listen).collect();
     heard.sort_by(|one, other| (one.created, &one.pod).cmp(&(other.created, &other.pod)));
     heard
+}
+
+impl Evidence {
+    /// Of two about one Job the greater is the better: of how many attempts it knows what they say, and then
+    /// when it was gathered. Pods go, so that the newest may know least.
+    #[must_use]
+    pub fn worth(&self) -> (usize, jiff::Timestamp) {
+        let heard = hear(&self.case);
+        let known = heard
+            .iter()
+            .filter(|heard| !matches!(heard.said, Said::Unknown { .. }));
+        (known.count(), self.at)
+    }
 }
 
 /// A result line. What it has besides is for later readers.

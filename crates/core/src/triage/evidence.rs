@@ -17,9 +17,6 @@ use crate::{object::Uid, plan::Target};
 /// The format in which evidence is written. A reader of a later one reads all before it.
 pub const FORMAT: u32 = 1;
 
-/// Why the ledger of faults is not known.
-pub const NO_LEDGER: &str = "there is no ledger: the rotation of faults is not there yet";
-
 /// What was asked for, or why it is not known. Not known is never nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,8 +68,8 @@ pub struct Evidence {
     pub pods: Asked<Vec<Pod>>,
     /// The Events of the namespace. Kubernetes keeps them for an hour.
     pub events: Asked<Vec<Event>>,
-    /// The ledger of faults.
-    pub faults: Asked<Vec<Fault>>,
+    /// The ledger of faults; nothing when there is none, so that none was ever recorded.
+    pub faults: Asked<Option<Vec<Fault>>>,
     /// The invocations of the program that had not completed, the oldest first.
     pub invocations: Asked<Vec<Invocation>>,
     /// The counters of the program in the database; one that was never incremented is not among them.
@@ -226,7 +223,7 @@ pub struct Event {
 pub struct Fault {
     /// `kill-restate`, …
     pub name: String,
-    /// When it was injected.
+    /// When it was injected, or when that began.
     pub began: Timestamp,
     /// When its target was healthy again.
     pub healed: Option<Timestamp>,

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{
     attempt::{Counter, Heard, Said, hear},
     evidence::{Asked, Case, Evidence, Invocation, Job, JobState},
+    ledger::faults_in,
     name,
     signature::signature,
     timeline::{Entry, Window, timeline, window},
@@ -50,6 +51,8 @@ pub struct Report {
     pub timeline: Vec<Entry>,
     /// The time that is meant by that.
     pub window: Window,
+    /// What the ledger of faults says of that time.
+    pub faults: Asked<String>,
     /// The same seed elsewhere: environment and what became of it.
     pub twins: Vec<(String, String)>,
     /// What of the program had not completed.
@@ -119,6 +122,7 @@ impl Report {
             },
             compared: others.len(),
             timeline: timeline(evidence),
+            faults: faults_in(&evidence.faults, window, evidence.at),
             window,
             twins: twins(evidence),
             invocations: invocations(evidence),
@@ -155,6 +159,7 @@ fn counters(
         (Some(_), None) => "the database has no counter of this program: it never ran there, or its state was cleared or wiped".to_string(),
         (Some(_), Some(found)) => match wrong(program, found).len() {
             0 => "by now every counter is right: it came right after the last attempt".to_string(),
+            1 => "by now one of its counters is wrong".to_string(),
             wrong => format!("by now {wrong} of its counters are wrong"),
         },
     };
@@ -170,6 +175,7 @@ fn counters(
     };
     let trails = match off {
         Some(off) => Asked::Known(trails(program, &off, present)),
+        None if found.is_some() => Asked::Unknown(format!("no attempt named them, and {by_now}")),
         None => Asked::Unknown("no attempt named them, and the database was not read".to_string()),
     };
     (trails, by_now)
@@ -255,10 +261,11 @@ fn missing(evidence: &Evidence, attempts: &[Heard]) -> Vec<Missing> {
             lacks(&format!("the log of {}", heard.pod), Some(why));
         }
     }
-    lacks("faults", evidence.faults.why_not());
     lacks("restarts of node and service", evidence.pods.why_not());
     lacks("Events", evidence.events.why_not());
     let window = window(&case.job, evidence.at);
+    let faults = faults_in(&evidence.faults, window, evidence.at);
+    lacks("faults", faults.why_not());
     let hour = jiff::SignedDuration::from_hours(1);
     let old = evidence
         .at
@@ -276,6 +283,8 @@ fn missing(evidence: &Evidence, attempts: &[Heard]) -> Vec<Missing> {
 fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<Next> {
     let environment = &evidence.target.environment;
     let job = &evidence.case.job.name;
+    // Which cluster is the usual one may differ from place to place, and change.
+    let there = format!("-n {environment} --cluster {}", evidence.target.cluster);
     let mut next = Vec::new();
     let mut add = |to: &str, command: String| {
         next.push(Next {
@@ -300,16 +309,16 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
     }
     add(
         "keep the database as it is",
-        format!("cargo xtask snapshot -n {environment} --keep"),
+        format!("cargo xtask snapshot {there} --keep"),
     );
     add(
         "keep this evidence",
-        format!("cargo xtask triage -n {environment} {job} --save DIR"),
+        format!("cargo xtask triage {there} {job} --save DIR"),
     );
     if matches!(evidence.case.job.state, JobState::Failed { .. }) {
         add(
             "end its alert when all is understood",
-            format!("cargo xtask triage -n {environment} {job} --resolve"),
+            format!("cargo xtask triage {there} {job} --resolve"),
         );
     }
     next

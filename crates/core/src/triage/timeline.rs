@@ -11,12 +11,15 @@ use serde::Serialize;
 
 use super::{
     attempt::{Said, hear},
-    evidence::{Asked, Evidence, Job, JobState, Pod},
+    evidence::{Asked, Evidence, Fault, Job, JobState, Pod},
     verdict::told,
 };
 
 /// What is this close to the test may belong to it.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// A test that fails may take this long: seven attempts of up to three minutes, and the pauses between them.
+const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 
 /// The time of a test, with a margin on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +58,18 @@ pub enum Kind {
     Attempt,
 }
 
+impl Window {
+    /// The time of a test of which no more is known than its minute.
+    #[must_use]
+    pub fn of_minute(minute: Timestamp, now: Timestamp) -> Self {
+        let to = minute.checked_add(LONGEST).unwrap_or(minute);
+        Self {
+            from: minute.checked_sub(MARGIN).unwrap_or(minute),
+            to: to.min(now),
+        }
+    }
+}
+
 /// The window of a test, as of the time when it was looked at.
 #[must_use]
 pub(super) fn window(job: &Job, at: Timestamp) -> Window {
@@ -72,12 +87,6 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
     let window = window(&evidence.case.job, evidence.at);
     let mut entries = job(&evidence.case.job);
     entries.extend(attempts(evidence));
-    for fault in evidence.faults.known().into_iter().flatten() {
-        let name = &fault.name;
-        entries.push(entry(fault.began, Kind::Fault, format!("fault {name}")));
-        let healed = fault.healed;
-        entries.extend(healed.map(|at| entry(at, Kind::Fault, format!("{name} is healed"))));
-    }
     let pods = evidence.pods.known();
     entries.extend(pods.into_iter().flatten().flat_map(restarts));
     if let Asked::Known(events) = &evidence.events {
@@ -99,6 +108,9 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
         }));
     }
     entries.retain(|entry| (window.from..=window.to).contains(&entry.at));
+    // Also one that began before and was still at work.
+    let recorded = evidence.faults.known().into_iter().flatten().flatten();
+    entries.extend(recorded.filter(|fault| fault.is_in(window)).flat_map(fault));
     entries.sort();
     entries.dedup();
     entries
@@ -155,6 +167,21 @@ pub fn in_words(said: &Said) -> String {
         Said::Running => "at work".to_string(),
         Said::Unknown { why } => format!("unknown: {why}"),
     }
+}
+
+fn fault(fault: &Fault) -> Vec<Entry> {
+    let name = &fault.name;
+    let began = match fault.healed {
+        Some(_) => format!("fault {name}"),
+        None => format!("fault {name}, not seen to be over"),
+    };
+    let over = |at| {
+        let text = format!("fault {name} is over: its target is healthy again");
+        entry(at, Kind::Fault, text)
+    };
+    let mut entries: Vec<Entry> = [entry(fault.began, Kind::Fault, began)].into();
+    entries.extend(fault.healed.map(over));
+    entries
 }
 
 /// When a pod was made, and when a container of it was started again.

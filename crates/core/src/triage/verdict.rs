@@ -21,7 +21,7 @@ use super::{
 pub enum Verdict {
     /// The last attempt found every counter right.
     Verified,
-    /// Every attempt came closer: it needed more time than it was given.
+    /// The last attempt came closer than any before it: it may need more time than it was given.
     Converging,
     /// The last attempt found what the best one before it had found: nothing moves any more.
     Stuck,
@@ -135,7 +135,9 @@ fn compared(last: &Off, before: &[&Off]) -> (Verdict, String) {
     match best.map_or(Ordering::Equal, |best| last.against(best)) {
         Ordering::Less => (
             Verdict::Converging,
-            format!("each attempt came closer ({path}): it may need more time{never}"),
+            format!(
+                "the last attempt came closer than those before ({path}): it may need more time{never}"
+            ),
         ),
         Ordering::Equal => (
             Verdict::Stuck,
@@ -148,7 +150,7 @@ fn compared(last: &Off, before: &[&Off]) -> (Verdict, String) {
     }
 }
 
-/// `3 counters off by 7`; where only the first is known, that one.
+/// `off by 7`; where only the first is known, `target 117 first`.
 fn distance(off: &Off) -> String {
     match (off.complete, off.counters.first()) {
         (false, Some(first)) => format!("target {} first", first.target),

@@ -82,7 +82,7 @@ async fn a_job_is_gathered_with_its_own_pods_and_with_why_a_log_is_not_there() {
         ("mine", Some(1))
     );
     assert_eq!(attempts[0].log.why_not(), Some("the answer is 404"));
-    assert_eq!(found.faults.why_not(), Some(NO_LEDGER));
+    assert_eq!(found.faults, Asked::Known(None), "there is no ledger");
     assert_eq!(found.twins[0].case, Asked::Known(None));
 }
 
@@ -131,6 +131,40 @@ async fn what_cannot_be_listed_is_unknown_and_not_nothing() {
     }
 }
 
+fn ledger(entry: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longrun-faults", "namespace": "calm"},
+        "data": {"20230615T124130Z-kill-restate": entry}})
+}
+
+#[tokio::test]
+async fn the_ledger_of_faults_is_read_or_unknown() {
+    let server = Server::new();
+    server.put(job(JOB, &failed()));
+    server.put(ledger(r#"{"fault": "kill-restate", "by": "schedule", "targets": [],
+        "began": "2023-06-15T12:41:30Z", "injected": "2023-06-15T12:41:31Z", "healed": "2023-06-15T12:41:31Z",
+        "recovered": "2023-06-15T12:41:52Z", "outcome": "recovered", "note": null}"#));
+    let faults = gathered(&server).await.faults;
+    let [fault] = &faults.known().unwrap().as_ref().unwrap()[..] else {
+        panic!("{faults:?}");
+    };
+    assert_eq!(fault.name, "kill-restate");
+    assert_eq!(fault.began.to_string(), "2023-06-15T12:41:31Z");
+    assert_eq!(fault.healed.unwrap().to_string(), "2023-06-15T12:41:52Z");
+
+    server.put(ledger("{}"));
+    let faults = gathered(&server).await.faults;
+    let why = faults.why_not().unwrap();
+    assert!(why.contains("20230615T124130Z-kill-restate"), "{why}");
+    server.goes_wrong(|_, path, _| match path.ends_with("longrun-faults") {
+        true => Fate::Refused(403),
+        false => Fate::Served,
+    });
+    assert_eq!(
+        gathered(&server).await.faults.why_not(),
+        Some("the answer is 403")
+    );
+}
+
 #[tokio::test]
 async fn only_failed_tests_are_failures() {
     let server = Server::new();
@@ -155,14 +189,19 @@ async fn a_job_that_is_not_there_comes_with_those_that_are() {
     let server = Server::new();
     server.put(json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": "calm", "creationTimestamp": "2023-06-01T00:00:00Z"}}));
+    server.put(ledger(
+        r#"{"fault": "kill-restate", "began": "2023-06-15T12:41:30Z"}"#,
+    ));
     for name in ["test-9", "test-10", "discover"] {
         server.put(job(name, &failed()));
     }
-    let Found::Absent { made, kept } = gather(&server, JOB).await else {
+    let Found::Absent { made, kept, faults } = gather(&server, JOB).await else {
         panic!("it is not there");
     };
     assert_eq!(kept, ["test-10", "test-9"]);
     assert_eq!(made.unwrap().to_string(), "2023-06-01T00:00:00Z");
+    let faults = faults.known().unwrap().as_ref().unwrap();
+    assert_eq!(faults[0].name, "kill-restate");
 }
 
 #[test]

@@ -207,6 +207,25 @@ fn a_job_that_is_not_there_was_never_or_is_gone() {
     assert!(matches!(absence("test-1", now, None), Ok(Absence::Gone(_))));
 }
 
+#[test]
+fn of_several_that_were_kept_the_one_that_knows_most_attempts_is_the_best() {
+    let with = |logs: Vec<Vec<String>>, time: &str| {
+        let mut evidence = evidence(case(logs));
+        evidence.at = at(time);
+        evidence
+    };
+    let first = with(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])], "17:00:00");
+    let half_gone = with(vec![wrong(&[(1, 5, 2)])], "18:00:00");
+    let mut unread = with(vec![wrong(&[(1, 5, 2)]), vec![]], "19:00:00");
+    if let Asked::Known(attempts) = &mut unread.case.attempts {
+        attempts[1].log = Asked::Unknown("its node is gone".to_string());
+    }
+    let again = with(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])], "17:30:00");
+    assert!(first.worth() > half_gone.worth());
+    assert!(first.worth() > unread.worth());
+    assert!(again.worth() > first.worth());
+}
+
 fn log() -> impl Strategy<Value = Vec<String>> {
     let counters = prop::collection::vec((0_u32..5, 0_u64..4, 0_u64..4), 1..4);
     prop_oneof![

@@ -19,11 +19,11 @@ fn expected() -> BTreeMap<u32, u64> {
 #[test]
 fn faults_and_restarts_stand_between_the_attempts_they_explain() {
     let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])]));
-    evidence.faults = Asked::Known(vec![Fault {
+    evidence.faults = Asked::Known(Some(vec![Fault {
         name: "kill-restate".to_string(),
         began: at("16:40:10"),
         healed: Some(at("16:40:40")),
-    }]);
+    }]));
     evidence.pods = Asked::Known(vec![Pod {
         name: "restate-0".to_string(),
         created: at("09:00:00"),
@@ -65,7 +65,7 @@ fn faults_and_restarts_stand_between_the_attempts_they_explain() {
             "16:40:12 Pod restate-0, container restate starts again",
             "16:40:13 Pod restate-0: Unhealthy: m (3 times)",
             "16:40:31 attempt 1 ends: target 1 is 2 and not 5",
-            "16:40:40 kill-restate is healed",
+            "16:40:40 fault kill-restate is over: its target is healthy again",
             "16:41:00 attempt 2 begins, pod test-28114121-00041",
             "16:41:31 attempt 2 ends: target 1 is 2 and not 5",
             "16:59:00 Job test-28114121 failed: BackoffLimitExceeded: Job has reached the specified backoff limit",
@@ -139,7 +139,7 @@ fn the_database_says_what_attempts_that_are_gone_cannot() {
         (target, actual)
     );
     assert_eq!(trails[0].now, Some(actual));
-    assert_eq!(report.by_now, "by now 1 of its counters are wrong");
+    assert_eq!(report.by_now, "by now one of its counters is wrong");
 
     evidence.counters = Asked::Known(expected());
     assert!(
@@ -151,7 +151,8 @@ fn the_database_says_what_attempts_that_are_gone_cannot() {
     evidence.counters = Asked::Known(BTreeMap::new());
     let report = Report::of(&evidence);
     assert!(report.by_now.contains("cleared or wiped"));
-    assert!(report.trails.why_not().is_some());
+    let why = report.trails.why_not().unwrap();
+    assert!(why.contains("the database has no counter"), "{why}");
 }
 
 #[test]
