@@ -51,7 +51,7 @@ pub fn absence(name: &str, now: Timestamp, made: Option<Timestamp>) -> Result<Ab
     let minute = minute(name)?;
     Ok(if minute > now {
         Absence::Future(minute)
-    } else if made.is_some_and(|made| minute.as_second() + 60 < made.as_second()) {
+    } else if made.is_some_and(|made| minute.as_second() + 60 <= made.as_second()) {
         Absence::Before(minute)
     } else {
         Absence::Gone(minute)
