@@ -55,9 +55,13 @@ impl House {
     }
 
     fn ask_node(&self, method: &str, query: &str) -> Result<String, String> {
+        self.ask_object(OBJECT, method, query)
+    }
+
+    fn ask_object(&self, object: &str, method: &str, query: &str) -> Result<String, String> {
         let name = &self.name;
         let place =
-            format!("/api/v1/namespaces/{name}/pods/restate-0:8080/proxy/{OBJECT}/{method}{query}");
+            format!("/api/v1/namespaces/{name}/pods/restate-0:8080/proxy/{object}/{method}{query}");
         attempt(
             self.namespaced()
                 .args(["create", "--raw", &place, "--filename", "/dev/null"]),
@@ -68,6 +72,13 @@ impl House {
     #[track_caller]
     pub(crate) fn increment(&self) {
         self.ask_node("increment", "")
+            .expect("the node takes an invocation");
+    }
+
+    /// Writes state of any object through Restate: `interpreter/0-v1-s20-all-test-1`.
+    #[track_caller]
+    pub(crate) fn increment_of(&self, object: &str) {
+        self.ask_object(object, "increment", "")
             .expect("the node takes an invocation");
     }
 

@@ -31,6 +31,7 @@ mod service;
 mod setting;
 mod storage;
 mod templates;
+mod triage;
 mod unfinished;
 mod waits;
 mod wipe;

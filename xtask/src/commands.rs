@@ -14,4 +14,5 @@ pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod triage;
 pub(crate) mod wipe;

@@ -94,4 +94,6 @@ refusals!(
     longrun_core::journal::NotTaken,
     longrun_core::operations::deploy::Problems,
     longrun_core::operations::refusal::Refusals,
+    longrun_core::triage::NoTest,
+    longrun_core::triage::NotResolved,
 );

@@ -17,4 +17,5 @@ pub mod object;
 pub mod operations;
 pub mod plan;
 pub mod render;
+pub mod triage;
 pub mod wait;

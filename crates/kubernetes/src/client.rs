@@ -246,6 +246,17 @@ impl Client {
             .await
     }
 
+    /// The answer of something behind the API server to a request that changes nothing there.
+    pub(crate) async fn ask(
+        &self,
+        asked: &str,
+        request: Builder,
+        body: String,
+        patience: Duration,
+    ) -> Result<String, Failure> {
+        self.send(asked, request, body, patience).await
+    }
+
     /// One item for each change of what the query selects, until the connection ends. What exists already
     /// counts as a change, so that none is missed between a look and the watch.
     pub(crate) async fn changes(

@@ -26,6 +26,7 @@ mod server;
 mod sight;
 mod status;
 mod transport;
+mod triage;
 mod volumes;
 
 pub use client::Client;
@@ -44,3 +45,4 @@ pub use sight::sight;
 pub use status::{
     Attempted, Holding, Node, Numbers, Reading, Running, Status, TestJob, Workload, status,
 };
+pub use triage::{Found, evidence, failed_tests, query};

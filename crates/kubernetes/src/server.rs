@@ -106,6 +106,22 @@ impl Server {
         Ok(Response::builder().status(code).body(body).unwrap())
     }
 
+    /// The objects whose place is right below this one.
+    fn items(&self, place: &str) -> Vec<Value> {
+        let state = self.state();
+        let below = |path: &str| {
+            let name = path
+                .strip_prefix(place)
+                .and_then(|rest| rest.strip_prefix('/'));
+            name.is_some_and(|name| !name.contains('/'))
+        };
+        let objects = state.objects.iter();
+        objects
+            .filter(|(path, _)| below(path))
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
     fn answer(&self, method: &Method, place: &str, body: &[u8], watch: bool) -> (u16, Value) {
         let sent = || serde_json::from_slice::<Value>(body).unwrap();
         if *method == Method::GET {
@@ -115,7 +131,7 @@ impl Server {
                 _ if watch => (200, json!({})),
                 Some(object) => (200, object),
                 None if lists.iter().any(|list| place.ends_with(list)) => {
-                    (200, json!({"items": []}))
+                    (200, json!({"items": self.items(place)}))
                 }
                 None => (404, no(404)),
             };

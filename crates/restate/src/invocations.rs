@@ -131,12 +131,7 @@ impl Admin {
     /// # Errors
     /// When the node cannot be asked.
     pub async fn open_invocations(&self, key: &str, limit: u32) -> Result<Vec<Open>, Error> {
-        let sql = format!(
-            "select id, target, status, {AGE} as age_seconds, retry_count, last_failure \
-             from sys_invocation where {} order by created_at limit {limit}",
-            open_for(key)
-        );
-        self.query(&sql).await
+        self.query(&open_invocations(key, limit)).await
     }
 
     /// How many open invocations have this key, or one that ends with a `-` and this.
@@ -155,6 +150,16 @@ impl Admin {
         let rows: Vec<Row> = self.query(&sql).await?;
         Ok(rows.first().map_or(0, |row| row.open))
     }
+}
+
+/// The query of [`Admin::open_invocations`], whose rows are [`Open`], for whoever reaches the node by another way.
+#[must_use]
+pub fn open_invocations(key: &str, limit: u32) -> String {
+    format!(
+        "select id, target, status, {AGE} as age_seconds, retry_count, last_failure \
+         from sys_invocation where {} order by created_at limit {limit}",
+        open_for(key)
+    )
 }
 
 /// Keys are compared by their last characters, not by `like`, in which `_` is a wildcard.

@@ -30,6 +30,21 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// The query for one value of the state of every object of a service whose key ends with a `-` and this. Its
+/// rows have `service_key`, and in `value_utf8` the value as it was written.
+#[must_use]
+pub fn state_of(service: &str, value: &str, key: &str) -> String {
+    let suffix = format!("-{key}");
+    format!(
+        "select service_key, value_utf8 from state where service_name = {} and key = {} \
+         and right(service_key, {}) = {}",
+        quote(service),
+        quote(value),
+        suffix.chars().count(),
+        quote(&suffix)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -34,6 +34,15 @@ async fn a_server_starts_answers_refuses_a_second_one_and_stops() {
     assert_eq!(server.admin().count_open("any").await.unwrap(), 0);
     assert_eq!(server.admin().open_counts().await.unwrap().len(), 0);
 
+    // Sent by others, who reach the node by another way.
+    for sql in [
+        longrun_restate::open_invocations("v1-s5-all-test-1", 10),
+        longrun_restate::state_of("interpreter", "counter", "v1-s5-all-test-1"),
+    ] {
+        let rows = server.admin().query::<serde_json::Value>(&sql).await;
+        assert_eq!(rows.unwrap().len(), 0, "{sql}");
+    }
+
     let wrong = server
         .admin()
         .query::<()>("select nothing from nowhere")

@@ -170,7 +170,7 @@ pub(crate) fn pruned(outcome: &Outcome) -> String {
 }
 
 /// The time between two moments: `40 s`, `3 h 20 min`, `12 d`.
-fn between(from: Timestamp, to: Timestamp) -> String {
+pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
     let passed = to.duration_since(from);
     let passed = Duration::try_from(passed).unwrap_or_default();
     let hours = passed.as_secs() / 3600;

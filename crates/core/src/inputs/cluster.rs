@@ -5,7 +5,7 @@ use alloc::{collections::BTreeMap, string::String};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Driver, KubeSystemUid, Label, Name, Registry, Size, text::Literal as _};
+use super::{Driver, KubeSystemUid, Label, Link, Name, Registry, Size, text::Literal as _};
 
 /// A Kubernetes cluster: how it is reached and recognised, and what it offers. The file has the
 /// cluster's name, and holds only what differs from the defaults.
@@ -30,6 +30,9 @@ pub struct Cluster {
     /// Who collects metrics; nobody may when it is left out.
     #[serde(default)]
     pub metrics: Option<Metrics>,
+    /// Where people look at logs and metrics: a name for each, and its address. Triage fills them in.
+    #[serde(default)]
+    pub links: BTreeMap<Name, Link>,
 }
 
 /// How a cluster is reached.

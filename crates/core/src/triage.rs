@@ -1,0 +1,29 @@
+//! Why a test failed. Facts are gathered elsewhere, once, and kept as [`Evidence`]; here they are judged, the
+//! same way whether they were gathered a moment or years ago.
+
+mod attempt;
+mod evidence;
+mod ledger;
+mod name;
+mod report;
+mod resolve;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod trail;
+mod verdict;
+
+pub use attempt::{Counter, Heard, Off, Said, hear};
+pub use evidence::{
+    Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
+    Job, JobState, Pod, Twin, counters, invocations, read, write,
+};
+pub use ledger::{LEDGER, faults, faults_in};
+pub use name::{Absence, NoTest, absence, minute};
+pub use report::{Missing, Next, Report};
+pub use resolve::{NotResolved, resolve};
+pub use signature::{Group, group, normalise, signature};
+pub use timeline::{Entry, Kind, Window, in_words, timeline};
+pub use trail::{Reach, Trail};
+pub use verdict::{Verdict, judge};

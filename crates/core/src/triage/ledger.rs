@@ -1,0 +1,107 @@
+//! The ledger of faults, as far as a failed test asks it: which were at work in its time.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    evidence::{Asked, Fault},
+    timeline::Window,
+};
+
+/// The ConfigMap in which whoever injects a fault writes it down, one key a fault.
+pub const LEDGER: &str = "longrun-faults";
+
+/// Older entries are let go. What was before says nothing, neither that there was a fault nor that there was none.
+const KEPT: SignedDuration = SignedDuration::from_hours(48);
+
+/// An entry. What it has besides is for others.
+#[derive(Deserialize)]
+struct Entry {
+    fault: String,
+    began: Timestamp,
+    injected: Option<Timestamp>,
+    recovered: Option<Timestamp>,
+    outcome: Option<String>,
+}
+
+/// The faults of a ledger, the oldest first. One that was given up before it was injected is none; one of which
+/// nobody knows whether it was injected counts from when that began.
+///
+/// # Errors
+/// An entry that cannot be read: what it would have said is not known.
+pub fn faults(ledger: &Value) -> Result<Vec<Fault>, String> {
+    let entries = ledger.get("data").and_then(Value::as_object);
+    let mut faults = Vec::new();
+    for (key, value) in entries.into_iter().flatten() {
+        let text = value.as_str().unwrap_or_default();
+        let entry: Entry = serde_json::from_str(text).map_err(|error| {
+            format!("entry {key} of ConfigMap {LEDGER} cannot be read: {error}")
+        })?;
+        if entry.outcome.as_deref() == Some("notInjected") {
+            continue;
+        }
+        faults.push(Fault {
+            name: entry.fault,
+            began: entry.injected.unwrap_or(entry.began),
+            healed: entry.recovered,
+        });
+    }
+    faults.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
+    Ok(faults)
+}
+
+impl Fault {
+    /// Whether it was at work in a time.
+    #[must_use]
+    pub fn is_in(&self, window: Window) -> bool {
+        self.began <= window.to && self.healed.is_none_or(|healed| healed >= window.from)
+    }
+}
+
+/// What a ledger that was read at a time says of another time, in words. Without a ledger none was ever recorded,
+/// which is less than that there was none.
+#[must_use]
+pub fn faults_in(
+    faults: &Asked<Option<Vec<Fault>>>,
+    window: Window,
+    read: Timestamp,
+) -> Asked<String> {
+    let faults = match faults {
+        Asked::Unknown(why) => return Asked::Unknown(why.clone()),
+        Asked::Known(None) => {
+            let none = "none was ever recorded here: there is no ledger";
+            return Asked::Known(none.to_string());
+        }
+        Asked::Known(Some(faults)) => faults,
+    };
+    let kept = read.checked_sub(KEPT).unwrap_or(read);
+    let known: Vec<String> = faults
+        .iter()
+        .filter(|fault| fault.is_in(window))
+        .map(in_words)
+        .collect();
+    match (known.is_empty(), window.from < kept) {
+        (true, true) => {
+            Asked::Unknown("the ledger keeps two days, and this was before".to_string())
+        }
+        (true, false) => Asked::Known("none in this time, by the ledger".to_string()),
+        (false, _) => Asked::Known(known.join(", ")),
+    }
+}
+
+/// `kill-restate (16:40:10 to 16:40:40)`
+fn in_words(fault: &Fault) -> String {
+    let clock = |at: Timestamp| at.strftime("%H:%M:%S").to_string();
+    let began = clock(fault.began);
+    match fault.healed {
+        Some(healed) => format!("{} ({began} to {})", fault.name, clock(healed)),
+        None => format!("{} (from {began}, not seen to be over)", fault.name),
+    }
+}

@@ -1,0 +1,146 @@
+//! The ledger of faults: what was at work in a test's time, and what nobody knows.
+
+use serde_json::json;
+
+use super::*;
+
+fn read_faults(entries: &[(&str, &str)]) -> Result<Vec<Fault>, String> {
+    let data: BTreeMap<&str, &str> = entries.iter().copied().collect();
+    faults(&json!({"metadata": {"name": "longrun-faults"}, "data": data}))
+}
+
+fn fault(name: &str, began: &str, healed: Option<&str>) -> Fault {
+    Fault {
+        name: name.to_string(),
+        began: at(began),
+        healed: healed.map(at),
+    }
+}
+
+#[test]
+fn an_entry_counts_from_its_injection_until_its_target_is_healthy() {
+    let read = read_faults(&[
+        (
+            "20230615T164500Z-freeze-restate",
+            // `healed` is when it was taken back: the node is not healthy by that.
+            r#"{"fault": "freeze-restate", "by": "a person", "targets": ["Pod restate-0 (u)"],
+                "began": "2023-06-15T16:45:00Z", "injected": "2023-06-15T16:45:02Z",
+                "healed": "2023-06-15T16:46:00Z", "recovered": "2023-06-15T16:46:09Z", "outcome": "recovered"}"#,
+        ),
+        (
+            "20230615T164600Z-kill-restate",
+            r#"{"fault": "kill-restate", "began": "2023-06-15T16:46:00Z", "injected": null,
+                "recovered": null, "outcome": "notInjected", "note": "not healthy"}"#,
+        ),
+        (
+            "20230615T164400Z-cut-network",
+            // Its runner was killed at it: nobody knows whether it was injected.
+            r#"{"fault": "cut-network", "began": "2023-06-15T16:44:00Z", "injected": null, "outcome": null}"#,
+        ),
+    ]);
+    assert_eq!(
+        read.unwrap(),
+        [
+            fault("cut-network", "16:44:00", None),
+            fault("freeze-restate", "16:45:02", Some("16:46:09")),
+        ]
+    );
+}
+
+#[test]
+fn one_entry_that_cannot_be_read_makes_the_ledger_unknown() {
+    let good = r#"{"fault": "kill-restate", "began": "2023-06-15T16:46:00Z"}"#;
+    for bad in ["", "{}", r#"{"fault": "x", "began": "yesterday"}"#] {
+        let why = read_faults(&[("a", good), ("b", bad)]).unwrap_err();
+        assert!(why.contains("entry b of ConfigMap longrun-faults"), "{why}");
+    }
+    assert_eq!(faults(&json!({"metadata": {}})), Ok(vec![]));
+}
+
+#[test]
+fn what_began_before_the_test_and_was_still_at_work_is_on_its_timeline() {
+    let mut evidence = evidence(case(vec![]));
+    // The test was from 16:40 to 16:59, and a minute on both sides belongs to it.
+    evidence.faults = Asked::Known(Some(vec![
+        fault("over-before", "16:30:00", Some("16:38:59")),
+        fault("over-in-it", "16:30:00", Some("16:39:00")),
+        fault("begins-in-it", "17:00:00", None),
+        fault("begins-after", "17:00:01", None),
+    ]));
+    let told: Vec<String> = timeline(&evidence)
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::Fault)
+        .map(|entry| format!("{} {}", entry.at.strftime("%H:%M:%S"), entry.text))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "16:30:00 fault over-in-it",
+            "16:39:00 fault over-in-it is over: its target is healthy again",
+            "17:00:00 fault begins-in-it, not seen to be over",
+        ]
+    );
+}
+
+#[test]
+fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
+    let window = Window {
+        from: at("16:40:00"),
+        to: at("16:59:00"),
+    };
+    let soon = at("17:00:00");
+    let two_days_later = soon + SignedDuration::from_hours(48);
+    let known = |list: Vec<Fault>| Asked::Known(Some(list));
+    let one = || fault("kill-restate", "16:41:00", Some("16:41:20"));
+    let open = || fault("cut-network", "16:50:00", None);
+    let none = "none in this time, by the ledger";
+    let both =
+        "kill-restate (16:41:00 to 16:41:20), cut-network (from 16:50:00, not seen to be over)";
+    for (ledger, read, expected) in [
+        (
+            Asked::Known(None),
+            soon,
+            Ok("none was ever recorded here: there is no ledger"),
+        ),
+        (known(vec![]), soon, Ok(none)),
+        (
+            known(vec![fault("kill-restate", "15:00:00", Some("15:01:00"))]),
+            soon,
+            Ok(none),
+        ),
+        (known(vec![one(), open()]), soon, Ok(both)),
+        (
+            known(vec![]),
+            two_days_later,
+            Err("the ledger keeps two days, and this was before"),
+        ),
+        (
+            known(vec![one()]),
+            two_days_later,
+            Ok("kill-restate (16:41:00 to 16:41:20)"),
+        ),
+        (
+            Asked::Unknown("forbidden".to_string()),
+            soon,
+            Err("forbidden"),
+        ),
+    ] {
+        let said = faults_in(&ledger, window, read);
+        let said = said
+            .known()
+            .map(String::as_str)
+            .ok_or(said.why_not().unwrap_or_default());
+        assert_eq!(said, expected, "{ledger:?}");
+    }
+}
+
+#[test]
+fn a_test_of_which_only_the_minute_is_known_may_have_taken_half_an_hour() {
+    let minute = at("16:41:00");
+    let window = |now| {
+        let window = Window::of_minute(minute, now);
+        (window.from, window.to)
+    };
+    assert_eq!(window(at("20:00:00")), (at("16:40:00"), at("17:11:00")));
+    assert_eq!(window(at("16:50:00")), (at("16:40:00"), at("16:50:00")));
+}

@@ -1,0 +1,261 @@
+//! Gathers what is known of failed tests. Whatever cannot be had is part of it, with the reason: pods are
+//! evicted, Events expire, and a node that does not answer is what a test may have failed of.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use http::{
+    Request,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use jiff::Timestamp;
+use longrun_core::{
+    object::{ObjectRef, uid},
+    plan::Target,
+    triage::{
+        Asked, Attempt, Case, Evidence, FORMAT, Fault, JobState, LEDGER, Twin, faults, minute,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Client, IN_FLIGHT},
+    failure::Failure,
+    resource::{Collection, encode},
+};
+
+mod read;
+
+/// The admin interface of the node.
+const ADMIN: &str = "pods/restate-0:9070/proxy";
+/// A node whose partitions have no leader answers only after a while, with an error.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+/// The last lines of an attempt's log. The results come last; what is before them are warnings of the client.
+const LINES: usize = 400;
+const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
+
+/// What there is of one Job.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It is there.
+    Evidence(Box<Evidence>),
+    /// It is not there (any more).
+    Absent {
+        /// When the namespace was made; nothing when it does not exist.
+        made: Option<Timestamp>,
+        /// The test Jobs that are there, the newest first.
+        kept: Vec<String>,
+        /// The ledger of faults, which remembers longer than Jobs are kept.
+        faults: Asked<Option<Vec<Fault>>>,
+    },
+}
+
+/// The failed test Jobs that an environment keeps, with their attempts.
+///
+/// # Errors
+/// When the API server does not say which Jobs there are.
+pub async fn failed_tests(client: &Client, environment: &str) -> Result<Vec<Case>, Failure> {
+    let (jobs, pods) = lists(client, environment).await;
+    let jobs = jobs?;
+    let failed = jobs.iter().filter(|job| is_failed_test(job));
+    Ok(stream::iter(failed)
+        .filter_map(|job| case(client, job, &pods))
+        .collect()
+        .await)
+}
+
+/// All that is known of a test Job but what the node knows, and but what it is compared with elsewhere.
+///
+/// # Errors
+/// When the API server does not say whether the Job is there.
+pub async fn evidence(
+    client: &Client,
+    target: &Target,
+    job: &str,
+    twins: &[String],
+    links: BTreeMap<String, String>,
+) -> Result<Found, Failure> {
+    let environment = target.environment.as_str();
+    let (jobs, pods) = lists(client, environment).await;
+    let jobs = jobs?;
+    let named = |object: &&Value| name(object) == Some(job);
+    let found = match jobs.iter().find(named) {
+        Some(found) => case(client, found, &pods).await,
+        None => None,
+    };
+    let Some(found) = found else {
+        return absent(client, environment, &jobs).await;
+    };
+    let others = stream::iter(jobs.iter().filter(|other| is_failed_test(other)))
+        .filter(|other| std::future::ready(name(other) != Some(job)))
+        .filter_map(|other| case(client, other, &pods));
+    let events = Collection::in_namespace("v1", "Event", environment);
+    let twins = stream::iter(twins).then(|twin| twin_of(client, twin, job));
+    let (others, events, twins, faults) = tokio::join!(
+        others.collect::<Vec<Case>>(),
+        client.list(&events, ""),
+        twins.collect::<Vec<Twin>>(),
+        ledger(client, environment),
+    );
+    Ok(Found::Evidence(Box::new(Evidence {
+        format: FORMAT,
+        at: client.now(),
+        target: target.clone(),
+        others: Asked::Known(others),
+        twins,
+        pods: match &pods {
+            Asked::Known(pods) => Asked::Known(read::pods(pods)),
+            Asked::Unknown(why) => Asked::Unknown(why.clone()),
+        },
+        events: asked(events.map(|events| read::events(&events, job))),
+        faults,
+        invocations: Asked::Unknown("the node was not asked".to_owned()),
+        counters: Asked::Unknown("the node was not asked".to_owned()),
+        links,
+        case: found,
+    })))
+}
+
+/// What the node's SQL answers, row by row. The query is sent to the admin interface through the API server.
+///
+/// # Errors
+/// When either does not answer, or the node cannot plan the query.
+pub async fn query(client: &Client, environment: &str, sql: &str) -> Result<Vec<Value>, Failure> {
+    let asked = format!("ask the node of {environment}");
+    let uri = format!("/api/v1/namespaces/{}/{ADMIN}/query", encode(environment));
+    let request = Request::post(uri)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json");
+    let body = json!({"query": sql}).to_string();
+    let text = client.ask(&asked, request, body, PATIENCE).await?;
+    let rows = serde_json::from_str::<Value>(&text)
+        .map_err(|error| error.to_string())
+        .and_then(|mut answer| match answer.get_mut("rows").map(Value::take) {
+            Some(Value::Array(rows)) => Ok(rows),
+            _ => Err("it has no rows".to_owned()),
+        });
+    rows.map_err(|cause| Failure::Unreadable { asked, cause })
+}
+
+/// Jobs and pods of a namespace. Without Jobs there is nothing to say; without pods there is less.
+async fn lists(
+    client: &Client,
+    environment: &str,
+) -> (Result<Vec<Value>, Failure>, Asked<Vec<Value>>) {
+    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
+    let pods = Collection::in_namespace("v1", "Pod", environment);
+    let (jobs, pods) = tokio::join!(client.list(&jobs, ""), client.list(&pods, ""));
+    (jobs, asked(pods))
+}
+
+async fn absent(client: &Client, environment: &str, jobs: &[Value]) -> Result<Found, Failure> {
+    let namespace = ObjectRef::whole("v1", "Namespace", environment);
+    let made = client.get(&namespace).await?;
+    let tests = jobs.iter().filter_map(name);
+    let mut kept: Vec<(Timestamp, &str)> = tests
+        .filter_map(|name| Some((minute(name).ok()?, name)))
+        .collect();
+    kept.sort_by(|one, other| other.cmp(one));
+    Ok(Found::Absent {
+        made: made.and_then(|made| read::time(&made, "/metadata/creationTimestamp")),
+        kept: kept.into_iter().map(|(_, name)| name.to_owned()).collect(),
+        faults: ledger(client, environment).await,
+    })
+}
+
+/// The faults of an environment; nothing where none was ever recorded.
+async fn ledger(client: &Client, environment: &str) -> Asked<Option<Vec<Fault>>> {
+    let reference = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
+    match client.get(&reference).await {
+        Err(failure) => Asked::Unknown(failure.words()),
+        Ok(None) => Asked::Known(None),
+        Ok(Some(ledger)) => match faults(&ledger) {
+            Ok(faults) => Asked::Known(Some(faults)),
+            Err(why) => Asked::Unknown(why),
+        },
+    }
+}
+
+async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {
+    let reference = ObjectRef::namespaced("batch/v1", "Job", environment, job);
+    let found = match client.get(&reference).await {
+        Err(failure) => Asked::Unknown(failure.words()),
+        Ok(None) => Asked::Known(None),
+        Ok(Some(found)) => {
+            let pods = Collection::in_namespace("v1", "Pod", environment);
+            let selector = format!("labelSelector={}", encode(&format!("{JOB_LABEL}={job}")));
+            let pods = asked(client.list(&pods, &selector).await);
+            match case(client, &found, &pods).await {
+                Some(case) => Asked::Known(Some(case)),
+                None => Asked::Unknown("the Job has no UID or no time".to_owned()),
+            }
+        }
+    };
+    Twin {
+        environment: environment.to_owned(),
+        case: found,
+    }
+}
+
+/// A Job with its attempts; nothing when it is not an object as the API server has them.
+async fn case(client: &Client, job: &Value, pods: &Asked<Vec<Value>>) -> Option<Case> {
+    let known = read::job(job)?;
+    let attempts = match pods {
+        Asked::Unknown(why) => Asked::Unknown(why.clone()),
+        Asked::Known(pods) => {
+            let owner = uid(job);
+            let owned = pods.iter().filter(|pod| {
+                let by = pod.pointer("/metadata/ownerReferences/0/uid");
+                by.and_then(Value::as_str) == owner.as_ref().map(|uid| uid.0.as_str())
+            });
+            let attempts: Vec<Attempt> = stream::iter(owned.filter_map(read::attempt))
+                .map(|attempt| with_log(client, job, attempt))
+                .buffer_unordered(IN_FLIGHT)
+                .collect()
+                .await;
+            Asked::Known(attempts)
+        }
+    };
+    Some(Case {
+        job: known,
+        attempts,
+    })
+}
+
+async fn with_log(client: &Client, job: &Value, mut attempt: Attempt) -> Attempt {
+    if attempt.started.is_none() {
+        attempt.log = Asked::Unknown("its container has not started".to_owned());
+        return attempt;
+    }
+    let namespace = job.pointer("/metadata/namespace").and_then(Value::as_str);
+    let uri = format!(
+        "/api/v1/namespaces/{}/pods/{}/log?tailLines={LINES}",
+        encode(namespace.unwrap_or_default()),
+        encode(&attempt.pod)
+    );
+    let log = client.read("read the log", &uri, LOG_PATIENCE).await;
+    attempt.log = asked(log.map(|text| text.lines().map(str::to_owned).collect()));
+    attempt
+}
+
+fn is_failed_test(job: &Value) -> bool {
+    name(job).is_some_and(|name| minute(name).is_ok())
+        && read::job(job).is_some_and(|job| {
+            matches!(job.state, JobState::Failed { .. }) && job.interrupted.is_none()
+        })
+}
+
+fn name(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/name")?.as_str()
+}
+
+fn asked<T>(answer: Result<T, Failure>) -> Asked<T> {
+    match answer {
+        Ok(value) => Asked::Known(value),
+        Err(failure) => Asked::Unknown(failure.words()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

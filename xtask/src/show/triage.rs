@@ -1,0 +1,307 @@
+//! Failed tests as people read them: the whole story on a screen.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use longrun_core::triage::{
+    Asked, Case, Counter, Group, Heard, JobState, Kind, Report, Trail, in_words, judge, minute,
+};
+
+use super::data::between;
+
+/// More than this is in the document only.
+const ENTRIES: usize = 24;
+const TRAILS: usize = 5;
+const NODES: usize = 3;
+const INVOCATIONS: usize = 6;
+const NAMED: usize = 6;
+/// Texts of others are cut here.
+const WIDEST: usize = 160;
+
+/// The failed Jobs of an environment, or of a directory, by signature.
+/// `one` is the command that tells about one of them, up to its name.
+pub(crate) fn failures(place: &str, one: &str, groups: &[Group], cases: &[Case]) -> String {
+    if cases.is_empty() {
+        return format!("{place}: no failed test Job is kept\n");
+    }
+    let mut text = format!(
+        "{place}: {}, {}\n",
+        counted(cases.len(), "failed Job"),
+        counted(groups.len(), "signature")
+    );
+    for group in groups {
+        let _ = writeln!(text, "{} × {}", group.jobs.len(), group.signature);
+        for name in &group.jobs {
+            for case in cases.iter().filter(|case| case.job.name == *name) {
+                let (verdict, because) = judge(case);
+                let minute = minute(name).map(day).unwrap_or_default();
+                let _ = writeln!(
+                    text,
+                    "    {name}  {minute}  {}  {verdict}: {}",
+                    left(case),
+                    cut(&because)
+                );
+            }
+        }
+    }
+    if let Some(newest) = groups.first().and_then(|group| group.jobs.first()) {
+        let _ = writeln!(text, "all of one: {one} {newest}");
+    }
+    text
+}
+
+/// `7 attempts`, or how many of them have left something.
+fn left(case: &Case) -> String {
+    let all = counted(number(case.job.pods), "attempt");
+    match case.attempts.known().map(Vec::len) {
+        Some(kept) if kept as u64 >= case.job.pods => all,
+        Some(kept) => format!("{all}, {kept} left"),
+        None => format!("{all}, which are unknown"),
+    }
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// One Job.
+pub(crate) fn report(report: &Report) -> String {
+    let mut text = format!(
+        "{} {}  {}\n",
+        report.target,
+        report.job.name,
+        outcome(report)
+    );
+    let verdict = report.verdict.to_string().to_uppercase();
+    field(
+        &mut text,
+        "verdict",
+        &format!("{verdict}: {}", report.because),
+    );
+    field(&mut text, "signature", &report.signature);
+    field(&mut text, "", &occurred(report));
+    for (environment, twin) in &report.twins {
+        field(&mut text, "twin", &format!("{environment}: {twin}"));
+    }
+    if let Asked::Known(faults) = &report.faults {
+        field(&mut text, "faults", faults);
+    }
+    field(
+        &mut text,
+        "attempts",
+        &format!("{} left", report.attempts.len()),
+    );
+    for (number, heard) in (1..).zip(&report.attempts) {
+        let _ = writeln!(text, "    {number}  {}", attempt(heard));
+    }
+    timeline(report, &mut text);
+    counters(report, &mut text);
+    invocations(report, &mut text);
+    for (name, link) in &report.links {
+        field(&mut text, "look at", &format!("{name}: {link}"));
+    }
+    for missing in &report.missing {
+        field(
+            &mut text,
+            "missing",
+            &format!("{}: {}", missing.what, cut(&missing.why)),
+        );
+    }
+    for next in &report.next {
+        field(&mut text, "next", &format!("{}:", next.to));
+        let _ = writeln!(text, "                 {}", next.command);
+    }
+    text
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {name:12} {value}");
+}
+
+fn outcome(report: &Report) -> String {
+    let job = &report.job;
+    let became = match &job.state {
+        JobState::Running => "not over".to_owned(),
+        JobState::Succeeded => "verified".to_owned(),
+        JobState::Failed { reason, .. } => format!("FAILED ({reason})"),
+    };
+    let began = job.started.unwrap_or(job.created);
+    let took = between(began, job.ended.unwrap_or(report.at));
+    let minute = report.minute.map(day).unwrap_or_default();
+    format!(
+        "{became} after {}, {took}; its minute was {minute}",
+        counted(number(job.pods), "attempt")
+    )
+}
+
+fn occurred(report: &Report) -> String {
+    match &report.same {
+        Asked::Unknown(why) => format!("whether it occurred before is unknown: {why}"),
+        Asked::Known(_) if report.compared == 0 => "no other failed Job is kept".to_owned(),
+        Asked::Known(same) if same.is_empty() => format!(
+            "not that of {} that the environment keeps",
+            counted(report.compared, "other failed Job")
+        ),
+        Asked::Known(same) => {
+            let named: Vec<&str> = same.iter().take(NAMED).map(String::as_str).collect();
+            format!(
+                "{} of {} {} it too: {}{}",
+                same.len(),
+                counted(report.compared, "other failed Job"),
+                if same.len() == 1 { "has" } else { "have" },
+                named.join(", "),
+                more(same.len(), NAMED)
+            )
+        }
+    }
+}
+
+fn attempt(heard: &Heard) -> String {
+    let took = heard
+        .ended
+        .map_or_else(String::new, |ended| between(heard.created, ended));
+    let exit = heard
+        .exit
+        .map_or_else(|| "no exit".to_owned(), |exit| format!("exit {exit}"));
+    format!(
+        "{}  {took:>10}  {exit:7}  {}  {}",
+        clock(heard.created),
+        heard.pod,
+        cut(&in_words(&heard.said))
+    )
+}
+
+/// The begins of attempts are told above.
+fn timeline(report: &Report, text: &mut String) {
+    let entries = report.timeline.iter();
+    let told: Vec<_> = entries
+        .filter(|entry| entry.kind != Kind::Attempt || entry.text.contains(" ends"))
+        .collect();
+    let window = format!(
+        "{} to {} UTC",
+        day_and_time(report.window.from),
+        clock(report.window.to)
+    );
+    field(text, "timeline", &window);
+    for entry in told.iter().take(ENTRIES) {
+        let _ = writeln!(text, "    {}  {}", clock(entry.at), cut(&entry.text));
+    }
+    rest(told.len(), ENTRIES, text);
+}
+
+fn counters(report: &Report, text: &mut String) {
+    match &report.trails {
+        Asked::Unknown(why) => field(text, "counters", &format!("unknown: {why}")),
+        Asked::Known(trails) => {
+            let by_now = match report.by_now.as_str() {
+                "" => String::new(),
+                by_now => format!("; {by_now}"),
+            };
+            field(text, "counters", &format!("{} wrong{by_now}", trails.len()));
+            for one in trails.iter().take(TRAILS) {
+                trail(one, text);
+            }
+            rest(trails.len(), TRAILS, text);
+        }
+    }
+}
+
+fn trail(trail: &Trail, text: &mut String) {
+    let Counter {
+        target,
+        expected,
+        actual,
+    } = trail.counter;
+    let now = trail
+        .now
+        .map_or_else(String::new, |now| format!(", now {now}"));
+    let _ = writeln!(
+        text,
+        "    target {target}: expected {expected}, got {actual}{now}"
+    );
+    for node in trail.nodes.iter().take(NODES) {
+        let way = match node.calls.is_empty() {
+            true => "the root".to_owned(),
+            false => node.calls.join(", "),
+        };
+        let lock = if node.locks { "with" } else { "without" };
+        let _ = writeln!(
+            text,
+            "      {}  {way}; +{} {lock} its lock",
+            node.path, node.increments
+        );
+        if let Some(behind) = &node.behind {
+            let _ = writeln!(
+                text,
+                "        look first at its caller {behind}, which is wrong too"
+            );
+        }
+    }
+    rest(trail.nodes.len(), NODES, text);
+}
+
+fn invocations(report: &Report, text: &mut String) {
+    // Where they are unknown, it is said among what is missing.
+    let Asked::Known(open) = &report.invocations else {
+        return;
+    };
+    field(text, "invocations", &format!("{} open", open.len()));
+    for one in open.iter().take(INVOCATIONS) {
+        let error = one
+            .last_failure
+            .as_deref()
+            .map_or_else(String::new, |error| format!(": {}", cut(error)));
+        let _ = writeln!(
+            text,
+            "    {}  {}  {} for {} s, {}{error}",
+            one.id,
+            one.target,
+            one.status,
+            one.age_seconds,
+            counted(number(one.retry_count), "retry")
+        );
+    }
+    rest(open.len(), INVOCATIONS, text);
+}
+
+fn rest(all: usize, shown: usize, text: &mut String) {
+    if all > shown {
+        let _ = writeln!(text, "    … {} more in --output json", all - shown);
+    }
+}
+
+fn more(all: usize, shown: usize) -> String {
+    match all.checked_sub(shown) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(", {more} more"),
+    }
+}
+
+/// `1 failed Job`, `2 failed Jobs`
+fn counted(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn day_and_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+fn cut(text: &str) -> String {
+    let line = text.replace('\n', " ");
+    match line.char_indices().nth(WIDEST) {
+        None => line,
+        Some((end, _)) => format!("{}…", &line[..end]),
+    }
+}
