@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     attempt::{Said, hear},
-    evidence::{Asked, Evidence, Fault, Job, JobState, Pod},
+    evidence::{Asked, Event, Evidence, Fault, Job, JobState, Pod},
     verdict::told,
 };
 
@@ -93,7 +93,8 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
         // Each attempt is scheduled, pulled, created and started: that says nothing.
         let news = events
             .iter()
-            .filter(|event| event.warning || event.reason == "Killing");
+            .filter(|event| event.warning || event.reason == "Killing")
+            .filter(|event| !is_its_end(event, &evidence.case.job));
         entries.extend(news.map(|event| {
             let times = if event.count > 1 {
                 format!(" ({} times)", event.count)
@@ -114,6 +115,14 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
     entries.sort();
     entries.dedup();
     entries
+}
+
+/// How the Job ended is told by itself.
+fn is_its_end(event: &Event, job: &Job) -> bool {
+    let JobState::Failed { reason, .. } = &job.state else {
+        return false;
+    };
+    event.reason == *reason && event.about == format!("Job {}", job.name)
 }
 
 fn entry(at: Timestamp, kind: Kind, text: String) -> Entry {

@@ -127,6 +127,11 @@ fn compared(last: &Off, before: &[&Off]) -> (Verdict, String) {
         .min_by(|one, other| one.against(other));
     let path: Vec<String> = before.iter().copied().chain([last]).map(distance).collect();
     let path = path.join(" → ");
+    let patience = if last.exceeds() {
+        ""
+    } else {
+        ": it may need more time"
+    };
     let never = if last.exceeds() {
         "; a counter is higher than it may be, which no waiting cures"
     } else {
@@ -135,9 +140,7 @@ fn compared(last: &Off, before: &[&Off]) -> (Verdict, String) {
     match best.map_or(Ordering::Equal, |best| last.against(best)) {
         Ordering::Less => (
             Verdict::Converging,
-            format!(
-                "the last attempt came closer than those before ({path}): it may need more time{never}"
-            ),
+            format!("the last attempt came closer than those before ({path}){patience}{never}"),
         ),
         Ordering::Equal => (
             Verdict::Stuck,

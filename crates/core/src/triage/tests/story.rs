@@ -49,6 +49,10 @@ fn faults_and_restarts_stand_between_the_attempts_they_explain() {
     evidence.events = Asked::Known(vec![
         event("16:40:13", "Unhealthy", true),
         event("16:40:12", "Started", false),
+        Event {
+            about: "Job test-28114121".to_string(),
+            ..event("16:59:00", "BackoffLimitExceeded", true)
+        },
         event("10:00:00", "Unhealthy", true),
     ]);
     let told: Vec<String> = timeline(&evidence)
