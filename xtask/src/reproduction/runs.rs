@@ -1,0 +1,161 @@
+//! One program run again and again, as many at a time as the cores allow, until it fails.
+
+use std::{path::PathBuf, sync::Arc};
+
+use longrun_program::{ProgramId, kills::kills};
+use tokio::task::JoinSet;
+
+use super::{
+    machine::{Machine, Patience, Programs},
+    place::{Directory, Listening, Place},
+    trial::{Failed, Until, Verdict, trial},
+};
+use crate::{failure::Failure, terminal::Work};
+
+/// What all runs of a command have in common.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) programs: Arc<Programs>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) patience: Patience,
+    /// How many nodes run at a time.
+    pub(crate) lanes: usize,
+    /// The ports of the first of them; any without.
+    pub(crate) port: Option<u16>,
+    /// The number of the first run's kills; without, nothing is killed.
+    pub(crate) chaos: Option<u32>,
+}
+
+/// A run that failed.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Counted from 1.
+    pub(crate) run: u32,
+    /// The number of its kills.
+    pub(crate) kills: Option<u32>,
+    pub(crate) failed: Failed,
+    /// Its data directory and logs.
+    pub(crate) kept: PathBuf,
+}
+
+/// Ports are looked for before they are used, and somebody else may be faster. So often a node is
+/// started elsewhere before that is no accident.
+const STARTS: u32 = 3;
+
+impl Workshop {
+    /// A machine in a directory of its own.
+    pub(crate) async fn machine(
+        &self,
+        name: &str,
+        lane: usize,
+    ) -> Result<(Machine, Directory), Failure> {
+        let mut attempt = 1;
+        loop {
+            let directory = self.place.directory(name)?;
+            let listening = match self.port {
+                Some(first) => Listening::from(first, lane)?,
+                None => Listening::anywhere()?,
+            };
+            match Machine::start(&self.programs, directory.path(), listening).await {
+                Ok(machine) => return Ok((machine, directory)),
+                Err(failure) => {
+                    self.place.check_disk()?;
+                    if attempt == STARTS || !port_was_taken(&directory) {
+                        let kept = directory.keep();
+                        return Err(failure.hint(format!("logs: {}", kept.display())));
+                    }
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    /// The number of the kills of a run, counted from 1.
+    pub(crate) fn kills_of(&self, run: u32) -> Option<u32> {
+        self.chaos.map(|first| first.wrapping_add(run - 1))
+    }
+
+    async fn run(
+        &self,
+        program: &ProgramId,
+        name: &str,
+        run: u32,
+        lane: usize,
+    ) -> Result<Option<Found>, Failure> {
+        let (mut machine, directory) = self.machine(&format!("{name}-{run}"), lane).await?;
+        let number = self.kills_of(run);
+        let kills = number.map(kills).unwrap_or_default();
+        let programs = std::slice::from_ref(program);
+        let verdicts = trial(&mut machine, programs, &kills, self.patience, Until::All).await;
+        machine.end().await;
+        match verdicts?.pop().flatten() {
+            Some(Verdict::Failed(failed)) => {
+                self.place.check_disk()?;
+                let lines: Vec<String> = failed.lines.iter().map(ToString::to_string).collect();
+                let file = directory.path().join("test.log");
+                // They are also printed.
+                let _ = std::fs::write(file, lines.join("\n") + "\n");
+                let kept = directory.keep();
+                Ok(Some(Found {
+                    run,
+                    kills: number,
+                    failed,
+                    kept,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Whether a node or service in this directory says that somebody else listens where it should.
+fn port_was_taken(directory: &Directory) -> bool {
+    ["restate.log", "service.log"].iter().any(|log| {
+        let said = std::fs::read_to_string(directory.path().join(log)).unwrap_or_default();
+        said.to_lowercase().contains("address already in use")
+    })
+}
+
+/// Runs a program at most so often, in directories of this name: how often it passed, and the run that failed first, if one did. The
+/// others are then ended.
+pub(crate) async fn until_failure(
+    workshop: &Arc<Workshop>,
+    program: &ProgramId,
+    runs: u32,
+    name: &'static str,
+    work: &Work,
+) -> Result<(u32, Option<Found>), Failure> {
+    let mut running = JoinSet::new();
+    let mut free: Vec<usize> = (0..workshop.lanes).rev().collect();
+    let (mut begun, mut passed) = (0, 0);
+    loop {
+        while begun < runs
+            && let Some(lane) = free.pop()
+        {
+            begun += 1;
+            let (workshop, program, run) = (Arc::clone(workshop), program.clone(), begun);
+            running.spawn(async move { (lane, workshop.run(&program, name, run, lane).await) });
+        }
+        work.report(&format!(
+            "{passed} of {runs} passed, {} running",
+            running.len()
+        ));
+        let Some(ended) = running.join_next().await else {
+            return Ok((passed, None));
+        };
+        let (lane, found) =
+            ended.map_err(|error| Failure::half_way(format!("a run ended oddly: {error}")))?;
+        free.push(lane);
+        match found {
+            Ok(None) => passed += 1,
+            Ok(Some(found)) => {
+                running.shutdown().await;
+                return Ok((passed, Some(found)));
+            }
+            Err(failure) => {
+                running.shutdown().await;
+                return Err(failure);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The search for a smaller program, asked of a real node. What is tried next is decided in
+//! `longrun_program::Shrink`.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use longrun_program::{ProgramId, Shrink, Symptom, kills::kills};
+
+use super::{
+    machine::Machine,
+    place::Directory,
+    runs::{Found, Workshop, until_failure},
+    trial::{Until, first, trial},
+};
+use crate::{failure::Failure, terminal::Work};
+
+/// Programs that are tried at the same time on one node: they mostly wait.
+const AT_ONCE: usize = 8;
+
+/// A failure of chance that took some runs to come is not believed to be gone before as many times more.
+const CERTAINTY: u32 = 3;
+
+/// What came of the search so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Smaller {
+    pub(crate) program: ProgramId,
+    /// How many programs were tried.
+    pub(crate) tried: u32,
+    pub(crate) took: Duration,
+    /// Whether nothing more can be left out; not when the search was interrupted.
+    pub(crate) complete: bool,
+}
+
+/// The search, which can be looked at while it goes on.
+#[derive(Debug)]
+pub(crate) struct Search {
+    workshop: Arc<Workshop>,
+    symptom: Symptom,
+    /// How often a program is run that does not fail.
+    repeats: u32,
+    /// The run whose kills are tried first.
+    first: u32,
+    began: Instant,
+    found: Mutex<Smaller>,
+}
+
+impl Search {
+    /// A search that begins at a program that failed in that way.
+    pub(crate) fn new(
+        workshop: &Arc<Workshop>,
+        program: &ProgramId,
+        found: &Found,
+        runs: u32,
+    ) -> Self {
+        let repeats = match (found.run, workshop.chaos) {
+            (1, None) => 1,
+            (run, _) => runs.min(run.saturating_mul(CERTAINTY)).max(1),
+        };
+        Self {
+            workshop: Arc::clone(workshop),
+            symptom: found.failed.symptom,
+            repeats,
+            first: found.run,
+            began: Instant::now(),
+            found: Mutex::new(Smaller {
+                program: program.clone(),
+                tried: 0,
+                took: Duration::ZERO,
+                complete: false,
+            }),
+        }
+    }
+
+    /// What is known now.
+    pub(crate) fn found(&self) -> Smaller {
+        let mut found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if !found.complete {
+            found.took = self.began.elapsed();
+        }
+        found
+    }
+
+    /// Searches to the end.
+    pub(crate) async fn run(&self, work: &Work) -> Result<(), Failure> {
+        let start = self.found().program;
+        let mut search = Shrink::of(&start);
+        let mut node = None;
+        let mut tried = 0;
+        loop {
+            let smallest = search.smallest().generate();
+            work.report(&format!(
+                "{tried} programs tried, {} commands left",
+                smallest.commands()
+            ));
+            let ahead = search.ahead(AT_ONCE);
+            let complete = ahead.is_empty();
+            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Smaller {
+                program: search.smallest().clone(),
+                tried,
+                took: self.began.elapsed(),
+                complete,
+            };
+            if complete {
+                return Ok(());
+            }
+            for fails in self.fail(&ahead, &mut node).await? {
+                search.answer(fails);
+                tried += 1;
+            }
+        }
+    }
+
+    /// Whether these programs fail in the same way, up to the first that does. They are run together; what
+    /// follows the first that fails would be tried for nothing.
+    async fn fail(
+        &self,
+        programs: &[ProgramId],
+        node: &mut Option<(Machine, Directory)>,
+    ) -> Result<Vec<bool>, Failure> {
+        let mut undecided = programs;
+        for repeat in 0..self.repeats {
+            if repeat > 0 {
+                // The same programs have run on this one already.
+                *node = None;
+            }
+            let (mut machine, directory) = match node.take() {
+                Some(running) => running,
+                None => self.workshop.machine("smaller", 0).await?,
+            };
+            let number = self.workshop.kills_of(self.first.wrapping_add(repeat));
+            let kills = number.map(kills).unwrap_or_default();
+            let patience = self.workshop.patience;
+            let until = Until::First(self.symptom);
+            let verdicts = trial(&mut machine, undecided, &kills, patience, until).await?;
+            self.workshop.place.check_disk()?;
+            if machine.is_at_work().await {
+                *node = Some((machine, directory));
+            }
+            if let Some(place) = first(&verdicts, self.symptom) {
+                // Whether one before it fails as well is still to be seen.
+                undecided = &undecided[..place];
+            }
+            if undecided.is_empty() {
+                break;
+            }
+        }
+        let mut answers = vec![false; undecided.len()];
+        if undecided.len() < programs.len() {
+            answers.push(true);
+        }
+        Ok(answers)
+    }
+
+    /// Runs the program that was found once more, on a node of its own, to have the evidence of that alone.
+    pub(crate) async fn confirm(&self, work: &Work) -> Result<Option<Found>, Failure> {
+        let program = self.found().program;
+        let workshop = Workshop {
+            programs: Arc::clone(&self.workshop.programs),
+            place: Arc::clone(&self.workshop.place),
+            chaos: self.workshop.kills_of(self.first),
+            ..*self.workshop
+        };
+        let (_, found) = until_failure(
+            &Arc::new(workshop),
+            &program,
+            self.repeats,
+            "smallest",
+            work,
+        )
+        .await?;
+        Ok(found.filter(|found| found.failed.symptom == self.symptom))
+    }
+}

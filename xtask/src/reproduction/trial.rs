@@ -1,0 +1,246 @@
+//! Programs executed and verified on one machine, while its processes are killed; and what became of each.
+
+use std::{
+    process::Output,
+    time::{Duration, Instant},
+};
+
+use longrun_program::{ProgramId, Symptom, kills::Kill};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::machine::{Machine, Patience};
+use crate::failure::Failure;
+
+/// How often a machine is looked at while it works.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What became of a program.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    Verified,
+    Failed(Failed),
+}
+
+/// How a program failed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Failed {
+    pub(crate) symptom: Symptom,
+    /// In one sentence.
+    pub(crate) message: String,
+    /// The lines of the test, as its pod would print them.
+    pub(crate) lines: Vec<Value>,
+}
+
+/// The line of a verification that failed, as far as it is judged here.
+#[derive(Deserialize)]
+struct Line {
+    result: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    code: String,
+    message: String,
+    #[serde(default)]
+    mismatches: Vec<Mismatch>,
+    #[serde(default)]
+    open_invocations: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Mismatch {
+    expected: u64,
+    actual: u64,
+}
+
+/// When enough is known of programs that run at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    /// All have ended.
+    All,
+    /// The first of them that fails in this way is known.
+    First(Symptom),
+}
+
+/// The first program that fails in a way, if all before it have ended otherwise.
+pub(crate) fn first(verdicts: &[Option<Verdict>], symptom: Symptom) -> Option<usize> {
+    let fails = |verdict: &Verdict| match verdict {
+        Verdict::Failed(failed) => failed.symptom == symptom,
+        Verdict::Verified => false,
+    };
+    let ended = verdicts.iter().map_while(Option::as_ref);
+    ended
+        .enumerate()
+        .find(|(_, verdict)| fails(verdict))
+        .map(|(place, _)| place)
+}
+
+/// Runs programs at the same time. The verdicts are in the order of the programs; some are missing where
+/// enough was known before.
+///
+/// # Errors
+/// When it cannot be said whether they failed.
+pub(crate) async fn trial(
+    machine: &mut Machine,
+    programs: &[ProgramId],
+    kills: &[Kill],
+    patience: Patience,
+    until: Until,
+) -> Result<Vec<Option<Verdict>>, Failure> {
+    let mut tests = JoinSet::new();
+    for (place, program) in programs.iter().enumerate() {
+        let child = machine.test(program, patience)?;
+        tests.spawn(async move { (place, child.wait_with_output().await) });
+    }
+    let mut verdicts: Vec<Option<Verdict>> = vec![None; programs.len()];
+    let mut kills = kills.iter().peekable();
+    let mut since = Instant::now();
+    while !tests.is_empty() {
+        if let Until::First(symptom) = until
+            && first(&verdicts, symptom).is_some()
+        {
+            break;
+        }
+        tokio::select! {
+            Some(ended) = tests.join_next() => {
+                let (place, output) = ended.map_err(lost)?;
+                verdicts[place] = Some(judge(&output.map_err(lost)?)?);
+                continue;
+            }
+            () = tokio::time::sleep(TICK) => {}
+        }
+        let due = |kill: &&Kill| since.elapsed() >= Duration::from_millis(kill.after_ms.into());
+        let mut trouble = machine.ended();
+        if trouble.is_none()
+            && let Some(kill) = kills.next_if(due)
+        {
+            machine.kill(kill.victim).await?;
+            // The next one may wait until this one is over, or come in the middle of it.
+            if kills.peek().is_some_and(|next| !next.during_recovery) {
+                trouble = machine.recovered(kill.victim).await.err();
+            }
+            since = Instant::now();
+        }
+        if let Some(trouble) = trouble {
+            let down = Verdict::Failed(Failed {
+                symptom: Symptom::Down,
+                message: trouble,
+                lines: Vec::new(),
+            });
+            for verdict in &mut verdicts {
+                verdict.get_or_insert_with(|| down.clone());
+            }
+            break;
+        }
+    }
+    Ok(verdicts)
+}
+
+fn lost(error: impl std::fmt::Display) -> Failure {
+    Failure::half_way(format!("the end of a test is not known: {error}"))
+}
+
+/// What a test says of its program.
+fn judge(output: &Output) -> Result<Verdict, Failure> {
+    if output.status.success() {
+        return Ok(Verdict::Verified);
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<Value> = stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let last = lines.last().and_then(|line| Line::deserialize(line).ok());
+    let Some(Line { result }) = last else {
+        return Err(Failure::half_way(format!(
+            "the test ended without a result, {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        )));
+    };
+    let counters = result.mismatches.iter();
+    let symptom = Symptom::of(
+        counters.map(|counter| (counter.expected, counter.actual)),
+        result.open_invocations.unwrap_or(0),
+    );
+    Ok(Verdict::Failed(Failed {
+        symptom: match result.code.as_str() {
+            "internal" => symptom.unwrap_or(Symptom::Down),
+            "deadline_exceeded" => Symptom::Stuck,
+            _ => Symptom::Down,
+        },
+        message: result.message,
+        lines,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
+
+    use super::*;
+
+    fn judged(code: i32, last: &str) -> Result<Verdict, Failure> {
+        let execute = r#"{"command": "execute", "result": {"code": "ok", "message": "Success"}}"#;
+        judge(&Output {
+            status: ExitStatus::from_raw(code << 8),
+            stdout: format!("{execute}\n{last}\n").into_bytes(),
+            stderr: b"why".to_vec(),
+        })
+    }
+
+    fn failed(result: &str) -> (Symptom, String) {
+        match judged(
+            1,
+            &format!(r#"{{"command": "verify", "result": {result}}}"#),
+        ) {
+            Ok(Verdict::Failed(failed)) => (failed.symptom, failed.message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_what_the_test_says() {
+        let (symptom, message) = failed(
+            r#"{"code": "internal", "message": "Incorrect value", "open_invocations": 0,
+                "mismatches": [{"target": 1, "expected": 2, "actual": 1}]}"#,
+        );
+        assert_eq!(
+            (symptom, message.as_str()),
+            (Symptom::Lost, "Incorrect value")
+        );
+        for (result, symptom) in [
+            (
+                r#"{"code": "internal", "message": "m", "open_invocations": 4,
+                    "mismatches": [{"target": 1, "expected": 2, "actual": 1}]}"#,
+                Symptom::Stuck,
+            ),
+            (
+                r#"{"code": "internal", "message": "m", "open_invocations": 0,
+                    "mismatches": [{"target": 1, "expected": 1, "actual": 2}]}"#,
+                Symptom::Doubled,
+            ),
+            (r#"{"code": "unavailable", "message": "m"}"#, Symptom::Down),
+            (
+                r#"{"code": "deadline_exceeded", "message": "m"}"#,
+                Symptom::Stuck,
+            ),
+        ] {
+            assert_eq!(failed(result).0, symptom, "{result}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_says_nothing_has_not_failed_and_not_passed() {
+        assert!(matches!(judged(0, ""), Ok(Verdict::Verified)));
+        let nothing = Output {
+            status: ExitStatus::from_raw(2 << 8),
+            stdout: Vec::new(),
+            stderr: b"no such option".to_vec(),
+        };
+        let said = judge(&nothing).expect_err("nothing was said").message;
+        assert!(said.contains("no such option"), "{said}");
+    }
+}
