@@ -96,11 +96,11 @@ pub(crate) async fn run(
 
     let work = terminal.work("reproducing");
     let running = until_failure(&workshop, &subject.program, args.runs, "run", &work);
-    let (passed, found) = unless(&interrupts, running).await?;
+    let ran = unless(&interrupts, running).await?;
     drop(work);
     let again = again(args, &subject);
-    report.ran(passed, found.as_ref(), &again);
-    let Some(found) = found else {
+    report.ran(&ran, &again);
+    let Some(found) = ran.found else {
         return report.print(terminal, End::Done);
     };
     if args.shrink {

@@ -6,7 +6,11 @@ use longrun_program::Symptom;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{runs::Found, smaller::Smaller, subject::Subject};
+use super::{
+    runs::{Found, Ran},
+    smaller::Smaller,
+    subject::Subject,
+};
 use crate::{
     failure::{End, Failure},
     terminal::{Terminal, seconds},
@@ -38,6 +42,8 @@ pub(crate) struct Report {
     /// How often it was to be run, at most.
     runs: u32,
     passed: u32,
+    /// What the test of the last run that passed printed.
+    lines: Vec<Value>,
     /// `null` when it never failed.
     failure: Option<Failing>,
     /// `null` when no smaller program was looked for.
@@ -84,15 +90,17 @@ impl Report {
             chaos,
             runs,
             passed: 0,
+            lines: Vec::new(),
             failure: None,
             smaller: None,
         }
     }
 
     /// What came of the runs.
-    pub(crate) fn ran(&mut self, passed: u32, found: Option<&Found>, again: &Again) {
-        self.passed = passed;
-        self.failure = found.map(|found| Failing {
+    pub(crate) fn ran(&mut self, ran: &Ran, again: &Again) {
+        self.passed = ran.passed;
+        self.lines.clone_from(&ran.lines);
+        self.failure = ran.found.as_ref().map(|found| Failing {
             run: found.run,
             kills: found.kills,
             symptom: found.failed.symptom,
@@ -135,11 +143,13 @@ impl Report {
         // Writing to a text does not fail.
         let _ = match &self.failure {
             Some(failure) => failure.write(&self.program, self.runs, &mut text),
-            None => write!(
-                text,
-                "{} verified, {} of {} runs",
-                self.program, self.passed, self.runs
-            ),
+            None => lines(&self.lines, &mut text).and_then(|()| {
+                write!(
+                    text,
+                    "{} verified, {} of {} runs",
+                    self.program, self.passed, self.runs
+                )
+            }),
         };
         if let Some(smaller) = &self.smaller {
             let _ = smaller.write(&mut text);
@@ -150,12 +160,7 @@ impl Report {
 
 impl Failing {
     fn write(&self, program: &str, runs: u32, text: &mut String) -> std::fmt::Result {
-        for line in &self.lines {
-            let field = |pointer: &str| line.pointer(pointer).and_then(Value::as_str);
-            let [command, code, message] = ["/command", "/result/code", "/result/message"]
-                .map(|name| field(name).unwrap_or(""));
-            writeln!(text, "{command:<8} {code:<12} {message}")?;
-        }
+        lines(&self.lines, text)?;
         writeln!(
             text,
             "{program} FAILED in run {} of {runs}: {}",
@@ -190,6 +195,17 @@ impl Small {
         }
         write!(text, "  again    {}", self.again)
     }
+}
+
+/// What a test printed, for people.
+fn lines(lines: &[Value], text: &mut String) -> std::fmt::Result {
+    for line in lines {
+        let field = |pointer: &str| line.pointer(pointer).and_then(Value::as_str);
+        let [command, code, message] =
+            ["/command", "/result/code", "/result/message"].map(|name| field(name).unwrap_or(""));
+        writeln!(text, "{command:<8} {code:<12} {message}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use longrun_program::{ProgramId, kills::kills};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
@@ -36,6 +37,22 @@ pub(crate) struct Found {
     pub(crate) failed: Failed,
     /// Its data directory and logs.
     pub(crate) kept: PathBuf,
+}
+
+/// What became of the runs.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) passed: u32,
+    /// The lines of the test of the last that passed.
+    pub(crate) lines: Vec<Value>,
+    /// The run that failed first, if one did.
+    pub(crate) found: Option<Found>,
+}
+
+/// How a run ended.
+enum Ended {
+    Verified(Vec<Value>),
+    Failed(Found),
 }
 
 /// Ports are looked for before they are used, and somebody else may be faster. So often a node is
@@ -81,7 +98,7 @@ impl Workshop {
         name: &str,
         run: u32,
         lane: usize,
-    ) -> Result<Option<Found>, Failure> {
+    ) -> Result<Ended, Failure> {
         let (mut machine, directory) = self.machine(&format!("{name}-{run}"), lane).await?;
         let number = self.kills_of(run);
         let kills = number.map(kills).unwrap_or_default();
@@ -96,14 +113,15 @@ impl Workshop {
                 // They are also printed.
                 let _ = std::fs::write(file, lines.join("\n") + "\n");
                 let kept = directory.keep();
-                Ok(Some(Found {
+                Ok(Ended::Failed(Found {
                     run,
                     kills: number,
                     failed,
                     kept,
                 }))
             }
-            _ => Ok(None),
+            Some(Verdict::Verified(lines)) => Ok(Ended::Verified(lines)),
+            None => Ok(Ended::Verified(Vec::new())),
         }
     }
 }
@@ -124,10 +142,15 @@ pub(crate) async fn until_failure(
     runs: u32,
     name: &'static str,
     work: &Work,
-) -> Result<(u32, Option<Found>), Failure> {
+) -> Result<Ran, Failure> {
+    let mut ran = Ran {
+        passed: 0,
+        lines: Vec::new(),
+        found: None,
+    };
     let mut running = JoinSet::new();
     let mut free: Vec<usize> = (0..workshop.lanes).rev().collect();
-    let (mut begun, mut passed) = (0, 0);
+    let mut begun = 0;
     loop {
         while begun < runs
             && let Some(lane) = free.pop()
@@ -137,20 +160,25 @@ pub(crate) async fn until_failure(
             running.spawn(async move { (lane, workshop.run(&program, name, run, lane).await) });
         }
         work.report(&format!(
-            "{passed} of {runs} passed, {} running",
+            "{name}: {} of {runs} passed, {} running",
+            ran.passed,
             running.len()
         ));
         let Some(ended) = running.join_next().await else {
-            return Ok((passed, None));
+            return Ok(ran);
         };
         let (lane, found) =
             ended.map_err(|error| Failure::half_way(format!("a run ended oddly: {error}")))?;
         free.push(lane);
         match found {
-            Ok(None) => passed += 1,
-            Ok(Some(found)) => {
+            Ok(Ended::Verified(lines)) => {
+                ran.passed += 1;
+                ran.lines = lines;
+            }
+            Ok(Ended::Failed(found)) => {
                 running.shutdown().await;
-                return Ok((passed, Some(found)));
+                ran.found = Some(found);
+                return Ok(ran);
             }
             Err(failure) => {
                 running.shutdown().await;

@@ -9,7 +9,7 @@ use std::{
 use longrun_program::{ProgramId, Shrink, Symptom, kills::kills};
 
 use super::{
-    machine::Machine,
+    machine::{Machine, Patience},
     place::Directory,
     runs::{Found, Workshop, until_failure},
     trial::{Until, first, trial},
@@ -135,7 +135,11 @@ impl Search {
             };
             let number = self.workshop.kills_of(self.first.wrapping_add(repeat));
             let kills = number.map(kills).unwrap_or_default();
-            let patience = self.workshop.patience;
+            let patience = Patience {
+                // A verdict that is wrong here is found out when the smallest is confirmed.
+                still: self.workshop.patience.still / 2,
+                ..self.workshop.patience
+            };
             let until = Until::First(self.symptom);
             let verdicts = trial(&mut machine, undecided, &kills, patience, until).await?;
             self.workshop.place.check_disk()?;
@@ -166,7 +170,7 @@ impl Search {
             chaos: self.workshop.kills_of(self.first),
             ..*self.workshop
         };
-        let (_, found) = until_failure(
+        let ran = until_failure(
             &Arc::new(workshop),
             &program,
             self.repeats,
@@ -174,6 +178,7 @@ impl Search {
             work,
         )
         .await?;
+        let found = ran.found;
         Ok(found.filter(|found| found.failed.symptom == self.symptom))
     }
 }

@@ -19,7 +19,8 @@ const TICK: Duration = Duration::from_millis(50);
 /// What became of a program.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    Verified,
+    /// With the lines of the test.
+    Verified(Vec<Value>),
     Failed(Failed),
 }
 
@@ -68,7 +69,7 @@ pub(crate) enum Until {
 pub(crate) fn first(verdicts: &[Option<Verdict>], symptom: Symptom) -> Option<usize> {
     let fails = |verdict: &Verdict| match verdict {
         Verdict::Failed(failed) => failed.symptom == symptom,
-        Verdict::Verified => false,
+        Verdict::Verified(_) => false,
     };
     let ended = verdicts.iter().map_while(Option::as_ref);
     ended
@@ -144,14 +145,14 @@ fn lost(error: impl std::fmt::Display) -> Failure {
 
 /// What a test says of its program.
 fn judge(output: &Output) -> Result<Verdict, Failure> {
-    if output.status.success() {
-        return Ok(Verdict::Verified);
-    }
     let stdout = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<Value> = stdout
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
+    if output.status.success() {
+        return Ok(Verdict::Verified(lines));
+    }
     let last = lines.last().and_then(|line| Line::deserialize(line).ok());
     let Some(Line { result }) = last else {
         return Err(Failure::half_way(format!(
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_test_that_says_nothing_has_not_failed_and_not_passed() {
-        assert!(matches!(judged(0, ""), Ok(Verdict::Verified)));
+        assert!(matches!(judged(0, ""), Ok(Verdict::Verified(_))));
         let nothing = Output {
             status: ExitStatus::from_raw(2 << 8),
             stdout: Vec::new(),
