@@ -92,7 +92,32 @@ impl Shared {
     fn is_unreachable(&self, parts: &[&str]) {
         self.is_refused(parts);
         let name = self.house.name.as_str();
-        self.run(&["status", "-n", name]).exits(2).says(parts);
+        let copy = self.house.path("copy").display().to_string();
+        for command in [
+            &["status"][..],
+            &["snapshot"],
+            &["snapshot", "list"],
+            &["snapshot", "delete", "some"],
+            &[
+                "snapshot",
+                "prune",
+                "--keep-last",
+                "3",
+                "--older-than",
+                "14d",
+            ],
+            &["attach", "-s", "some"],
+            &["copy", "-s", "some", &copy],
+            &["copy", "--live", &copy],
+            &["wipe"],
+            &["wipe", "--status"],
+            &["wipe", "--resume"],
+            &["wipe", "--abort"],
+            &["restore", "-s", "some"],
+        ] {
+            let ran = self.run(&[command, &["-n", name]].concat());
+            ran.exits(2).says(parts);
+        }
     }
 
     fn is_refused(&self, parts: &[&str]) {

@@ -70,8 +70,9 @@ fn a_copy_that_was_killed_goes_on() {
 fn a_file_that_changes_under_a_live_copy_is_named() {
     let house = attach::house("copy-live");
     let to = house.path("db");
-    // Changes all the time, with a new size each time.
-    let writer = "for i in $(seq 1 600); do echo $i >> /target/db/moving; sleep 0.05; done";
+    // One file changes all the time, and another takes a while to be read.
+    let writer = "dd if=/dev/urandom of=/target/db/large bs=1M count=64 && \
+        for i in $(seq 1 600); do echo $i >> /target/db/moving; sleep 0.05; done";
     let mut kubectl = house.namespaced();
     kubectl.args([
         "exec",

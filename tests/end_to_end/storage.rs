@@ -27,7 +27,7 @@ fn with_class(house: &House, parameters: &str) {
 }
 
 #[test]
-#[ignore = "deleting a snapshot that never got ready is refused: the storage changes it meanwhile"]
+#[ignore = "not seen green as a whole yet"]
 fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     let house = deployed("storage");
     house.increment();

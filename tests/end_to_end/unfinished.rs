@@ -68,22 +68,38 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
     println!("── {verb}: killed {kills} times over {steps} steps");
 }
 
+/// The copy that a wipe kept.
+fn kept(house: &House) -> String {
+    let snapshots = house.snapshots();
+    let kept = snapshots.iter().find(|one| one["purpose"] == "before-wipe");
+    let kept = kept.and_then(|one| one["name"].as_str()).expect("a copy");
+    kept.to_owned()
+}
+
 #[test]
-#[ignore = "about forty kills, and a lease that expires after each: a quarter of an hour"]
-fn killed_at_every_step_nothing_is_lost() {
+#[ignore = "not seen green as a whole yet"]
+fn a_wipe_that_is_killed_at_every_step_loses_nothing() {
     let house = deployed("kills");
     (0..3).for_each(|_| house.increment());
     let fingerprint = house.fingerprint();
-
     killed_at_every_step(&house, "wipe", &[]);
     assert_ne!(house.fingerprint(), fingerprint);
     assert_eq!(house.counter(), 0);
     house.is_tidy();
-    let snapshots = house.snapshots();
-    let kept = snapshots.iter().find(|one| one["purpose"] == "before-wipe");
-    let kept = kept.and_then(|one| one["name"].as_str()).expect("a copy");
+    house.restore(&kept(&house)).exits(0);
+    assert_eq!(house.fingerprint(), fingerprint);
+    assert_eq!(house.counter(), 3);
+}
 
-    killed_at_every_step(&house, "restore", &["-s", kept]);
+#[test]
+#[ignore = "not seen green as a whole yet"]
+fn a_restore_that_is_killed_at_every_step_loses_nothing() {
+    let house = deployed("kills-back");
+    (0..3).for_each(|_| house.increment());
+    let fingerprint = house.fingerprint();
+    house.wipe().exits(0);
+    house.increment();
+    killed_at_every_step(&house, "restore", &["-s", &kept(&house)]);
     assert_eq!(house.fingerprint(), fingerprint);
     assert_eq!(house.counter(), 3);
     house.is_tidy();
@@ -166,6 +182,37 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
     assert_eq!(house.last_operation()["state"]["state"], "superseded");
     house.is_tidy();
     house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+}
+
+#[test]
+#[ignore = "not seen green as a whole yet"]
+fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
+    let house = deployed("deleted");
+    house.increment();
+    let fingerprint = house.fingerprint();
+    killed_when(&house, "the copy is compared", || {
+        house
+            .kubectl(&["get", "jobs", "--output", "name"])
+            .contains("-check")
+    });
+    house.kubectl(&["delete", "pvc", "storage-restate-0"]);
+    house
+        .data("wipe", &["--resume"])
+        .exits(3)
+        .says(&["PersistentVolumeClaim storage-restate-0"]);
+    house.restore(&kept(&house)).exits(0);
+    assert_eq!(house.fingerprint(), fingerprint);
+    assert_eq!(house.counter(), 1);
+    house.is_tidy();
+
+    // One that cannot go, because the node has it.
+    let claim = ["delete", "pvc", "storage-restate-0", "--wait=false"];
+    house.kubectl(&claim);
+    house
+        .data("wipe", &[])
+        .exits(2)
+        .says(&["storage-restate-0", "kubernetes.io/pvc-protection"]);
+    assert_eq!(house.counter(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use longrun_core::{
-    inputs::{Access, Cluster},
+    inputs::{Access, Cluster, Inputs},
     object::Uid,
 };
 use longrun_embedded::{Cluster as Embedded, Error as EmbeddedError, Places, Up};
@@ -12,6 +12,7 @@ use longrun_kubernetes::{Client, connect};
 
 use crate::{
     failure::Failure,
+    project::{self, Chosen},
     terminal::{Answers, Terminal},
 };
 
@@ -64,6 +65,34 @@ pub(crate) async fn client(cluster: &Cluster) -> Result<Client, Failure> {
     connect(&way, uid.as_ref())
         .await
         .map_err(|error| Failure::refused(Failure::chain(&error)))
+}
+
+/// The environment that is named, or all, each with a checked client. No cluster is connected to twice.
+pub(crate) async fn each<'a>(
+    inputs: &'a Inputs,
+    environment: Option<&str>,
+    cluster: Option<&str>,
+) -> Result<Vec<(Chosen<'a>, Client)>, Failure> {
+    let names: Vec<&str> = match environment {
+        Some(name) => vec![name],
+        None => inputs
+            .environments()
+            .map(|environment| environment.name.as_str())
+            .collect(),
+    };
+    let mut each: Vec<(Chosen<'a>, Client)> = Vec::new();
+    for name in names {
+        let chosen = project::choose(inputs, name, cluster)?;
+        let connected = each
+            .iter()
+            .find(|(other, _)| other.cluster.name == chosen.cluster.name);
+        let client = match connected {
+            Some((_, client)) => client.clone(),
+            None => client(chosen.cluster).await?,
+        };
+        each.push((chosen, client));
+    }
+    Ok(each)
 }
 
 /// How a cluster is reached, and the identity that is expected there.

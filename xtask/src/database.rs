@@ -5,12 +5,12 @@ use longrun_core::{
     approval::{Approved, Ask},
     journal::{Journal, Stored},
     operations::{
-        data::{Facts, Options},
+        data::{Facts, Options, Permission},
         refusal::Refusals,
     },
     plan::{Plan, Target},
 };
-use longrun_kubernetes::{Client, denied, last_operation, observe_data};
+use longrun_kubernetes::{Client, denied, last_operation, observe_data, to_carry_out};
 
 use crate::{
     commands::deploy::{Choices, Which},
@@ -87,13 +87,22 @@ impl Database {
         &self,
         decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
     ) -> Result<Plan, Failure> {
+        self.permitted(decide, to_carry_out).await
+    }
+
+    /// What is decided as of now, if the user may do all that it takes.
+    pub(crate) async fn permitted<T>(
+        &self,
+        decide: impl Fn(&Facts) -> Result<T, Refusals>,
+        takes: impl Fn(&T) -> Vec<Permission>,
+    ) -> Result<T, Failure> {
         let mut facts = self.facts().await?;
-        let plan = decide(&facts)?;
-        facts.denied = denied(self.client(), &plan)
+        let decided = decide(&facts)?;
+        facts.denied = denied(self.client(), takes(&decided))
             .await
             .map_err(|failure| Failure::refused(format!("nothing was changed: {failure}")))?;
         if facts.denied.is_empty() {
-            Ok(plan)
+            Ok(decided)
         } else {
             Ok(decide(&facts)?)
         }
@@ -140,7 +149,8 @@ impl Database {
             .alone(async |lease| {
                 let approved = operation.renew(approved, 0, self.plan(decide)).await?;
                 let last = last(self.client(), &self.target().environment).await?;
-                let stored = Stored::begin(Journal::open(approved), last.as_ref());
+                let now = self.client().now();
+                let stored = Stored::begin(Journal::open(approved), last.as_ref(), now);
                 let driven = operation.drive(stored, Some(lease)).await;
                 driven
                     .map_err(|failure| {

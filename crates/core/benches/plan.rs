@@ -69,6 +69,8 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
         journal: None,
         surplus: Vec::new(),
         claims: Vec::new(),
+        sources: Vec::new(),
+        temporary: Vec::new(),
     }
 }
 

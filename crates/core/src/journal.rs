@@ -5,6 +5,7 @@ use alloc::{
     collections::BTreeSet,
     format,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -45,7 +46,8 @@ const FORMAT: u32 = 1;
 pub struct Journal {
     #[serde(deserialize_with = "known_format")]
     format: u32,
-    plan: Plan,
+    #[serde(with = "crate::plan::shared")]
+    plan: Arc<Plan>,
     by: By,
     entries: Vec<Entry>,
     /// While it is set, only undoing remains.
@@ -169,7 +171,7 @@ impl Journal {
         let (plan, by) = approved.into_parts();
         Self {
             format: FORMAT,
-            plan,
+            plan: Arc::new(plan),
             by,
             entries: Vec::new(),
             stopped: None,

@@ -146,7 +146,7 @@ fn feed(hash: &mut Sha256, value: &Value) {
             keys.sort_unstable_by_key(|(key, _)| *key);
             hash.update(b"{");
             for (key, value) in keys {
-                feed(hash, &Value::String(key.clone()));
+                feed_text(hash, key);
                 feed(hash, value);
             }
             hash.update(b"}");
@@ -158,11 +158,26 @@ fn feed(hash: &mut Sha256, value: &Value) {
             }
             hash.update(b"]");
         }
-        scalar => {
-            let text = scalar.to_string();
-            hash.update(text.len().to_le_bytes());
-            hash.update(text.as_bytes());
-        }
+        Value::String(text) => feed_text(hash, text),
+        scalar => feed_json(hash, &[&scalar.to_string()]),
+    }
+}
+
+/// A string as JSON writes it.
+fn feed_text(hash: &mut Sha256, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        feed_json(hash, &["\"", text, "\""]);
+    } else {
+        feed_json(hash, &[&Value::from(text).to_string()]);
+    }
+}
+
+fn feed_json(hash: &mut Sha256, parts: &[&str]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    hash.update(length.to_le_bytes());
+    for part in parts {
+        hash.update(part.as_bytes());
     }
 }
 
@@ -296,6 +311,16 @@ pub(crate) mod tests {
         let expected = json!({"metadata": {"name": "a", "deletionTimestamp": "now",
             "labels": {"a": "b"}}, "spec": {"suspend": true}});
         assert_eq!(intent(&live), expected);
+    }
+
+    /// Journals in clusters hold digests that older versions made.
+    #[test]
+    fn digests_stay_what_they_are() {
+        let value = json!({"b": ["\u{1}\"\\ü", 1, true, null], "a\"": {}});
+        assert_eq!(
+            Digest::of(&value).to_string(),
+            "6a0b4481dd1c4a082024abd78a8dcfb6219ca7e1d12a3125cc7b8961868e4ae1"
+        );
     }
 
     #[test]

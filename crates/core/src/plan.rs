@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod effect;
+pub(crate) mod shared;
 
 pub use effect::{Effect, INTERRUPTED_LABEL, Policy, Propagation};
 
@@ -242,9 +243,12 @@ impl Plan {
             _ => None,
         });
         let names = snapshots.chain(self.generated.iter().map(String::as_str));
-        let mut generated: Vec<(usize, &str)> = names.enumerate().collect();
+        let mut generated: Vec<(&str, String)> = names
+            .enumerate()
+            .map(|(index, name)| (name, format!("(generated {index})")))
+            .collect();
         // A name that begins like another one must not be taken for it.
-        generated.sort_by_key(|(_, name)| Reverse(name.len()));
+        generated.sort_by_key(|(name, _)| Reverse(name.len()));
         let steps: Vec<Value> = self
             .steps
             .iter()
@@ -253,9 +257,7 @@ impl Plan {
             .map(|step| {
                 let mut step =
                     json!({"act": step.act, "guard": step.guard, "changes": step.changes});
-                for (index, name) in &generated {
-                    mask(&mut step, name, &format!("(generated {index})"));
-                }
+                mask(&mut step, &generated);
                 step
             })
             .collect();
@@ -280,12 +282,18 @@ impl Plan {
     }
 }
 
-/// Puts something else in place of a generated name, also where it is a part of another one.
-fn mask(value: &mut Value, name: &str, by: &str) {
+/// Puts something else in place of each generated name, also where it is a part of another one.
+fn mask(value: &mut Value, generated: &[(&str, String)]) {
     match value {
-        Value::String(text) if text.contains(name) => *text = text.replace(name, by),
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, name, by)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, name, by)),
+        Value::String(text) => {
+            for (name, by) in generated {
+                if text.contains(*name) {
+                    *text = text.replace(*name, by);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, generated)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, generated)),
         _ => {}
     }
 }

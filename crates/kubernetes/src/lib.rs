@@ -38,7 +38,7 @@ pub use failure::{Failure, Grant};
 pub use heartbeat::{Heartbeat, Over};
 pub use lease::{Holder, Lease, LeaseError, LeaseStanding};
 pub use observe::{ObserveError, observe};
-pub use permission::denied;
+pub use permission::{denied, to_carry_out, to_exec};
 pub use progress::{Doing, Progress};
 pub use report::{PodReport, Report};
 pub use sight::sight;

@@ -8,7 +8,11 @@ use longrun_core::{
     applied::is_applied,
     journal::JOURNAL,
     object::{ObjectRef, Uid, uid},
-    operations::deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
+    operations::{
+        data::TEMPORARY_LABEL,
+        deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
+        snapshot::SNAPSHOT_API,
+    },
     wait::Sight,
 };
 use serde_json::Value;
@@ -55,11 +59,24 @@ pub async fn observe(
         .collect();
 
     let journal = ObjectRef::namespaced("v1", "ConfigMap", environment, JOURNAL);
-    let (namespace, (inventory_object, inventory), journal, claims, lists, mut objects) = tokio::try_join!(
+    let (
+        namespace,
+        (inventory_object, inventory),
+        journal,
+        (claims, sources),
+        temporary,
+        lists,
+        mut objects,
+    ) = tokio::try_join!(
         namespace(client, environment),
         inventory(client, environment),
         client.get(&journal),
-        claims(client, environment, &desired),
+        async {
+            let claims = claims(client, environment, &desired).await?;
+            let sources = sources(client, environment, &claims).await?;
+            Ok::<_, Failure>((claims, sources))
+        },
+        temporary(client, environment),
         belongings(client, &references),
         objects(client, &desired, take_over),
     )?;
@@ -74,6 +91,8 @@ pub async fn observe(
         inventory_object,
         surplus,
         claims,
+        sources,
+        temporary,
         journal,
     })
 }
@@ -129,6 +148,46 @@ async fn claims(
         })
     });
     Ok(claims)
+}
+
+/// The snapshots that claims without a volume are to be made of, where they exist.
+async fn sources(
+    client: &Client,
+    environment: &str,
+    claims: &[Value],
+) -> Result<Vec<Value>, Failure> {
+    let text = |claim: &Value, pointer: &str| {
+        let text = claim.pointer(pointer).and_then(Value::as_str);
+        text.map(ToOwned::to_owned)
+    };
+    let waiting = claims.iter().filter(|claim| {
+        text(claim, "/status/phase").as_deref() == Some("Pending")
+            && text(claim, "/spec/dataSource/kind").as_deref() == Some("VolumeSnapshot")
+    });
+    let wanted = waiting.filter_map(|claim| text(claim, "/spec/dataSource/name"));
+    let live: Vec<Option<Value>> = stream::iter(wanted)
+        .map(|name| async move {
+            let snapshot =
+                ObjectRef::namespaced(SNAPSHOT_API, "VolumeSnapshot", environment, &name);
+            client.get(&snapshot).await
+        })
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
+    Ok(live.into_iter().flatten().collect())
+}
+
+/// What operations on data make to delete it again.
+async fn temporary(client: &Client, environment: &str) -> Result<Vec<Value>, Failure> {
+    let selector = format!("labelSelector={TEMPORARY_LABEL}");
+    let list = |version: &str, kind: &str| {
+        let collection = Collection::in_namespace(version, kind, environment);
+        let selector = &selector;
+        async move { client.list(&collection, selector).await }
+    };
+    let (jobs, claims) =
+        tokio::try_join!(list("batch/v1", "Job"), list("v1", "PersistentVolumeClaim"))?;
+    Ok(jobs.into_iter().chain(claims).collect())
 }
 
 /// The lists of every namespace in which a workload is wanted.

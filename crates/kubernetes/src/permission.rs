@@ -17,12 +17,11 @@ use crate::{
     resource::plural,
 };
 
-/// What of a plan the user may not do.
+/// What of this the user may not do.
 ///
 /// # Errors
 /// When the API server does not say.
-pub async fn denied(client: &Client, plan: &Plan) -> Result<Vec<Permission>, Failure> {
-    let needed = needed(plan);
+pub async fn denied(client: &Client, needed: Vec<Permission>) -> Result<Vec<Permission>, Failure> {
     let answers: Vec<Option<Permission>> = stream::iter(needed)
         .map(|permission| async move {
             let may = client.may(&review(&permission)).await?;
@@ -34,8 +33,22 @@ pub async fn denied(client: &Client, plan: &Plan) -> Result<Vec<Permission>, Fai
     Ok(answers.into_iter().flatten().collect())
 }
 
-/// Each once.
-fn needed(plan: &Plan) -> Vec<Permission> {
+/// What it takes to run a command in a pod. A WebSocket begins as a GET (Kubernetes 1.36 asks for both).
+#[must_use]
+pub fn to_exec(namespace: &str) -> Vec<Permission> {
+    ["create", "get"]
+        .map(|verb| Permission {
+            verb: verb.to_owned(),
+            resource: "pods/exec".to_owned(),
+            group: String::new(),
+            namespace: Some(namespace.to_owned()),
+        })
+        .into()
+}
+
+/// What a plan takes, undos included; each once.
+#[must_use]
+pub fn to_carry_out(plan: &Plan) -> Vec<Permission> {
     let steps = plan.steps.iter();
     let effects = steps.flat_map(|step| [Some(&step.act), step.undo.as_ref()]);
     let requests: BTreeSet<(ObjectRef, &str)> = effects
@@ -89,12 +102,15 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
 }
 
 fn review(permission: &Permission) -> serde_json::Value {
+    let resource = permission.resource.split_once('/');
+    let (resource, subresource) = resource.unwrap_or((&permission.resource, ""));
     json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": {
             "verb": permission.verb,
-            "resource": permission.resource,
+            "resource": resource,
+            "subresource": subresource,
             "group": permission.group,
             "namespace": permission.namespace,
         }},

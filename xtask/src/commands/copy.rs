@@ -11,7 +11,7 @@ use longrun_core::{
     },
     plan::Plan,
 };
-use longrun_kubernetes::{Exec, Over, Stdin, Stdout};
+use longrun_kubernetes::{Exec, Over, Stdin, Stdout, to_carry_out, to_exec};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::io::SyncIoBridge;
@@ -79,17 +79,21 @@ pub(crate) async fn run(
 ) -> Result<End, Failure> {
     let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
     let (target, options) = (database.target(), database.options());
-    let facts = database.facts().await?;
     let wish = args.snapshot.as_ref().map(|snapshot| Wish {
         snapshot: snapshot.clone(),
         writable: false,
         longest: LONGEST,
         who: who(),
     });
-    let (source, attach) = match &wish {
-        Some(wish) => copy::of_snapshot(target, &facts, options, wish)?,
-        None => (copy::live(target, &facts)?, None),
+    let decide = |facts: &_| match &wish {
+        Some(wish) => copy::of_snapshot(target, facts, options, wish),
+        None => Ok((copy::live(target, facts)?, None)),
     };
+    let takes = |(_, attach): &(Source, Option<Plan>)| {
+        let attach = attach.iter().flat_map(to_carry_out);
+        attach.chain(to_exec(&target.environment)).collect()
+    };
+    let (source, attach) = database.permitted(decide, takes).await?;
     let destination =
         Destination::new(&args.destination, &source.name).map_err(Failure::refused)?;
     if args.dry_run {

@@ -1,29 +1,22 @@
 //! `cargo xtask snapshot`
 
 use clap::Subcommand;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use longrun_core::{
     inputs::Period,
-    operations::{
-        data::Facts,
-        snapshot::{self, Choice, Outcome, Policy, Wish},
-    },
-    plan::{Plan, Target},
+    operations::snapshot::{self, Policy, Wish},
 };
-use longrun_kubernetes::Client;
-use serde::Serialize;
 
 use crate::{
-    access,
     commands::deploy::Which,
-    database::{Company, Consent, Database, facts},
-    deployment::now,
+    database::{Company, Consent, Database},
     failure::{End, Failure},
-    operation::{AGAIN, Operation},
-    project::{self, Project},
-    show,
+    operation::Operation,
+    project::Project,
     terminal::Terminal,
 };
+
+mod stored;
 
 /// Take a snapshot of the database, or list, delete and prune them.
 #[derive(Debug, clap::Args)]
@@ -68,17 +61,17 @@ struct Take {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The snapshots of an environment, newest first.
+    /// The snapshots of one environment or of all, newest first.
     List {
         #[command(flatten)]
-        which: Which,
+        place: Place,
     },
     /// Delete a snapshot and what is stored for it.
     Delete {
         /// The snapshot.
         name: String,
         #[command(flatten)]
-        which: Which,
+        place: Place,
         #[command(flatten)]
         consent: Consent,
     },
@@ -100,6 +93,17 @@ enum Command {
     },
 }
 
+/// Where to look.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// One environment only.
+    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
+    environment: Option<String>,
+    /// Another cluster than the environments' usual one.
+    #[arg(long)]
+    cluster: Option<String>,
+}
+
 fn age(text: &str) -> Result<SignedDuration, String> {
     let (text, times) = match text.strip_suffix('d') {
         Some(days) => (format!("{days}h"), 24),
@@ -117,12 +121,12 @@ pub(crate) async fn run(
 ) -> Result<End, Failure> {
     match &args.command {
         None => take(&args.take, project, terminal).await,
-        Some(Command::List { which }) => list(which, project, terminal).await,
+        Some(Command::List { place }) => stored::list(place, project, terminal).await,
         Some(Command::Delete {
             name,
-            which,
+            place,
             consent,
-        }) => delete(name, which, consent, project, terminal).await,
+        }) => stored::delete(name, place, consent, project, terminal).await,
         Some(Command::Prune {
             keep_last,
             older_than,
@@ -133,7 +137,7 @@ pub(crate) async fn run(
                 keep_last: *keep_last,
                 older_than: *older_than,
             };
-            prune(&policy, which, consent, project, terminal).await
+            stored::prune(&policy, which, consent, project, terminal).await
         }
     }
 }
@@ -181,130 +185,4 @@ async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<End
     let listed = listed.iter().find(|listed| listed.name == name);
     terminal.data(&listed, || name.to_owned())?;
     Ok(End::Done)
-}
-
-/// A recognised cluster and what it says of an environment's database. Nothing is started or built for it.
-struct Seen {
-    client: Client,
-    target: Target,
-    facts: Facts,
-}
-
-impl Seen {
-    async fn look(which: &Which, project: &Project) -> Result<Self, Failure> {
-        let inputs = project.inputs()?;
-        let chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
-        let client = access::client(chosen.cluster).await?;
-        let target = chosen.target(&client);
-        let facts = facts(&client, &target.environment).await?;
-        Ok(Self {
-            client,
-            target,
-            facts,
-        })
-    }
-}
-
-async fn list(which: &Which, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let seen = Seen::look(which, project).await?;
-    let listed = snapshot::list(&seen.facts);
-    terminal.data(&listed, || show::snapshots(&listed, &seen.target, now()))?;
-    Ok(End::Done)
-}
-
-async fn delete(
-    name: &str,
-    which: &Which,
-    consent: &Consent,
-    project: &Project,
-    terminal: &Terminal,
-) -> Result<End, Failure> {
-    let Seen {
-        client,
-        target,
-        facts,
-    } = Seen::look(which, project).await?;
-    let plan = snapshot::delete(&target, &facts, name)?;
-    let Some(journal) = carry_out(plan, consent, &client, &target, terminal, async || {
-        let facts = self::facts(&client, &target.environment).await?;
-        Ok(snapshot::delete(&target, &facts, name)?)
-    })
-    .await?
-    else {
-        return Ok(End::Done);
-    };
-    terminal.data(&journal.checklist(), || {
-        format!("{target}: the snapshot {name} and what was stored for it are gone")
-    })?;
-    Ok(End::Done)
-}
-
-/// What a policy said, and what it came to.
-#[derive(Serialize)]
-struct Pruned {
-    choice: Choice,
-    outcome: Outcome,
-}
-
-async fn prune(
-    policy: &Policy,
-    which: &Which,
-    consent: &Consent,
-    project: &Project,
-    terminal: &Terminal,
-) -> Result<End, Failure> {
-    let Seen {
-        client,
-        target,
-        facts,
-    } = Seen::look(which, project).await?;
-    let began: Timestamp = now();
-    let (choice, plan) = snapshot::prune(&target, &facts, policy, began)?;
-    terminal.say(&show::choice(&choice));
-    if plan.is_empty() {
-        let outcome = Outcome::default();
-        let pruned = Pruned { choice, outcome };
-        terminal.data(&pruned, || format!("{target}: nothing to prune"))?;
-        return Ok(End::Done);
-    }
-    let Some(journal) = carry_out(plan, consent, &client, &target, terminal, async || {
-        let facts = self::facts(&client, &target.environment).await?;
-        Ok(snapshot::prune(&target, &facts, policy, began)?.1)
-    })
-    .await?
-    else {
-        return Ok(End::Done);
-    };
-    let outcome = snapshot::outcome(&choice, &journal);
-    let end = if outcome.failed.is_empty() {
-        End::Done
-    } else {
-        End::HalfWay
-    };
-    let pruned = Pruned { choice, outcome };
-    terminal.data(&pruned, || show::pruned(&pruned.outcome))?;
-    Ok(end)
-}
-
-/// Shows, asks and does; nothing when it was only to be shown.
-async fn carry_out(
-    plan: Plan,
-    consent: &Consent,
-    client: &Client,
-    target: &Target,
-    terminal: &Terminal,
-    again: impl AsyncFnOnce() -> Result<Plan, Failure>,
-) -> Result<Option<longrun_core::journal::Journal>, Failure> {
-    let verb = plan.operation.clone();
-    let Some(approved) = Database::ask(plan, consent, terminal)? else {
-        return Ok(None);
-    };
-    let operation = Operation::begin(&verb, client, target, terminal)?;
-    let approved = operation.renew(approved, 0, again()).await?;
-    let driven = operation.drive(approved, None).await;
-    let journal = driven
-        .map_err(|failure| failure.hint(AGAIN))?
-        .map_err(Failure::half_way)?;
-    operation.done(&format!("{verb} of {target}: done"));
-    Ok(Some(journal))
 }

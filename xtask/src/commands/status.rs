@@ -1,6 +1,6 @@
 //! `cargo xtask status`
 
-use longrun_core::{inputs::Cluster, journal::Checklist};
+use longrun_core::journal::Checklist;
 use longrun_kubernetes::{Attempted, Client, Reading, Running, Status, TestJob, Workload, status};
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     access,
     failure::{End, Failure},
-    project::{self, Project},
+    project::Project,
     terminal::Terminal,
 };
 
@@ -46,29 +46,11 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<End, Failure> {
     let inputs = project.inputs()?;
-    let names: Vec<String> = match &args.environment {
-        Some(name) => vec![name.clone()],
-        None => inputs
-            .environments()
-            .map(|environment| environment.name.to_string())
-            .collect(),
-    };
+    let (environment, cluster) = (args.environment.as_deref(), args.cluster.as_deref());
     let mut shown: Vec<Shown> = Vec::new();
-    let mut connected: Vec<(&Cluster, Client)> = Vec::new();
-    for name in &names {
-        let chosen = project::choose(&inputs, name, args.cluster.as_deref())?;
-        let client = match connected
-            .iter()
-            .find(|(cluster, _)| cluster.name == chosen.cluster.name)
-        {
-            Some((_, client)) => client.clone(),
-            None => {
-                let client = access::client(chosen.cluster).await?;
-                connected.push((chosen.cluster, client.clone()));
-                client
-            }
-        };
-        shown.push(look(&client, chosen.cluster.name.as_str(), name).await?);
+    for (chosen, client) in access::each(&inputs, environment, cluster).await? {
+        let environment = chosen.environment.name.as_str();
+        shown.push(look(&client, chosen.cluster.name.as_str(), environment).await?);
     }
     print(&shown, terminal)
 }

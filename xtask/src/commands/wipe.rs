@@ -104,7 +104,9 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
     match driven {
         Ok(journal) => exchange::report(&journal, operation, terminal),
         Err(stopped) if args.last.abort && stopped.journal.state() == State::TakenBack => {
-            operation.done(&format!("{target}: everything is taken back"));
+            operation.done(&format!(
+                "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status -n {environment}"
+            ));
             exchange::print(&stopped.journal, terminal)
         }
         Err(stopped) => Err(Failure::half_way(stopped)),

@@ -1,6 +1,6 @@
 //! Each doubt by itself keeps a claim and a volume.
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -157,25 +157,36 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         snapshot: Some(kept()),
         made: Some(Uid("s".into())),
     };
-    let seen = |phase: &str, snapshots: Vec<Value>| Sight {
-        object: Some(volume(phase)),
-        snapshots,
-        contents: [content()].into(),
-        ..Sight::default()
+    let seen = |twist: fn(&mut Sight)| {
+        let mut sight = Sight {
+            object: Some(volume("Released")),
+            snapshots: [snapshot()].into(),
+            contents: [content()].into(),
+            ..Sight::default()
+        };
+        twist(&mut sight);
+        release.doubt(&sight).unwrap_or_else(|| "none".into())
     };
-    let doubts: Vec<String> = [
-        seen("Released", [snapshot()].into()),
-        seen("Bound", [snapshot()].into()),
-        seen("Released", Vec::new()),
-        Sight::default(),
-    ]
-    .iter()
-    .map(|sight| release.doubt(sight).unwrap_or_else(|| "none".into()))
-    .collect();
+    let doubts = [
+        seen(|_| {}),
+        seen(|sight| sight.object = Some(volume("Bound"))),
+        seen(|sight| sight.object.as_mut().unwrap()["metadata"]["uid"] = json!("w")),
+        seen(|sight| sight.object.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")),
+        seen(|sight| sight.snapshots.clear()),
+        seen(|sight| sight.snapshots[0]["metadata"]["uid"] = json!("other")),
+        seen(|sight| sight.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")),
+        seen(|sight| sight.contents[0]["status"]["readyToUse"] = json!(false)),
+        seen(|sight| sight.object = None),
+    ];
     assert_snapshot!(doubts.join("\n"), @r#"
     none
     it is Bound, and not given up by its claim
+    it belongs to another claim
+    it belongs to another claim
     the snapshot kept is gone: what it holds is kept
+    the snapshot kept was replaced by another one of that name: what it holds is kept
+    the snapshot kept is of another volume: what it holds is kept
+    the snapshot kept is not stored safely: what it holds is kept
     it was deleted meanwhile
     "#);
 }

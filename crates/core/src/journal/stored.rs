@@ -25,12 +25,18 @@ pub const JOURNAL: &str = "longrun-journal";
 /// only then does what is asked for once more: between a look and a deletion there is no other request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Counts the drivers, over all journals of the environment.
+    /// Which driver writes it: rises with each, over all journals of the environment. A new journal takes
+    /// the second in which it begins, so that it is another one even when somebody has deleted the last.
     pub epoch: u64,
     /// What is written.
     pub journal: Journal,
     /// The plan's digest: what was approved.
     plan: Digest,
+    /// The operation past its point of no return whose place this one takes. When this one is taken back,
+    /// that one is unfinished again: nobody else knows what it left.
+    closes: Option<Box<Self>>,
+    /// The epoch of what it was made of: what it may be written over the first time.
+    follows: u64,
 }
 
 /// Why a journal is not taken over, or not written any more. Nothing was changed.
@@ -99,14 +105,54 @@ fn epoch(config_map: &Value) -> Result<u64, NotTaken> {
     })
 }
 
+/// A journal, whose plan must still be the one that was approved.
+fn read(journal: Option<&str>, approved: Option<&str>) -> Result<(Journal, Digest), NotTaken> {
+    let unreadable = |cause: String| NotTaken::Unreadable { cause };
+    let journal: Journal = serde_json::from_str(journal.unwrap_or_default())
+        .map_err(|error| unreadable(error.to_string()))?;
+    let plan = journal.plan.digest();
+    if Some(&*plan.to_string()) != approved {
+        return Err(unreadable(
+            "its plan is not the one that was approved".to_string(),
+        ));
+    }
+    Ok((journal, plan))
+}
+
 impl Stored {
-    /// A new journal over the last one, which must be finished or superseded.
+    /// A new journal over the last one, which must be finished, or past its point of no return: then it is
+    /// kept until this one is past its own.
     #[must_use]
-    pub fn begin(journal: Journal, last: Option<&Self>) -> Self {
+    pub fn begin(journal: Journal, last: Option<&Self>, now: Timestamp) -> Self {
+        let follows = last.map_or(0, |last| last.epoch);
+        let closed = last.filter(|last| last.journal.state() == State::PastReturn);
         Self {
-            epoch: last.map_or(0, |last| last.epoch) + 1,
+            epoch: now.as_second().unsigned_abs().max(follows + 1),
             plan: journal.plan.digest(),
             journal,
+            closes: closed.map(|last| Box::new(last.alone())),
+            follows,
+        }
+    }
+
+    /// What one that is closed itself left is among the steps of the one that closed it.
+    fn alone(&self) -> Self {
+        Self {
+            closes: None,
+            ..self.clone()
+        }
+    }
+
+    /// What the namespace is to hold: when this one was taken back, the one whose place it took.
+    #[must_use]
+    pub fn written(&self) -> Self {
+        match (&self.closes, self.journal.state()) {
+            (Some(closed), State::TakenBack) => Self {
+                epoch: self.epoch,
+                ..closed.alone()
+            },
+            (Some(_), State::Open) | (None, _) => self.clone(),
+            (Some(_), _) => self.alone(),
         }
     }
 
@@ -115,28 +161,38 @@ impl Stored {
     /// # Errors
     /// When it is not what this program wrote: the plan must still be the one that was approved.
     pub fn read(config_map: &Value) -> Result<Self, NotTaken> {
-        let unreadable = |cause: String| NotTaken::Unreadable { cause };
         let epoch = epoch(config_map)?;
-        let journal: Journal = serde_json::from_str(text(config_map, "/data/journal"))
-            .map_err(|error| unreadable(error.to_string()))?;
-        let plan = journal.plan.digest();
-        if plan.to_string() != text(config_map, "/data/plan") {
-            return Err(unreadable(
-                "its plan is not the one that was approved".to_string(),
-            ));
-        }
+        let data = |key| config_map.get("data")?.get(key)?.as_str();
+        let (journal, plan) = read(data("journal"), data("plan"))?;
+        let closes = match data("closes") {
+            None => None,
+            closes => {
+                let (journal, plan) = read(closes, data("closesPlan"))?;
+                let (closes, follows) = (None, epoch);
+                Some(Box::new(Self {
+                    epoch,
+                    journal,
+                    plan,
+                    closes,
+                    follows,
+                }))
+            }
+        };
         Ok(Self {
             epoch,
             journal,
             plan,
+            closes,
+            follows: epoch,
         })
     }
 
     /// The ConfigMap, without the version that a write must meet.
     #[must_use]
     pub fn manifest(&self) -> Value {
+        let written = self.written();
         let environment = &self.journal.plan.target.environment;
-        json!({
+        let mut config_map = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
@@ -149,10 +205,15 @@ impl Stored {
             },
             "data": {
                 "epoch": self.epoch.to_string(),
-                "plan": self.plan,
-                "journal": json!(self.journal).to_string(),
+                "plan": written.plan,
+                "journal": json!(written.journal).to_string(),
             },
-        })
+        });
+        if let Some(closes) = &written.closes {
+            config_map["data"]["closes"] = json!(closes.journal).to_string().into();
+            config_map["data"]["closesPlan"] = json!(closes.plan);
+        }
+        config_map
     }
 
     /// Whether this driver may write over what is there. A journal that somebody deleted is written again:
@@ -181,7 +242,7 @@ impl Stored {
             return Ok(());
         };
         let (found, ours) = (epoch(present)?, self.epoch);
-        if found + 1 == ours {
+        if found == self.follows {
             Ok(())
         } else {
             Err(NotTaken::Overtaken { found, ours })
@@ -218,10 +279,12 @@ impl Stored {
         Ok(next)
     }
 
-    /// Another operation takes the place of this one, which is past its point of no return.
+    /// Another operation takes the place of this one, which is past its point of no return. No driver of
+    /// this one writes any more.
     #[must_use]
     pub fn superseded(&self, operation: &str) -> Self {
-        let mut stored = self.clone();
+        let mut stored = self.alone();
+        stored.epoch += 1;
         stored.journal.superseded = Some(operation.to_string());
         stored
     }
@@ -245,6 +308,7 @@ impl Stored {
     }
 
     fn next_driver(mut self) -> Self {
+        self.follows = self.epoch;
         self.epoch += 1;
         self.journal.by = match self.journal.by {
             resumed @ By::Resumed { .. } => resumed,

@@ -19,6 +19,7 @@ use crate::{
     wait::Wait,
 };
 
+mod closes;
 mod driver;
 mod patience;
 mod stored;

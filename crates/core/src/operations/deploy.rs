@@ -14,6 +14,7 @@ mod planner;
 mod problem;
 mod prune;
 mod recreate;
+mod salvage;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,12 @@ pub struct Facts {
     pub surplus: Vec<Value>,
     /// The claims of the environment's StatefulSets.
     pub claims: Vec<Value>,
+    /// The `VolumeSnapshot`s that such claims are to be made of as long as they have no volume, where they
+    /// exist.
+    pub sources: Vec<Value>,
+    /// The Jobs and claims that carry [`TEMPORARY_LABEL`](super::data::TEMPORARY_LABEL): left by operations
+    /// on data that were killed.
+    pub temporary: Vec<Value>,
     /// The ConfigMap of the last operation on data, if there is one.
     pub journal: Option<Value>,
 }

@@ -32,9 +32,9 @@ mod reader;
 mod reap;
 
 pub(super) use keep::{restored_claim, size, template};
-pub(super) use leftovers::{Leftovers, close};
+pub(super) use leftovers::{close, left};
 pub(super) use reader::PROGRAM;
-pub(super) use reap::{clear_away, is_temporary, reap};
+pub(super) use reap::{clear_away, discard, is_empty, is_temporary, reap};
 
 /// An operation that stops the node for a while.
 pub(super) struct Exchange<'a> {
@@ -108,15 +108,18 @@ impl<'a> Exchange<'a> {
     /// From here on nothing is written, until the node is started again.
     pub(super) fn stop(&self) -> Step {
         let claim = claim_ref(self.target);
-        Step::new(
-            self.scale(0),
-            Guard::Is {
-                uid: self.node.uid.clone(),
-            },
-            Wait::Stopped { claim },
-        )
-        .undo(self.scale(self.replicas()))
-        .why("the fence: what is stored now stays as it is")
+        let guard = Guard::Is {
+            uid: self.node.uid.clone(),
+        };
+        let stop = Step::new(self.scale(0), guard, Wait::Stopped { claim })
+            .why("the fence: what is stored now stays as it is");
+        let set = self.facts.set.as_ref();
+        let replicas = set.and_then(|set| set.pointer("/spec/replicas")?.as_u64());
+        // One that an unfinished operation stopped would make an empty claim before that one makes its own.
+        match (self.admission, replicas) {
+            (Admission::Supersedes, Some(0)) => stop,
+            _ => stop.undo(self.scale(self.replicas())),
+        }
     }
 
     /// The node runs again, and every partition has a leader.
@@ -259,13 +262,14 @@ impl<'a> Exchange<'a> {
         if self.admission == Admission::Supersedes
             && let Some(stored) = &self.facts.stored
         {
-            steps.extend(Leftovers::of(&stored.journal).last);
+            steps.extend(left(&stored.journal));
             notes.push(format!(
-                "the {} that is not finished is closed, and what it left is cleared away",
+                "the {} that is not finished is closed, and what it left is cleared away; if this is taken back, that is not finished again",
                 stored.journal.plan().operation
             ));
         }
-        steps.splice(0..0, reap(self.target, self.facts));
+        let Facts { jobs, claims, .. } = self.facts;
+        steps.splice(0..0, reap(self.target, jobs, claims));
         if let Some((_, _, live)) = self.test()
             && self.is_test_suspended()
         {

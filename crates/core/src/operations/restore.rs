@@ -12,15 +12,15 @@ use serde_json::Value;
 
 use super::{
     data::{CLAIM, Facts, Options},
-    exchange::{Exchange, restored_claim, size, template},
+    exchange::{Exchange, discard, is_empty, restored_claim, size, template},
     ground::{Ground, ground, hanging},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
 };
 use crate::{
-    gate::{Source, is_going, text},
-    object::{Digest, ObjectRef, bytes, intent, uid},
-    plan::{Effect, Guard, Loss, Plan, Propagation, Step, Target},
+    gate::{Source, text},
+    object::{bytes, uid},
+    plan::{Effect, Guard, Loss, Plan, Step, Target},
     wait::Wait,
 };
 
@@ -84,27 +84,6 @@ pub fn plan(
     };
     let notes = notes(&exchange, ground.is_some());
     Ok(exchange.plan(steps, loses, notes))
-}
-
-/// Whether a claim was never bound: then it holds nothing.
-fn is_empty(claim: &Value) -> bool {
-    text(claim, "/status/phase") == "Pending" && !is_going(claim)
-}
-
-/// An empty claim goes, as long as it is empty: a volume would be part of what is compared.
-fn discard(claim: &Value) -> Option<Step> {
-    let uid = uid(claim)?;
-    let guard = Guard::Unchanged {
-        uid: uid.clone(),
-        intent: Digest::of(&intent(claim)),
-    };
-    let gone = Wait::Gone { uid: uid.clone() };
-    let act = Effect::Delete {
-        object: ObjectRef::of(claim)?,
-        uid,
-        propagation: Propagation::Background,
-    };
-    Some(Step::new(act, guard, gone).why("it was never bound: it holds nothing"))
 }
 
 /// The present state is kept, and its claim goes.

@@ -53,7 +53,7 @@ fn wait(snapshot: &Value, sight: &Sight) -> Standing {
     }
     if text(snapshot, "/status/boundVolumeSnapshotContentName").is_empty() {
         return Standing::Bad {
-            cause: "no snapshot controller has taken it up".into(),
+            cause: "no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it".into(),
         };
     }
     not_yet(format!("the storage has not finished it{stored}"))

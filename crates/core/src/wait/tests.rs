@@ -272,7 +272,7 @@ fn the_other_waits() {
         ready(json!({"readyToUse": true})),
     ];
     assert_snapshot!(check(&Wait::SnapshotReady, &snapshot), @r#"
-    bad: no snapshot controller has taken it up
+    bad: no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it
     not yet: the storage has not finished it
     bad: the snapshot controller retries after: timeout
     holds

@@ -1,7 +1,7 @@
 //! A model cluster, its controllers and other people against the planners, the approval and the journal:
 //! drivers die before and after any request, answers are lost, clocks step, the world moves while the
-//! question is open. `LONGRUN_SCHEDULES=100000 cargo test --test simulation` for more,
-//! `LONGRUN_SEED=7 cargo test --test simulation data` for one.
+//! question is open. `LONGRUN_SCHEDULES=100000 cargo test --test simulation` for more, with
+//! `LONGRUN_FIRST=100000` for others, `LONGRUN_SEED=7 cargo test --test simulation data` for one.
 #![expect(clippy::expect_used, reason = "a test: a broken model must stop it")]
 
 use std::{collections::BTreeMap, env, sync::Mutex};
@@ -18,14 +18,17 @@ fn play_all(default: u64, play: fn(u64) -> Result<(), String>) {
         return;
     }
     let schedules = number("LONGRUN_SCHEDULES").unwrap_or(default);
+    let first = number("LONGRUN_FIRST").unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let failed = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let failed = &failed;
             scope.spawn(move || {
-                for seed in (thread..schedules).step_by(threads as usize) {
+                for seed in (first + thread..first + schedules).step_by(threads as usize) {
                     if let Err(story) = play(seed) {
+                        // Whoever stops a long run has what it found.
+                        eprintln!("seed {seed} fails");
                         failed.lock().expect("no thread panics").insert(seed, story);
                     }
                 }

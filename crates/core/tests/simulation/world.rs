@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use jiff::Timestamp;
@@ -40,7 +40,10 @@ pub(crate) struct World {
     /// Writes of ours so far.
     pub(crate) writes: usize,
     /// What the ConfigMap of the journal holds: it is only written out when somebody reads it.
-    pub(crate) book: Option<Stored>,
+    book: Option<Stored>,
+    written_out: OnceLock<Value>,
+    /// The driver that wrote it last; 0 for a deployment.
+    pub(crate) writer: u64,
     /// Our own roll of the service has begun, and what runs is not wholly what is registered.
     mixing: bool,
     /// The image that was registered last, with whatever database.
@@ -138,6 +141,8 @@ impl World {
             precious: BTreeSet::new(),
             writes: 0,
             book: None,
+            written_out: OnceLock::new(),
+            writer: 0,
             mixing: false,
             registered: String::new(),
             overridden: false,
@@ -327,7 +332,7 @@ impl World {
             self.mixing = true;
         }
         if place.name == JOURNAL {
-            self.book = Stored::read(object).ok();
+            self.keep(Stored::read(object).ok(), 0);
         }
         let id = uid(&live);
         if let Some(id) = &id {

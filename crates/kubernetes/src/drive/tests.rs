@@ -313,7 +313,7 @@ async fn kept(server: &Server, steps: Vec<Step>) -> Result<Journal, Box<Stopped>
     let lease = Lease::acquire(&client, "restate", &holder("ana"), &progress)
         .await
         .unwrap();
-    let stored = Stored::begin(Journal::open(approved(steps)), None);
+    let stored = Stored::begin(Journal::open(approved(steps)), None, client.now());
     drive(&client, stored, Some(&lease), &progress, never()).await
 }
 

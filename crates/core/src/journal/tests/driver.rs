@@ -8,7 +8,7 @@ fn target() -> Target {
 }
 
 fn resumed(journal: Journal, second: i64) -> Journal {
-    let stored = Stored::begin(journal, None);
+    let stored = Stored::begin(journal, None, at(0));
     stored.resume(&target(), at(second)).unwrap().journal
 }
 
@@ -63,7 +63,7 @@ fn what_is_being_taken_back_is_taken_back_by_the_next_one_too() {
     assert_eq!(undo.to_string(), "resume CronJob a");
     second.undone();
     assert_eq!(second.state(), State::TakenBack);
-    let over = Stored::begin(second, None);
+    let over = Stored::begin(second, None, at(0));
     assert_eq!(admit("wipe", Some(&over)), Ok(Admission::Free));
     assert!(over.resume(&target(), at(10)).is_err());
 }
@@ -95,7 +95,7 @@ fn only_a_cure_takes_the_place_of_what_is_past_its_point_of_no_return() {
     let live = sight(Some(object("a", "1", false)));
     assert!(matches!(past.next(&live, at(0)), Next::Do(_)));
     past.acted(None, at(0));
-    let past = Stored::begin(past, None);
+    let past = Stored::begin(past, None, at(0));
     let cures = ["deploy", "restore", "wipe", "snapshot"].map(|cure| admit(cure, Some(&past)).ok());
     let supersedes = Some(Admission::Supersedes);
     assert_eq!(cures, [supersedes, supersedes, None, None]);
@@ -111,7 +111,8 @@ fn what_is_over_or_of_elsewhere_is_not_taken_back() {
     assert_eq!(done.next(&live, at(1)), Next::Look);
     let mut elsewhere = target();
     elsewhere.environment = "restate-chaos".into();
-    let abort = |journal, target: &Target| Stored::begin(journal, None).abort(target, "asked for");
+    let abort =
+        |journal, target: &Target| Stored::begin(journal, None, at(0)).abort(target, "asked for");
     assert!(abort(done, &target()).is_err());
     assert!(abort(open.clone(), &elsewhere).is_err());
     assert!(abort(open, &target()).is_ok());

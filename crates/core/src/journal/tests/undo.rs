@@ -188,3 +188,39 @@ fn a_volume_stays_kept_when_its_claim_is_being_deleted() {
         );
     }
 }
+
+#[test]
+fn only_a_volume_that_its_claim_still_has_is_kept_by_a_plan() {
+    let volume = ObjectRef::whole("v1", "PersistentVolume", "pv");
+    let guard = Guard::Bound {
+        uid: Uid("v".into()),
+        claim: Uid("c".into()),
+    };
+    let keep = Effect::Reclaim {
+        object: volume,
+        uid: Uid("v".into()),
+        policy: Policy::Retain,
+    };
+    let next = |uid: &str, claim: &str, phase: &str| {
+        let seen = json!({"metadata": {"uid": uid}, "spec": {"claimRef": {"uid": claim}},
+            "status": {"phase": phase}});
+        let steps = vec![Step::new(keep.clone(), guard.clone(), Wait::None)];
+        match journal(steps).next(&sight(Some(seen)), at(0)) {
+            Next::Do(_) => "done".to_string(),
+            Next::Stop(reason) => reason.cause().to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    let table = [
+        next("v", "c", "Bound"),
+        next("v", "c", "Released"),
+        next("v", "d", "Bound"),
+        next("w", "c", "Bound"),
+    ];
+    assert_snapshot!(table.join("\n"), @r#"
+    done
+    its claim is gone, and it is Released: what it holds would be lost
+    it belongs to another claim
+    it was recreated meanwhile: the plan was for UID v, it is w
+    "#);
+}

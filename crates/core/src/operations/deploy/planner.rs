@@ -16,7 +16,7 @@ use super::{
     decision::{Decision, decide},
     inventory,
     problem::{Problem, Problems},
-    prune,
+    prune, salvage,
     takeover::{self, Takeover},
     upgrade,
 };
@@ -81,7 +81,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         decisions.iter_mut().for_each(expect_suspension);
     }
     // A roll that was interrupted may not have come to it, and another database does not know the services.
-    if rolls || resumes || takeover.is_needed() {
+    if rolls || resumes || takeover.is_needed() || salvage::begins_anew(facts) {
         decisions.iter_mut().for_each(Decision::register_again);
     }
     let pruning = prune(&target, facts);
@@ -94,7 +94,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         &listing.before,
         &listing.during,
     ));
-    steps.extend(takeover.first());
+    steps.extend(salvage::steps(&target, facts));
     steps.extend(snapshots);
     if rolls {
         steps.extend(upgrade::drain(facts, suspends, options.drain));
@@ -117,6 +117,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
 
     let mut notes = pruning.notes;
     notes.extend(inventory::unreadable(facts));
+    notes.extend(salvage::notes(&target, facts, takeover.kept()));
     match suspender {
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {

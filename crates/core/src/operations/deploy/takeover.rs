@@ -10,7 +10,8 @@ use crate::{
     journal::{Admission, Stored, admit},
     object::{ObjectRef, Uid, uid},
     operations::{
-        exchange::{Leftovers, close},
+        exchange::{close, left},
+        snapshot::kept,
         suspension,
     },
     plan::{Effect, Guard, Step},
@@ -42,22 +43,19 @@ impl Takeover {
         self.closed.is_some()
     }
 
-    /// What is in the way goes first.
-    pub(super) fn first(&self) -> Vec<Step> {
-        self.leftovers().map_or_else(Vec::new, |left| left.first)
-    }
-
     /// When all is well: what was only kept until then, and the journal.
     pub(super) fn last(&self) -> Vec<Step> {
-        let mut last = self.leftovers().map_or_else(Vec::new, |left| left.last);
-        let closed = self.closed.as_ref();
-        last.extend(closed.map(|(stored, uid)| close(stored, uid.clone(), "deploy")));
-        last
+        self.closed.as_ref().map_or_else(Vec::new, |(stored, uid)| {
+            let mut last = left(&stored.journal);
+            last.push(close(stored, uid.clone(), "deploy"));
+            last
+        })
     }
 
-    fn leftovers(&self) -> Option<Leftovers> {
+    /// The snapshot of what was there before it.
+    pub(super) fn kept(&self) -> Option<&str> {
         let (stored, _) = self.closed.as_ref()?;
-        Some(Leftovers::of(&stored.journal))
+        kept(&stored.journal)
     }
 
     /// StatefulSets that an operation stopped and did not come to start.

@@ -10,32 +10,21 @@ use crate::{
     wait::Wait,
 };
 
-/// What is to be cleared away.
-pub(in crate::operations) struct Leftovers {
-    /// What would be in the way: Jobs that hold the claim.
-    pub(in crate::operations) first: Vec<Step>,
-    /// What may stay until all is well: the old volume, the rehearsal.
-    pub(in crate::operations) last: Vec<Step>,
-}
-
-impl Leftovers {
-    /// Of a journal that is past its point of no return: what it would have cleared away itself.
-    pub(in crate::operations) fn of(journal: &Journal) -> Self {
-        let (first, last) = journal
-            .remaining()
-            .into_iter()
-            .filter(|step| match &step.act {
-                Effect::Delete { .. } => step.guard == Guard::None && is_made(journal, &step.act),
-                Effect::Reclaim { policy, .. } => *policy == Policy::Delete,
-                _ => false,
-            })
-            .map(Step::soft)
-            .partition(|step| {
-                let object = step.act.object();
-                object.is_some_and(|object| object.kind == "Job")
-            });
-        Self { first, last }
-    }
+/// Of a journal that is past its point of no return, what it would have cleared away itself, and may stay
+/// until all is well: the old volume, the rehearsal. What is in the way until then is found by its label.
+pub(in crate::operations) fn left(journal: &Journal) -> Vec<Step> {
+    journal
+        .remaining()
+        .into_iter()
+        .filter(|step| match &step.act {
+            Effect::Delete { object, .. } => {
+                object.kind == "VolumeSnapshot" && is_made(journal, &step.act)
+            }
+            Effect::Reclaim { policy, .. } => *policy == Policy::Delete,
+            _ => false,
+        })
+        .map(Step::soft)
+        .collect()
 }
 
 fn is_made(journal: &Journal, deletion: &Effect) -> bool {

@@ -1,24 +1,26 @@
-//! What a killed operation left, whatever became of its journal.
+//! What a killed operation left, whatever became of its journal, and claims that will never hold anything.
 
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use crate::{
-    gate::{is_going, name},
-    object::{ObjectRef, Uid, uid},
-    operations::data::{CLAIM, Facts, TEMPORARY_LABEL},
+    gate::{is_going, name, text},
+    object::{Digest, ObjectRef, Uid, intent, uid},
+    operations::data::{CLAIM, TEMPORARY_LABEL},
     plan::{Effect, Guard, Propagation, Step, Target},
     wait::Wait,
 };
 
 /// Deletes Jobs first: their pods hold the claims.
-pub(in crate::operations) fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
-    let jobs = facts.jobs.iter().map(|job| (job, "batch/v1", "Job"));
-    let claims = facts
-        .claims
-        .iter()
-        .map(|claim| (claim, "v1", "PersistentVolumeClaim"));
+pub(in crate::operations) fn reap<'a>(
+    target: &Target,
+    jobs: impl IntoIterator<Item = &'a Value>,
+    claims: impl IntoIterator<Item = &'a Value>,
+) -> Vec<Step> {
+    let jobs = jobs.into_iter().map(|job| (job, "batch/v1", "Job"));
+    let claims = claims.into_iter();
+    let claims = claims.map(|claim| (claim, "v1", "PersistentVolumeClaim"));
     jobs.chain(claims)
         .filter(|(object, _, _)| is_temporary(object) && !is_going(object))
         .filter_map(|(object, version, kind)| {
@@ -38,6 +40,27 @@ pub(in crate::operations) fn clear_away(object: ObjectRef, uid: Uid) -> Step {
         propagation: Propagation::Foreground,
     };
     Step::new(act, Guard::None, gone).soft()
+}
+
+/// A claim that was never bound goes, as long as it is so: a volume would be part of what is compared.
+pub(in crate::operations) fn discard(claim: &Value) -> Option<Step> {
+    let uid = uid(claim)?;
+    let guard = Guard::Unchanged {
+        uid: uid.clone(),
+        intent: Digest::of(&intent(claim)),
+    };
+    let gone = Wait::Gone { uid: uid.clone() };
+    let act = Effect::Delete {
+        object: ObjectRef::of(claim)?,
+        uid,
+        propagation: Propagation::Background,
+    };
+    Some(Step::new(act, guard, gone).why("it was never bound: it holds nothing"))
+}
+
+/// Whether a claim was never bound: then it holds nothing.
+pub(in crate::operations) fn is_empty(claim: &Value) -> bool {
+    text(claim, "/status/phase") == "Pending" && !is_going(claim)
 }
 
 /// Whether an operation made it to delete it again. The database is never that, whatever labels it has.

@@ -89,9 +89,14 @@ pub(super) fn deletion(target: &Target, facts: &Facts, listed: &Listed) -> Vec<S
         )
     });
     let uid = listed.uid.clone();
-    let guard = Guard::Unchanged {
-        uid: uid.clone(),
-        intent: Digest::of(&intent(live)),
+    let guard = match listed.ready {
+        // Somebody may ask to keep it meanwhile.
+        true => Guard::Unchanged {
+            uid: uid.clone(),
+            intent: Digest::of(&intent(live)),
+        },
+        // The storage is still at work on it, and writes to it.
+        false => Guard::Is { uid: uid.clone() },
     };
     let gone = Wait::Gone { uid: uid.clone() };
     let act = Effect::Delete {

@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::{
+    approval::Ask,
+    journal::{Journal, Next, Stored},
     operations::{
         restore,
         wipe::{self, Copy},
     },
     plan::{Effect, Guard},
+    wait::Sight,
 };
 
 fn wiped(facts: &Facts) -> String {
@@ -337,6 +340,55 @@ fn the_reader_runs_as_the_node_does_and_writes_nothing() {
       }
     }
     "#);
+}
+
+#[test]
+fn a_node_that_an_unfinished_operation_stopped_is_not_started_by_taking_back_another() {
+    let undo = |replicas: u64, stored: Option<Stored>| {
+        let mut stopped = facts();
+        stopped.stored = stored;
+        stopped.set.as_mut().unwrap()["spec"]["replicas"] = json!(replicas);
+        let plan = restore::plan(&target(), &stopped, &options(), "kept").unwrap();
+        step_of(&plan, "stop StatefulSet restate").undo
+    };
+    assert_eq!(undo(0, Some(past_return())), None);
+    for started in [undo(1, Some(past_return())), undo(0, None)] {
+        assert_eq!(started.unwrap().to_string(), "start StatefulSet restate");
+    }
+}
+
+/// A wipe that has deleted the claim, and no more.
+fn past_return() -> Stored {
+    let mut plan = wipe::plan(&target(), &facts(), &options(), Copy::None).unwrap();
+    plan.steps.retain(|step| {
+        let name = step.act.to_string();
+        name.ends_with("pvc-1") || name == "delete PersistentVolumeClaim storage-restate-0"
+    });
+    plan.steps.remove(0);
+    plan.steps[0].guard = Guard::None;
+    let approved = Ask::new(plan).typed("destroy dev/restate without a copy");
+    let mut journal = Journal::open(approved.unwrap());
+    let live = Sight {
+        object: Some(claim("Bound")),
+        ..Sight::default()
+    };
+    assert!(matches!(journal.next(&live, now()), Next::Do(_)));
+    journal.acted(None, now());
+    Stored::begin(journal, None, now())
+}
+
+#[test]
+fn what_takes_the_place_of_another_releases_its_volume() {
+    let mut begun = facts();
+    begun.stored = Some(past_return());
+    let plan = restore::plan(&target(), &begun, &options(), "kept").unwrap();
+    let last = plan.steps.last().unwrap();
+    assert!(last.soft && matches!(last.guard, Guard::Release(_)));
+    assert_eq!(
+        last.act.to_string(),
+        "no longer keep the data of PersistentVolume pvc-1"
+    );
+    assert_snapshot!(plan.notes.last().unwrap(), @"the wipe that is not finished is closed, and what it left is cleared away; if this is taken back, that is not finished again");
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     let plan = wipe::plan(&target(), &facts(), &options(), Copy::Verified).unwrap();
     let approved = Ask::new(plan).typed("dev/restate").unwrap();
     let mut begun = facts();
-    begun.stored = Some(Stored::begin(Journal::open(approved), None));
+    begun.stored = Some(Stored::begin(Journal::open(approved), None, now()));
     let fenced = Wish {
         fence: true,
         ..Wish::default()

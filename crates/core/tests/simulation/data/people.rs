@@ -10,7 +10,7 @@ use longrun_core::{
 use serde_json::{Value, json};
 
 use super::program::Program;
-use crate::world::{NAMESPACE, PERSON, is_going, number, reference, text};
+use crate::world::{NAMESPACE, PERSON, is_going, is_true, number, reference, text};
 
 /// The pod of somebody who looks at the database.
 const STRANGER: &str = "debug";
@@ -108,9 +108,21 @@ impl Program {
         }
     }
 
-    /// People finish what they began: a claim that they delete goes, a node that they stopped starts.
+    /// People finish what they began: a claim that they delete goes, a node that they stopped starts. A snapshot
+    /// that they took of nothing never gets ready, and holds its claim until they delete it.
     pub(super) fn end_strangers(&mut self) {
         self.world.objects.remove(&reference("Pod", STRANGER));
+        let objects = self.world.objects.iter();
+        let hanging: Vec<_> = objects
+            .filter(|(place, object)| {
+                let theirs = text(object, "/metadata/managedFields/0/manager") == PERSON;
+                place.kind == "VolumeSnapshot" && theirs && !is_true(object, "/status/readyToUse")
+            })
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in hanging {
+            self.world.delete(&place, Propagation::Background);
+        }
         let claim = reference("PersistentVolumeClaim", CLAIM);
         let pod = reference("Pod", "restate-0");
         for _ in 0..100 {
@@ -125,10 +137,6 @@ impl Program {
             if self.world.objects.contains_key(&pod) {
                 self.world.delete(&pod, Propagation::Background);
             }
-            // Without its journal no command knows that a reader is left and holds the claim.
-            if self.world.stored().is_none() {
-                self.end_readers();
-            }
             self.tick();
         }
         let set = reference("StatefulSet", NODE);
@@ -138,18 +146,6 @@ impl Program {
         });
         if stopped {
             self.world.scale(&set, 1, PERSON);
-        }
-    }
-
-    fn end_readers(&mut self) {
-        let ends = |place: &ObjectRef| {
-            place.kind == "Job"
-                && (place.name.ends_with("-check") || place.name.ends_with("-restored"))
-        };
-        let jobs = self.world.objects.keys();
-        let jobs: Vec<_> = jobs.filter(|place| ends(place)).cloned().collect();
-        for job in jobs {
-            self.world.delete(&job, Propagation::Foreground);
         }
     }
 

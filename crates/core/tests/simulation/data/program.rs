@@ -15,10 +15,10 @@ use longrun_core::{
 };
 use serde_json::Value;
 
-use super::{run::End, wish};
+use super::run::End;
 use crate::{
     random::Random,
-    world::{NAMESPACE, World, is_true, reference, text},
+    world::{NAMESPACE, World, reference, text},
 };
 
 /// What the program is asked to do.
@@ -57,13 +57,10 @@ pub(super) struct Program {
     pub(super) skew: SignedDuration,
     /// Somebody else deleted or changed what operations on data stand on.
     pub(super) meddled: bool,
-    /// An operation took the place of one past its point of no return.
-    pub(super) handed_over: bool,
-    /// And was taken back. A gap: its journal was the only one that knew the first one's old volume, which
-    /// stays, with the data on it.
-    pub(super) forgotten: bool,
-    /// A driver that was cut off, and has not noticed.
-    pub(super) sleeper: Option<Stored>,
+    /// The present driver of a journal in the namespace.
+    pub(super) driver: u64,
+    /// A driver that was cut off, and has not noticed; and which one.
+    pub(super) sleeper: Option<(Stored, u64)>,
 }
 
 impl Program {
@@ -74,8 +71,7 @@ impl Program {
             calm: false,
             skew: SignedDuration::ZERO,
             meddled: false,
-            handed_over: false,
-            forgotten: false,
+            driver: 0,
             sleeper: None,
         }
     }
@@ -133,7 +129,7 @@ impl Program {
     }
 
     fn plan(&self, operation: &Operation) -> Result<Plan, String> {
-        let objects = wish().objects();
+        let objects = super::rendered();
         let rendered = |name: &str| -> Value {
             let of_name = |object: &&Value| text(object, "/metadata/name") == name;
             objects
@@ -149,7 +145,7 @@ impl Program {
                 retain_class: "retain".to_owned(),
                 now: self.now(),
             };
-            let facts = self.world.observe(&objects, false);
+            let facts = self.world.observe(objects, false);
             let plan = deploy::plan(Self::target(), &facts, &options);
             return plan.map_err(|problems| problems.to_string());
         }
@@ -230,8 +226,7 @@ impl Program {
             _ => None,
         };
         let journal = Journal::open(approved);
-        let stored = Stored::begin(journal, self.world.stored());
-        self.handed_over |= matches!(operation, Operation::Restore(_)) && self.is_unfinished();
+        let stored = Stored::begin(journal, self.world.stored(), self.now());
         let end = match operation.is_stored() {
             true => self.begin(stored),
             false => self.drive_alone(stored.journal),
@@ -284,15 +279,6 @@ impl Program {
     /// A deployment has nothing to do, sooner or later.
     pub(super) fn is_cured(&mut self) -> bool {
         (0..6).any(|_| self.run(&Operation::Deploy) == End::NothingToDo)
-    }
-
-    /// A snapshot of the database that is ready.
-    pub(super) fn kept_snapshot(&self) -> Option<String> {
-        let is_kept = |snapshot: &Value| is_true(snapshot, "/status/readyToUse");
-        let objects = self.world.objects.iter();
-        let mut kept =
-            objects.filter(|(place, object)| place.kind == "VolumeSnapshot" && is_kept(object));
-        kept.next().map(|(place, _)| place.name.clone())
     }
 
     pub(super) fn is_unfinished(&self) -> bool {

@@ -2,7 +2,7 @@
 //! can die at any of these.
 
 use longrun_core::{
-    journal::{JOURNAL, Journal, Next, State, Stored},
+    journal::{JOURNAL, Journal, Next, Stored},
     object::ObjectRef,
     plan::{Effect, Step},
     wait::Sight,
@@ -11,7 +11,7 @@ use longrun_core::{
 use serde_json::json;
 
 use super::program::Program;
-use crate::world::{NAMESPACE, reference, text};
+use crate::world::{NAMESPACE, reference};
 
 /// How a run of the program ended.
 #[derive(Debug, PartialEq)]
@@ -45,16 +45,15 @@ const LOOKS: usize = 1500;
 impl Program {
     /// A new journal, in the place of the last one.
     pub(super) fn begin(&mut self, stored: Stored) -> End {
-        let end = self.begin_to_drive(stored);
-        let state = self.world.stored().map(|stored| stored.journal.state());
-        self.forgotten |= self.handed_over && state == Some(State::TakenBack);
-        end
-    }
-
-    fn begin_to_drive(&mut self, stored: Stored) -> End {
-        let mut book = Book::Cluster(stored);
+        self.driver += 1;
         let place = reference("ConfigMap", JOURNAL);
-        // The first write is over whatever is there: the plan was made under the lease.
+        // The lease keeps others from having begun since it was read.
+        let present = self.world.objects.get(&place);
+        if let Err(refused) = stored.may_follow(present) {
+            self.world.violate(format!("nobody can begin: {refused}"));
+            return End::Overtaken;
+        }
+        let mut book = Book::Cluster(stored);
         if let Err(end) = self.put(&place, &mut book) {
             return end;
         }
@@ -123,6 +122,9 @@ impl Program {
         if self.unlucky(40) {
             self.meanwhile();
         }
+        if self.unlucky(10) {
+            self.wake_sleeper();
+        }
         self.tick();
         None
     }
@@ -158,9 +160,13 @@ impl Program {
             manifest["data"] = epoch;
             self.world.create(manifest, "longrun");
         }
-        self.world.book = Some(stored.clone());
+        self.world.keep(Some(stored.written()), self.driver);
         if self.unlucky(60) {
             return Err(End::Killed);
+        }
+        // What was seen before may not be so any more.
+        if self.unlucky(40) {
+            self.meanwhile();
         }
         Ok(())
     }
@@ -203,22 +209,21 @@ impl Program {
     /// A killed driver may only have been cut off: it goes on when its machine wakes up.
     fn fall_asleep(&mut self, book: Book, end: &End) {
         if let (Book::Cluster(stored), End::Killed) = (book, end) {
-            self.sleeper = Some(stored);
+            self.wake_sleeper();
+            self.sleeper = Some((stored, self.driver));
         }
     }
 
     /// A driver that was cut off wakes up after another one has taken over: it must not write a word.
     pub(super) fn wake_sleeper(&mut self) {
-        let Some(mut sleeper) = self.sleeper.take() else {
+        let overtaken = |(_, driver): &mut (Stored, u64)| *driver != self.world.writer;
+        let Some((mut sleeper, _)) = self.sleeper.take_if(overtaken) else {
             return;
         };
         let place = reference("ConfigMap", JOURNAL);
         let Some(present) = self.world.objects.get(&place).cloned() else {
             return;
         };
-        if text(&present, "/data/epoch") == format!("{}", sleeper.epoch) {
-            return;
-        }
         let step: Option<Step> = sleeper.journal.current();
         let sight = step.map(|step| self.world.look(&step)).unwrap_or_default();
         let now = self.now();

@@ -1,12 +1,12 @@
 //! The model cluster as the program sees it: facts for planners, sights for journals.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use longrun_core::{
     journal::{JOURNAL, Stored},
     object::ObjectRef,
     operations::{
-        data::{self, CLAIM, NODE},
+        data::{self, CLAIM, NODE, TEMPORARY_LABEL},
         deploy::{DryRun, Facts, INVENTORY, Namespace, Observed, listed},
     },
     plan::{Guard, Step},
@@ -35,9 +35,13 @@ impl World {
     }
 
     fn all(&self, kind: &str) -> Vec<Value> {
+        self.of_kind(kind, |_| true)
+    }
+
+    fn of_kind(&self, kind: &str, wanted: fn(&Value) -> bool) -> Vec<Value> {
         self.objects
             .iter()
-            .filter(|(place, _)| place.kind == kind)
+            .filter(|(place, object)| place.kind == kind && wanted(object))
             .map(|(_, object)| object.clone())
             .collect()
     }
@@ -69,7 +73,14 @@ impl World {
             surplus: surplus
                 .filter_map(|object| self.objects.get(object).cloned())
                 .collect(),
-            claims: self.all("PersistentVolumeClaim"),
+            claims: self.of_kind("PersistentVolumeClaim", |claim| {
+                text(claim, "/metadata/name") == CLAIM
+            }),
+            sources: self.all("VolumeSnapshot"),
+            temporary: ["Job", "PersistentVolumeClaim"]
+                .iter()
+                .flat_map(|kind| self.of_kind(kind, is_temporary))
+                .collect(),
             inventory,
             inventory_object,
             journal: self.journal(),
@@ -112,9 +123,17 @@ impl World {
     pub(crate) fn journal(&self) -> Option<Value> {
         let mut config_map = self.get("ConfigMap", JOURNAL)?;
         if let Some(stored) = &self.book {
-            config_map["data"] = stored.manifest()["data"].clone();
+            let data = || stored.manifest()["data"].take();
+            config_map["data"] = self.written_out.get_or_init(data).clone();
         }
         Some(config_map)
+    }
+
+    /// What a driver writes to the journal's ConfigMap.
+    pub(crate) fn keep(&mut self, book: Option<Stored>, writer: u64) {
+        self.book = book;
+        self.written_out = OnceLock::new();
+        self.writer = writer;
     }
 
     /// What a step needs to see.
@@ -188,4 +207,9 @@ impl World {
             ..Sight::default()
         }
     }
+}
+
+fn is_temporary(object: &Value) -> bool {
+    let labels = object.pointer("/metadata/labels");
+    labels.is_some_and(|labels| labels.get(TEMPORARY_LABEL).is_some())
 }

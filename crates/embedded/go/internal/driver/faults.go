@@ -44,6 +44,7 @@ var faultKeys = map[string]fault{
 	"ready":   oneOf(map[string]func(*faults){"never": func(f *faults) { f.never = true }}),
 	"content": oneOf(map[string]func(*faults){"empty": func(f *faults) { f.empty = true }}),
 	"fail": oneOf(map[string]func(*faults){
+		"exhausted":   func(f *faults) { f.fail = codes.ResourceExhausted },
 		"internal":    func(f *faults) { f.fail = codes.Internal },
 		"unavailable": func(f *faults) { f.fail = codes.Unavailable },
 	}),

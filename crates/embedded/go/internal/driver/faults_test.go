@@ -79,7 +79,11 @@ func TestReadyButEmpty(t *testing.T) {
 }
 
 func TestFailForGood(t *testing.T) {
-	for value, code := range map[string]codes.Code{"internal": codes.Internal, "unavailable": codes.Unavailable} {
+	for value, code := range map[string]codes.Code{
+		"exhausted":   codes.ResourceExhausted,
+		"internal":    codes.Internal,
+		"unavailable": codes.Unavailable,
+	} {
 		t.Run(value, func(t *testing.T) {
 			m := start(t)
 			volume := m.volume(volumeRequest("pvc-1", 16*MiB)).GetVolumeId()

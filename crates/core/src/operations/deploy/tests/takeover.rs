@@ -51,7 +51,7 @@ fn journal(done: usize) -> Stored {
         journal.acted(Some(Uid("job-1".into())), at(0));
         assert_eq!(journal.next(&Sight::default(), at(0)), Next::Look);
     }
-    Stored::begin(journal, None)
+    Stored::begin(journal, None, at(0))
 }
 
 fn with_journal(stored: &Stored) -> Cluster {
@@ -78,6 +78,7 @@ fn stop(cluster: &mut Cluster, manager: &str) {
 fn an_operation_past_its_point_of_no_return_is_made_whole_and_closed() {
     let mut cluster = with_journal(&journal(2));
     stop(&mut cluster, "nobody");
+    cluster.facts.temporary = vec![temporary("batch/v1", "Job")];
     assert_snapshot!(check(&cluster.facts), @r#"
     delete Job check until gone
     start StatefulSet restate until rolledOut
@@ -122,6 +123,87 @@ fn what_is_over_is_left_alone() {
     let superseded = journal(2).superseded("restore");
     for stored in [journal(3), superseded] {
         assert_eq!(check(&with_journal(&stored).facts), "nothing to do");
+    }
+}
+
+fn temporary(version: &str, kind: &str) -> Value {
+    json!({"apiVersion": version, "kind": kind, "metadata": {"name": "check", "namespace": "restate",
+        "uid": format!("{kind}-9"), "labels": {"longrun/temporary": "wipe"}}})
+}
+
+#[test]
+fn what_a_killed_operation_left_goes_whatever_became_of_its_journal() {
+    let mut cluster = Cluster::up_to_date();
+    cluster.facts.temporary = vec![
+        temporary("v1", "PersistentVolumeClaim"),
+        temporary("batch/v1", "Job"),
+    ];
+    let plan = planned(&cluster.facts);
+    assert!(plan.steps[..2].iter().all(|step| step.soft));
+    assert_snapshot!(check(&cluster.facts), @r#"
+    delete Job check until gone
+    delete PersistentVolumeClaim check until gone
+    wait for CronJob test until firstSuccess
+    "#);
+    for object in &mut cluster.facts.temporary {
+        object["metadata"]["deletionTimestamp"] = json!("now");
+    }
+    assert_eq!(check(&cluster.facts), "nothing to do", "it goes already");
+}
+
+/// The claim of the database is to be made of a snapshot.
+fn of_a_snapshot(phase: &str) -> Cluster {
+    let mut cluster = Cluster::up_to_date();
+    let claim = &mut cluster.facts.claims[0];
+    claim["spec"]["dataSource"] = json!({"kind": "VolumeSnapshot", "name": "s"});
+    claim["status"]["phase"] = json!(phase);
+    cluster
+}
+
+#[test]
+fn a_claim_of_a_snapshot_that_is_gone_is_replaced_by_an_empty_one() {
+    let mut cluster = of_a_snapshot("Pending");
+    assert_snapshot!(check(&cluster.facts), @r#"
+    delete PersistentVolumeClaim target-restate-0 until gone
+    delete Job discover until gone
+    create Job discover
+    wait for Job discover until complete
+    wait for CronJob test until firstSuccess
+    ! Job discover is replaced
+    # target-restate-0 was to be made of VolumeSnapshot s, which is gone: it holds nothing, and an empty database takes its place; to go back to a snapshot instead: cargo xtask restore -n restate -s SNAPSHOT
+    "#);
+    let plan = planned(&cluster.facts);
+    let live = &cluster.facts.claims[0];
+    let guard = Guard::Unchanged {
+        uid: Uid("claim-1".into()),
+        intent: crate::object::Digest::of(&intent(live)),
+    };
+    assert_eq!(plan.steps[0].guard, guard, "a volume would be a change");
+    let going = json!({"metadata": {"name": "s", "deletionTimestamp": "now"}});
+    cluster.facts.sources = vec![going];
+    assert!(check(&cluster.facts).contains("delete PersistentVolumeClaim"));
+}
+
+#[test]
+fn a_claim_that_may_still_hold_something_stays() {
+    type Twist = fn(&mut Facts);
+    let twists: [(&str, Twist); 5] = [
+        ("Bound", |_| {}),
+        ("Lost", |_| {}),
+        ("Pending", |facts| {
+            facts.sources = vec![json!({"metadata": {"name": "s"}})];
+        }),
+        ("Pending", |facts| {
+            facts.claims[0]["spec"]["volumeName"] = json!("pv");
+        }),
+        ("Pending", |facts| {
+            facts.claims[0]["spec"]["dataSource"]["kind"] = json!("PersistentVolumeClaim");
+        }),
+    ];
+    for (index, (phase, twist)) in twists.into_iter().enumerate() {
+        let mut cluster = of_a_snapshot(phase);
+        twist(&mut cluster.facts);
+        assert_eq!(check(&cluster.facts), "nothing to do", "twist {index}");
     }
 }
 

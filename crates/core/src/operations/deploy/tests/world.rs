@@ -113,6 +113,8 @@ impl Cluster {
                 journal: None,
                 surplus: Vec::new(),
                 claims: Vec::new(),
+                sources: Vec::new(),
+                temporary: Vec::new(),
             },
         }
     }
