@@ -174,7 +174,7 @@ fn the_kind_that_may_not_be_written_is_named_with_what_to_grant() {
 }
 
 #[test]
-#[ignore = "not seen green yet"]
+#[ignore = "fails: the templates of its small environment have no Job discover, which comes first"]
 fn whoever_may_not_run_commands_in_pods_is_told_before_a_copy_is_begun() {
     let (shared, recognition) = with_account("exec");
     let reading = RULES.map(|(of, ..)| (of, "*", "get list watch"));

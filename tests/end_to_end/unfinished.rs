@@ -55,8 +55,13 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
         }
         kills += 1;
         let operation = house.last_operation();
-        let is_past = operation["state"]["state"] == "pastReturn";
-        if !is_past && operation["state"]["state"] == "open" {
+        let state = &operation["state"]["state"];
+        // All was written, and only the last word was missing.
+        if state == "done" {
+            println!("── {verb}: killed {kills} times over {steps} steps");
+            return;
+        }
+        if state == "open" {
             house
                 .deploy(&["--yes"])
                 .exits(2)
@@ -77,7 +82,7 @@ fn kept(house: &House) -> String {
 }
 
 #[test]
-#[ignore = "not seen green as a whole yet"]
+#[ignore = "a lease expires after each of its kills: five minutes or more, run with --ignored"]
 fn a_wipe_that_is_killed_at_every_step_loses_nothing() {
     let house = deployed("kills");
     (0..3).for_each(|_| house.increment());
@@ -92,7 +97,7 @@ fn a_wipe_that_is_killed_at_every_step_loses_nothing() {
 }
 
 #[test]
-#[ignore = "not seen green as a whole yet"]
+#[ignore = "a lease expires after each of its kills: five minutes or more, run with --ignored"]
 fn a_restore_that_is_killed_at_every_step_loses_nothing() {
     let house = deployed("kills-back");
     (0..3).for_each(|_| house.increment());
@@ -115,7 +120,6 @@ fn killed_when(house: &House, what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-#[ignore = "not seen green as a whole yet"]
 fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_cures() {
     let house = deployed("abort");
     house.increment();
@@ -185,7 +189,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
 }
 
 #[test]
-#[ignore = "not seen green as a whole yet"]
+#[ignore = "fails: the resumed wipe takes itself back and says that everything is as it was, although the claim is gone"]
 fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
     let house = deployed("deleted");
     house.increment();

@@ -5,6 +5,7 @@ use longrun_core::{
     journal::Journal,
     operations::{
         data::Facts,
+        refusal::Refusals,
         snapshot::{self, Choice, Listed, Outcome, Policy},
     },
     plan::{Plan, Target},
@@ -59,6 +60,30 @@ impl Seen {
             facts,
         })
     }
+
+    /// Shows, asks and does what is still decided then; nothing when it was only to be shown.
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        consent: &Consent,
+        terminal: &Terminal,
+        decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
+    ) -> Result<Option<Journal>, Failure> {
+        let (client, target) = (&self.client, &self.target);
+        let verb = plan.operation.clone();
+        let Some(approved) = Database::ask(plan, consent, terminal)? else {
+            return Ok(None);
+        };
+        let operation = Operation::begin(&verb, client, target, terminal)?;
+        let again = async { Ok(decide(&facts(client, &target.environment).await?)?) };
+        let approved = operation.renew(approved, 0, again).await?;
+        let driven = operation.drive(approved, None).await;
+        let journal = driven
+            .map_err(|failure| failure.hint(AGAIN))?
+            .map_err(Failure::half_way)?;
+        operation.done(&format!("{verb} of {target}: done"));
+        Ok(Some(journal))
+    }
 }
 
 /// A snapshot of one of several environments, as a document.
@@ -102,7 +127,7 @@ pub(super) async fn list(
 /// The environment whose snapshot is meant: the only one that has it, or that is asked about.
 async fn owner(name: &str, place: &Place, project: &Project) -> Result<Seen, Failure> {
     let mut each = Seen::each(place, project).await?;
-    if each.len() > 1 {
+    if each.len() != 1 {
         let all: Vec<String> = each.iter().map(|seen| seen.target.to_string()).collect();
         each.retain(|seen| {
             snapshot::list(&seen.facts)
@@ -135,18 +160,11 @@ pub(super) async fn delete(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let Seen {
-        client,
-        target,
-        facts,
-    } = owner(name, place, project).await?;
-    let plan = snapshot::delete(&target, &facts, name)?;
-    let Some(journal) = carry_out(plan, consent, &client, &target, terminal, async || {
-        let facts = self::facts(&client, &target.environment).await?;
-        Ok(snapshot::delete(&target, &facts, name)?)
-    })
-    .await?
-    else {
+    let seen = owner(name, place, project).await?;
+    let target = &seen.target;
+    let decide = |facts: &_| snapshot::delete(target, facts, name);
+    let plan = decide(&seen.facts)?;
+    let Some(journal) = seen.carry_out(plan, consent, terminal, decide).await? else {
         return Ok(End::Done);
     };
     terminal.data(&journal.checklist(), || {
@@ -169,13 +187,11 @@ pub(super) async fn prune(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let Seen {
-        client,
-        target,
-        facts,
-    } = Seen::one(which, project).await?;
+    let seen = Seen::one(which, project).await?;
+    let target = &seen.target;
     let began: Timestamp = now();
-    let (choice, plan) = snapshot::prune(&target, &facts, policy, began)?;
+    let decide = |facts: &_| snapshot::prune(target, facts, policy, began);
+    let (choice, plan) = decide(&seen.facts)?;
     terminal.say(&show::choice(&choice));
     if plan.is_empty() {
         let outcome = Outcome::default();
@@ -183,12 +199,8 @@ pub(super) async fn prune(
         terminal.data(&pruned, || format!("{target}: nothing to prune"))?;
         return Ok(End::Done);
     }
-    let Some(journal) = carry_out(plan, consent, &client, &target, terminal, async || {
-        let facts = self::facts(&client, &target.environment).await?;
-        Ok(snapshot::prune(&target, &facts, policy, began)?.1)
-    })
-    .await?
-    else {
+    let plan_of = |facts: &_| decide(facts).map(|(_, plan)| plan);
+    let Some(journal) = seen.carry_out(plan, consent, terminal, plan_of).await? else {
         return Ok(End::Done);
     };
     let outcome = snapshot::outcome(&choice, &journal);
@@ -200,27 +212,4 @@ pub(super) async fn prune(
     let pruned = Pruned { choice, outcome };
     terminal.data(&pruned, || show::pruned(&pruned.outcome))?;
     Ok(end)
-}
-
-/// Shows, asks and does; nothing when it was only to be shown.
-async fn carry_out(
-    plan: Plan,
-    consent: &Consent,
-    client: &Client,
-    target: &Target,
-    terminal: &Terminal,
-    again: impl AsyncFnOnce() -> Result<Plan, Failure>,
-) -> Result<Option<Journal>, Failure> {
-    let verb = plan.operation.clone();
-    let Some(approved) = Database::ask(plan, consent, terminal)? else {
-        return Ok(None);
-    };
-    let operation = Operation::begin(&verb, client, target, terminal)?;
-    let approved = operation.renew(approved, 0, again()).await?;
-    let driven = operation.drive(approved, None).await;
-    let journal = driven
-        .map_err(|failure| failure.hint(AGAIN))?
-        .map_err(Failure::half_way)?;
-    operation.done(&format!("{verb} of {target}: done"));
-    Ok(Some(journal))
 }
