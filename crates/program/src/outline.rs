@@ -1,6 +1,5 @@
 //! A program as people read it: a tree, without what was left out.
 
-use crate::path::Path;
 use crate::tree::{Command, Lock, Node, Program};
 use core::fmt;
 
@@ -56,17 +55,5 @@ impl Program {
             node.commands.iter().filter(is_own).count()
         };
         nodes.iter().map(|(_, node)| of(node)).sum()
-    }
-
-    /// Where in the program the counter of a target is incremented: the nodes that do it.
-    #[must_use]
-    pub fn incrementing(&self, target: crate::Target) -> alloc::vec::Vec<Path> {
-        let increments =
-            |node: &Node| node.target == target && node.commands.contains(&Command::Increment);
-        let nodes = self.nodes().into_iter();
-        nodes
-            .filter(|(_, node)| increments(node))
-            .map(|(path, _)| path)
-            .collect()
     }
 }

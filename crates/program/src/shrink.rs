@@ -11,6 +11,9 @@ use crate::tree::{Command, Node};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+/// A failure of chance that took some runs to come is not believed to be gone before so many times more.
+const CERTAINTY: u32 = 3;
+
 /// A command of the whole program that can be left out. An await goes with its call.
 #[derive(Clone, Debug)]
 struct Unit {
@@ -79,6 +82,16 @@ impl Shrink {
         };
         search.settle();
         search
+    }
+
+    /// How often a program is run before it counts as one that does not fail, when the first one failed
+    /// in this of so many runs, counted from 1. What fails at once, and not by kills, is no accident.
+    #[must_use]
+    pub fn repeats(run: u32, runs: u32, kills: bool) -> u32 {
+        if run <= 1 && !kills {
+            return 1;
+        }
+        runs.min(run.saturating_mul(CERTAINTY)).max(1)
     }
 
     /// The smallest program that is known to fail.

@@ -13,11 +13,28 @@ pub enum Symptom {
     Stuck,
     /// Everything has ended, and a counter holds less than the program adds up to.
     Lost,
-    /// Restate or the service does not answer, or its process ended by itself.
+    /// Restate or the service does not answer, answers with an error of its own, or ended by itself.
     Down,
 }
 
 impl Symptom {
+    /// Tells it from what a test that failed says at last: the code of its result, and what
+    /// [`Symptom::of`] takes.
+    #[must_use]
+    pub fn told(code: &str, counters: impl IntoIterator<Item = (u64, u64)>, open: u64) -> Self {
+        match code {
+            "internal" => Self::of(counters, open).unwrap_or(Self::Down),
+            "deadline_exceeded" => Self::Stuck,
+            _ => Self::Down,
+        }
+    }
+
+    /// Whether it is that of one program, whatever else runs on the same node.
+    #[must_use]
+    pub fn is_of_one_program(self) -> bool {
+        self != Self::Down
+    }
+
     /// Tells the symptom from the counters, each as expected and actual value, and the number of
     /// invocations that are open when nothing moves any more. None where nothing is wrong.
     ///
@@ -44,7 +61,7 @@ impl fmt::Display for Symptom {
             Self::Doubled => "increments were doubled",
             Self::Stuck => "invocations do not end",
             Self::Lost => "increments were lost",
-            Self::Down => "Restate or the service is down",
+            Self::Down => "Restate or the service does not do its work",
         })
     }
 }

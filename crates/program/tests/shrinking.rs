@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use longrun_program::{Command, Kept, Node, Part, Path, Program, ProgramId, Shrink};
+use longrun_program::{Command, Kept, Node, Part, Path, Program, ProgramId, Shrink, Target};
 use proptest::prelude::*;
 
 /// Runs a search to its end. Programs never get larger, so a search that does not end is caught.
@@ -57,6 +57,17 @@ fn id(size: u32, seed: &str) -> ProgramId {
     format!("v1-s{size}-all-{seed}").parse().unwrap()
 }
 
+/// The nodes that increment the counter of a target.
+fn incrementing(program: &Program, target: Target) -> Vec<Path> {
+    let increments =
+        |node: &Node| node.target == target && node.commands.contains(&Command::Increment);
+    let nodes = program.nodes().into_iter();
+    nodes
+        .filter(|(_, node)| increments(node))
+        .map(|(path, _)| path)
+        .collect()
+}
+
 /// Something about the shape of a program that has nothing to do with how it is searched: FNV-1a
 /// over its commands.
 fn fingerprint(program: &Program, salt: u64) -> u64 {
@@ -76,7 +87,7 @@ fn a_lost_increment_is_left_with_nothing_but_the_way_to_it() {
     let (path, node) = program
         .nodes()
         .into_iter()
-        .filter(|(_, node)| program.incrementing(node.target).len() == 1)
+        .filter(|(_, node)| incrementing(&program, node.target).len() == 1)
         .max_by_key(|(path, _)| path.steps().len())
         .unwrap();
     let target = node.target;
@@ -94,7 +105,7 @@ fn of_several_ways_to_the_same_failure_the_shortest_is_taken() {
     let nodes = program.nodes();
     let (target, shortest) = nodes
         .iter()
-        .map(|(_, node)| (node.target, program.incrementing(node.target)))
+        .map(|(_, node)| (node.target, incrementing(&program, node.target)))
         .filter(|(_, paths)| paths.len() > 1)
         .map(|(target, paths)| (target, paths.iter().map(|path| path.steps().len()).min()))
         .max_by_key(|(_, shortest)| *shortest)
@@ -162,6 +173,25 @@ fn programs_tried_ahead_are_those_that_come_when_none_fails() {
         search.answer(next.generate().commands() % 2 == 0);
     }
     assert_eq!(search.ahead(5), []);
+}
+
+#[test]
+fn a_failure_of_chance_is_looked_for_longer_than_it_took_to_come() {
+    for (run, runs, kills, repeats) in [
+        (1, 1, false, 1),
+        (1, 50, false, 1),
+        (2, 50, false, 6),
+        (1, 50, true, 3),
+        (1, 1, true, 1),
+        (20, 50, true, 50),
+        (u32::MAX, u32::MAX, true, u32::MAX),
+    ] {
+        assert_eq!(
+            Shrink::repeats(run, runs, kills),
+            repeats,
+            "failed in run {run} of {runs}, kills: {kills}"
+        );
+    }
 }
 
 proptest! {

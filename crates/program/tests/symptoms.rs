@@ -19,3 +19,20 @@ fn a_symptom_is_told_by_the_counters_and_by_what_is_open() {
         assert_eq!(told, symptom, "{counters:?}, {open} open");
     }
 }
+
+#[test]
+fn what_a_test_says_at_last_tells_which_failure_it_is() {
+    for (code, counters, open, symptom) in [
+        ("internal", &[(2, 1)][..], 0, Symptom::Lost),
+        ("internal", &[(2, 1)], 4, Symptom::Stuck),
+        ("internal", &[(1, 2)], 0, Symptom::Doubled),
+        // An error that is no counter's.
+        ("internal", &[], 0, Symptom::Down),
+        ("deadline_exceeded", &[(2, 1)], 0, Symptom::Stuck),
+        ("unavailable", &[], 0, Symptom::Down),
+        ("unheard-of", &[(1, 2)], 0, Symptom::Down),
+    ] {
+        let told = Symptom::told(code, counters.iter().copied(), open);
+        assert_eq!(told, symptom, "{code}, {counters:?}, {open} open");
+    }
+}

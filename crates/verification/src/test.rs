@@ -134,7 +134,11 @@ impl Test {
         loop {
             let open = self.admin.count_open(&self.key).await.ok();
             let still = match stillness.within {
-                Some(_) => stillness.is_over(inspect::open(&self.admin, &self.program).await.ok()),
+                Some(_) => {
+                    let open = inspect::open(&self.admin, &self.program).await.ok();
+                    let ids = open.map(|open| open.into_iter().map(|open| open.id).collect());
+                    stillness.lasts(ids, Instant::now())
+                }
                 None => false,
             };
             if open.is_some_and(|open| open > 0) && !still && attempts.another().await {
@@ -252,20 +256,18 @@ impl Stillness {
         }
     }
 
-    /// Whether what is open now, if that is known, is what has been open for long enough.
-    fn is_over(&mut self, open: Option<Vec<Open>>) -> bool {
+    /// Whether what is open now, by id and if that is known, is what has been open for long enough.
+    fn lasts(&mut self, open: Option<BTreeSet<String>>, now: Instant) -> bool {
         let (Some(within), Some(open)) = (self.within, open) else {
             self.since = None;
             return false;
         };
-        let open: BTreeSet<_> = open.into_iter().map(|open| open.id).collect();
         // A message between partitions is no invocation yet, but never takes long.
         let within = if open.is_empty() {
             within.min(QUIET)
         } else {
             within
         };
-        let now = Instant::now();
         if open != self.open || self.since.is_none() {
             self.open = open;
             self.since = Some(now);
@@ -296,5 +298,56 @@ impl Attempts {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 3 / 2).min(PAUSES.1);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is still at each of these seconds, with these invocations open; `None` is not known.
+    fn still(settled: Option<u64>, seen: &[(u64, Option<&[&str]>)]) -> Vec<bool> {
+        let began = Instant::now();
+        let mut stillness = Stillness::new(settled.map(Duration::from_secs));
+        let at = |(second, open): &(u64, Option<&[&str]>)| {
+            let open = open.map(|ids| ids.iter().map(|&id| id.to_owned()).collect());
+            stillness.lasts(open, began + Duration::from_secs(*second))
+        };
+        seen.iter().map(at).collect()
+    }
+
+    #[test]
+    fn what_is_open_all_the_time_is_still_in_the_end() {
+        let same = Some(&["a", "b"][..]);
+        let seen = [(0, same), (19, same), (20, same)];
+        assert_eq!(still(Some(20), &seen), [false, false, true]);
+    }
+
+    #[test]
+    fn anything_that_begins_or_ends_is_a_move() {
+        // As many, and not the same.
+        let (some, others) = (Some(&["a", "b"][..]), Some(&["a", "c"][..]));
+        let seen = [(0, some), (19, others), (38, some), (57, some), (58, some)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn where_nothing_is_open_two_seconds_are_enough() {
+        let none = Some(&[][..]);
+        let seen = [(0, Some(&["a"][..])), (5, none), (6, none), (7, none)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_still() {
+        let same = Some(&["a"][..]);
+        let seen = [(0, same), (15, None), (21, same), (40, same), (41, same)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn nothing_is_ever_still_where_that_is_not_asked() {
+        let same = Some(&["a"][..]);
+        assert_eq!(still(None, &[(0, same), (1_000, same)]), [false, false]);
     }
 }
