@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    house::House,
+    house::{House, bare},
     run::{Ran, Running},
 };
 
@@ -23,9 +23,12 @@ fn reproduce(house: &House, dir: &Path, arguments: &[&str]) -> Command {
 
 /// How it ends, and what it leaves in its directory.
 fn ran(arguments: &[&str]) -> (Ran, TempDir) {
-    let house = House::offline("reproduce");
+    ran_in(&House::offline("reproduce"), arguments)
+}
+
+fn ran_in(house: &House, arguments: &[&str]) -> (Ran, TempDir) {
     let dir = TempDir::new().expect("a temporary directory");
-    let ran = Running::start(reproduce(&house, dir.path(), arguments)).end();
+    let ran = Running::start(reproduce(house, dir.path(), arguments)).end();
     (ran, dir)
 }
 
@@ -68,14 +71,29 @@ fn a_bare_name_is_the_program_of_the_present_settings_and_that_is_said() {
 
 #[test]
 fn nothing_is_lost_when_the_node_and_the_service_are_killed() {
-    let (ran, dir) = ran(&[PROGRAM, "--chaos", "--chaos-seed", "5", "--runs", "2"]);
-    ran.exits(0).prints(&["verified, 2 of 2 runs"]);
+    let arguments = [
+        "--chaos",
+        "--chaos-seed",
+        "5",
+        "--runs",
+        "2",
+        "--output",
+        "json",
+    ];
+    let (ran, dir) = ran(&[&[PROGRAM], &arguments[..]].concat());
+    let document = ran.exits(0).document();
+    assert_eq!(document["passed"], 2, "{document:#}");
+    // These numbers kill a node after 0.8 s, and a service after 0.6 s: sooner than any run ends.
+    let killed = document["killed"].as_u64();
+    assert!(killed.is_some_and(|killed| killed >= 2), "{document:#}");
     is_empty(dir.path());
 }
 
 /// The canary of the whole: a fault in the service is caught, named, and found in a handful of commands.
 fn is_caught_and_shrunk(fault: &str, symptom: &str, commands: u64) {
-    let (ran, dir) = ran(&[PROGRAM, "--fault", fault, "--shrink", "--output", "json"]);
+    let house = House::offline("faulty");
+    let arguments = [PROGRAM, "--fault", fault, "--shrink", "--output", "json"];
+    let (ran, dir) = ran_in(&house, &arguments);
     let ran = ran
         .exits(1)
         .says(&[&format!("THE SERVICE IS WRONG ON PURPOSE: {fault}")]);
@@ -110,17 +128,19 @@ fn is_caught_and_shrunk(fault: &str, symptom: &str, commands: u64) {
     repeats(smaller, fault, symptom);
 }
 
-/// The command that is printed does fail again, in the same way.
+/// The command that is printed, as it is, does fail again, in the same way.
 fn repeats(smaller: &Value, fault: &str, symptom: &str) {
     let again = smaller["again"].as_str().expect("a command");
     let words = again
-        .strip_prefix("cargo xtask reproduce ")
+        .strip_prefix("cargo xtask ")
         .expect("a command of ours");
     assert!(words.ends_with(&format!(" --fault {fault}")), "{again}");
-    let mut words: Vec<&str> = words.split(' ').collect();
-    words.extend(["--output", "json"]);
-    let (ran, _dir) = ran(&words);
-    assert_eq!(ran.exits(1).document()["failure"]["symptom"], symptom);
+    let dir = TempDir::new().expect("a temporary directory");
+    let mut command = bare(&words.split(' ').collect::<Vec<_>>());
+    command.args(["--output", "json", "--dir"]).arg(dir.path());
+    let document = Running::start(command).end().exits(1).document();
+    assert_eq!(document["failure"]["symptom"], symptom);
+    assert_eq!(document["program"], smaller["program"]);
 }
 
 #[test]
@@ -203,6 +223,13 @@ fn what_names_no_program_is_refused() {
         &["test-28114121", "--size", "0"],
         &["`0` is not a program size"],
     );
+    refused(
+        &[PROGRAM, "--size", "20"],
+        &[
+            "`v1-s30-all-test-28113361` says its size itself",
+            "test-28113361",
+        ],
+    );
     refused(&["v1-s30-k1..2-a"], &["is not a path in a program"]);
     refused(
         &[PROGRAM, "-n", "nobody"],
@@ -223,10 +250,14 @@ fn environments_that_differ_are_asked_about() {
         ),
     );
     house.run(&["reproduce", "test-1"]).exits(2).says(&[
-        "second",
-        "tests of different sizes",
-        "say whose settings are meant: -n ",
+        "differ, in `test.size`: ",
+        "say whose settings are meant: -n second or -n ",
     ]);
+    // What is said is not asked about.
+    house
+        .run(&["reproduce", "v1-s20-all-a", "--restate", "1.7.999"])
+        .exits(2)
+        .says(&["there is no restate-server 1.7.999"]);
 }
 
 #[test]

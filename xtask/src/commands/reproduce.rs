@@ -13,10 +13,10 @@ use crate::{
         place::{Listening, Place},
         report::{Again, Report},
         runs::{Workshop, until_failure},
-        smaller::Search,
+        smaller::{End as Searched, Search},
         subject::{self, Subject},
     },
-    terminal::{Terminal, Work},
+    terminal::Terminal,
 };
 
 /// The program of a test, again, on this machine: with a real Restate node and the verification service as
@@ -48,7 +48,8 @@ pub(crate) struct Args {
     /// How often to run it, as many at a time as there are cores; the first failure ends them all.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
-    /// About how many invocations the program has, instead of what the Job or its environment says.
+    /// About how many invocations the program has, instead of what the Job or its environment says; a whole
+    /// id says it itself.
     #[arg(long, value_name = "INVOCATIONS")]
     pub(crate) size: Option<u32>,
     /// When it failed, look for a smaller program that fails in the same way.
@@ -88,9 +89,13 @@ pub(crate) async fn run(
     let workshop = Arc::new(unless(&interrupts, prepared).await?);
     let mut report = Report::new(&subject, args.runs, args.chaos);
     terminal.say(&format!(
-        "running {} on restate-server {}, in {}",
+        "running {} on restate-server {}, {}, in {}",
         subject.program,
         subject.restate,
+        match args.restate {
+            Some(_) => "as asked",
+            None => "the environment's present version",
+        },
         workshop.place.path().display()
     ));
 
@@ -98,7 +103,7 @@ pub(crate) async fn run(
     let running = until_failure(&workshop, &subject.program, args.runs, "run", &work);
     let ran = unless(&interrupts, running).await?;
     drop(work);
-    let again = again(args, &subject);
+    let again = again(args, &subject, project);
     report.ran(&ran, &again);
     let Some(found) = ran.found else {
         return report.print(terminal, End::Done);
@@ -110,23 +115,26 @@ pub(crate) async fn run(
         ));
         let search = Search::new(&workshop, &subject.program, &found, args.runs);
         let work = terminal.work("looking for a smaller program");
-        let evidence = tokio::select! {
+        let searched = tokio::select! {
             biased;
-            () = interrupts.first() => None,
-            found = shrink(&search, &work) => found?,
+            () = interrupts.first() => Ok(Searched::CutShort),
+            searched = search.to_the_end(&work) => searched,
         };
         drop(work);
-        report.shrunk(&search.found(), evidence.as_ref(), &again);
+        // What was found before is worth no less.
+        let searched = searched.unwrap_or_else(|failure| {
+            let message = failure.message;
+            terminal.say(&format!(
+                "the search for a smaller program ended early: {message}"
+            ));
+            for hint in failure.hints {
+                terminal.say(&format!("  → {hint}"));
+            }
+            Searched::CutShort
+        });
+        report.shrunk(&search.found(), &searched, &again);
     }
     report.print(terminal, End::Differences)
-}
-
-async fn shrink(
-    search: &Search,
-    work: &Work,
-) -> Result<Option<crate::reproduction::runs::Found>, Failure> {
-    search.run(work).await?;
-    search.confirm(work).await
 }
 
 /// What is run, and where: nothing runs yet, and nothing is left when this fails.
@@ -183,12 +191,13 @@ async fn prepare(
     })
 }
 
-/// What repeats a failure, but for the program and the kills.
-fn again(args: &Args, subject: &Subject) -> Again {
-    let mut flags = vec![format!("--restate {}", subject.restate)];
-    let environment = args.environment.iter().map(|name| format!("-n {name}"));
-    let fault = args.fault.iter().map(|fault| format!("--fault {fault}"));
-    flags.extend(environment.chain(fault));
+/// What repeats a failure, but for the program, the kills and how often.
+fn again(args: &Args, subject: &Subject, project: &Project) -> Again {
+    let mut flags = vec![("--restate", subject.restate.clone())];
+    flags.extend(subject.environment.clone().map(|name| ("-n", name)));
+    let elsewhere = project.elsewhere();
+    flags.extend(elsewhere.map(|dir| ("--inputs", dir.display().to_string())));
+    flags.extend(args.fault.clone().map(|fault| ("--fault", fault)));
     Again { flags }
 }
 

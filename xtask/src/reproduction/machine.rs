@@ -1,4 +1,5 @@
-//! A Restate node and the verification service as processes of this machine. None outlives this.
+//! A Restate node and the verification service as processes of this machine. None outlives
+//! a command that ends by itself or by a signal that it hears.
 
 use std::{
     collections::BTreeMap,

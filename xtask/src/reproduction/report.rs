@@ -1,14 +1,17 @@
 //! What came of it, for people and for programs.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use longrun_program::Symptom;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    runs::{Found, Ran},
-    smaller::Smaller,
+    runs::Ran,
+    smaller::{self, Smaller},
     subject::Subject,
 };
 use crate::{
@@ -19,16 +22,35 @@ use crate::{
 /// The command that repeats a failure.
 #[derive(Debug)]
 pub(crate) struct Again {
-    /// All but the program and the kills.
-    pub(crate) flags: Vec<String>,
+    /// All but the program, the kills and how often.
+    pub(crate) flags: Vec<(&'static str, String)>,
 }
 
 impl Again {
-    fn command(&self, program: &str, kills: Option<u32>) -> String {
-        let chaos = kills.map(|number| format!("--chaos --chaos-seed {number}"));
-        let flags = self.flags.iter().cloned().chain(chaos);
-        let flags = flags.collect::<Vec<_>>().join(" ");
-        format!("cargo xtask reproduce {program} {flags}")
+    /// What came in a later run than the first may take as many again.
+    fn command(&self, program: &str, kills: Option<u32>, runs: u32) -> String {
+        let mut command = format!("cargo xtask reproduce {program}");
+        for (flag, value) in &self.flags {
+            // Writing to a text does not fail.
+            let _ = write!(command, " {flag} {}", quoted(value));
+        }
+        if let Some(number) = kills {
+            let _ = write!(command, " --chaos --chaos-seed {number}");
+        }
+        if runs > 1 {
+            let _ = write!(command, " --runs {runs}");
+        }
+        command
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:".contains(c);
+    if word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -42,6 +64,10 @@ pub(crate) struct Report {
     /// How often it was to be run, at most.
     runs: u32,
     passed: u32,
+    /// How long all of them took together.
+    seconds: f64,
+    /// How many kills there were in all of them.
+    killed: u32,
     /// What the test of the last run that passed printed.
     lines: Vec<Value>,
     /// `null` when it never failed.
@@ -56,9 +82,11 @@ struct Failing {
     run: u32,
     /// The number of its kills.
     kills: Option<u32>,
+    /// How many of them there were before it failed.
+    killed: u32,
     symptom: Symptom,
     message: String,
-    /// What the test printed.
+    /// What the test printed; nothing when it had not ended.
     lines: Vec<Value>,
     /// Where its data directory and logs are.
     kept: String,
@@ -72,11 +100,13 @@ struct Small {
     commands: usize,
     invocations: u32,
     tried: u32,
-    seconds: u64,
+    seconds: f64,
     /// Whether no command of it can be left out.
     complete: bool,
     /// Whether it failed once more by itself, on a node of its own.
     confirmed: bool,
+    /// Whether the search, or that last run, was ended before it was done.
+    cut_short: bool,
     tree: String,
     kept: Option<String>,
     again: String,
@@ -90,6 +120,8 @@ impl Report {
             chaos,
             runs,
             passed: 0,
+            seconds: 0.0,
+            killed: 0,
             lines: Vec::new(),
             failure: None,
             smaller: None,
@@ -99,36 +131,53 @@ impl Report {
     /// What came of the runs.
     pub(crate) fn ran(&mut self, ran: &Ran, again: &Again) {
         self.passed = ran.passed;
+        self.seconds = ran.took.as_secs_f64();
+        self.killed = ran.killed;
         self.lines.clone_from(&ran.lines);
         self.failure = ran.found.as_ref().map(|found| Failing {
             run: found.run,
             kills: found.kills,
+            killed: found.killed,
             symptom: found.failed.symptom,
             message: found.failed.message.clone(),
             lines: found.failed.lines.clone(),
             kept: found.kept.display().to_string(),
-            again: again.command(&self.program, found.kills),
+            again: again.command(&self.program, found.kills, self.often(found.run)),
         });
     }
 
-    /// What came of the search for a smaller program, and the run of it alone.
-    pub(crate) fn shrunk(&mut self, smaller: &Smaller, evidence: Option<&Found>, again: &Again) {
+    /// How often to run what failed in this run.
+    fn often(&self, run: u32) -> u32 {
+        if run > 1 { self.runs } else { 1 }
+    }
+
+    /// What came of the search for a smaller program, and of the run of it alone.
+    pub(crate) fn shrunk(&mut self, smaller: &Smaller, end: &smaller::End, again: &Again) {
         let program = smaller.program.generate();
         let id = smaller.program.to_string();
-        let kills = match evidence {
-            Some(found) => found.kills,
-            None => self.failure.as_ref().and_then(|failure| failure.kills),
+        let confirmed = match end {
+            smaller::End::Confirmed(found) => Some(found),
+            smaller::End::Unconfirmed | smaller::End::CutShort => None,
+        };
+        let first = self.failure.as_ref().map_or(1, |failure| failure.run);
+        let (kills, run) = match confirmed {
+            Some(found) => (found.kills, found.run),
+            None => (
+                self.failure.as_ref().and_then(|failure| failure.kills),
+                first,
+            ),
         };
         self.smaller = Some(Small {
             commands: program.commands(),
             invocations: program.invocations(),
             tried: smaller.tried,
-            seconds: smaller.took.as_secs(),
+            seconds: smaller.took.as_secs_f64(),
             complete: smaller.complete,
-            confirmed: evidence.is_some(),
+            confirmed: confirmed.is_some(),
+            cut_short: matches!(end, smaller::End::CutShort),
             tree: program.to_string(),
-            kept: evidence.map(|found| found.kept.display().to_string()),
-            again: again.command(&id, kills),
+            kept: confirmed.map(|found| found.kept.display().to_string()),
+            again: again.command(&id, kills, self.often(run)),
             program: id,
         });
     }
@@ -146,8 +195,12 @@ impl Report {
             None => lines(&self.lines, &mut text).and_then(|()| {
                 write!(
                     text,
-                    "{} verified, {} of {} runs",
-                    self.program, self.passed, self.runs
+                    "{} verified, {} of {} in {}{}",
+                    self.program,
+                    self.passed,
+                    counted(self.runs, "run"),
+                    pace(self.passed, self.seconds),
+                    under(self.chaos, self.killed),
                 )
             }),
         };
@@ -163,8 +216,10 @@ impl Failing {
         lines(&self.lines, text)?;
         writeln!(
             text,
-            "{program} FAILED in run {} of {runs}: {}",
-            self.run, self.symptom
+            "{program} FAILED in run {} of {runs}{}: {}",
+            self.run,
+            under(self.kills.is_some(), self.killed),
+            self.symptom
         )?;
         if self.lines.is_empty() {
             writeln!(text, "  what     {}", self.message)?;
@@ -176,16 +231,21 @@ impl Failing {
 
 impl Small {
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let state = match (self.complete, self.confirmed) {
-            (false, _) => "the search was interrupted: smaller may be possible",
-            (true, true) => "nothing of it can be left out",
-            (true, false) => "it did not fail when it was run once more: give more --runs",
+        let state = match (self.complete, self.confirmed, self.cut_short) {
+            (false, _, _) => "the search was cut short, smaller may be possible",
+            (true, true, _) => "nothing of it can be left out",
+            (true, false, true) => "it was not run once more by itself",
+            (true, false, false) => {
+                "it did NOT fail when it was run once more by itself: try again with more --runs"
+            }
         };
-        let time = seconds(std::time::Duration::from_secs(self.seconds));
         writeln!(
             text,
-            "\nsmaller: {} commands, {} invocations, after {} programs in {time}; {state}",
-            self.commands, self.invocations, self.tried
+            "\nsmaller: {}, {}, after {} in {}: {state}",
+            counted(self.commands, "command"),
+            counted(self.invocations, "invocation"),
+            counted(self.tried, "program"),
+            pace(self.tried, self.seconds)
         )?;
         for line in self.tree.lines() {
             writeln!(text, "  {line}")?;
@@ -195,6 +255,28 @@ impl Small {
         }
         write!(text, "  again    {}", self.again)
     }
+}
+
+/// `1 run`, `2 runs`
+pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// Of how many kills there were, where there were to be some.
+fn under(chaos: bool, killed: u32) -> String {
+    if chaos {
+        format!(", under {}", counted(killed, "kill"))
+    } else {
+        String::new()
+    }
+}
+
+/// How long something took that was done so often, and how often that is in a minute.
+fn pace(count: u32, took: f64) -> String {
+    let a_minute = f64::from(count) * 60.0 / took.max(0.001);
+    let took = Duration::try_from_secs_f64(took).unwrap_or_default();
+    format!("{} ({a_minute:.1} a minute)", seconds(took))
 }
 
 /// What a test printed, for people.
@@ -215,15 +297,35 @@ mod tests {
     #[test]
     fn the_command_to_repeat_a_failure_is_whole() {
         let again = Again {
-            flags: vec!["--restate 1.7.11".into(), "-n restate".into()],
+            flags: vec![
+                ("--restate", "1.7.11".into()),
+                ("--inputs", "/some where".into()),
+            ],
         };
         assert_eq!(
-            again.command("v1-s300-all-test-1", Some(7)),
-            "cargo xtask reproduce v1-s300-all-test-1 --restate 1.7.11 -n restate --chaos --chaos-seed 7"
+            again.command("v1-s300-all-test-1", Some(7), 50),
+            "cargo xtask reproduce v1-s300-all-test-1 --restate 1.7.11 --inputs '/some where' \
+             --chaos --chaos-seed 7 --runs 50"
         );
         assert_eq!(
-            again.command("v1-s300-k2-test-1", None),
-            "cargo xtask reproduce v1-s300-k2-test-1 --restate 1.7.11 -n restate"
+            again.command("v1-s300-k2-test-1", None, 1),
+            "cargo xtask reproduce v1-s300-k2-test-1 --restate 1.7.11 --inputs '/some where'"
         );
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_one_word() {
+        for (word, written) in [
+            ("deadlock=0,2", "deadlock=0,2"),
+            ("it's here", r"'it'\''s here'"),
+            ("$(reboot)", "'$(reboot)'"),
+        ] {
+            assert_eq!(quoted(word), written);
+        }
+    }
+
+    #[test]
+    fn a_pace_is_told_with_its_time() {
+        assert_eq!(pace(12, 90.4), "1 min 30 s (8.0 a minute)");
     }
 }

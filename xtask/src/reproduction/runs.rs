@@ -1,15 +1,19 @@
 //! One program run again and again, as many at a time as the cores allow, until it fails.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use longrun_program::{ProgramId, kills::kills};
+use longrun_program::{ProgramId, Symptom, kills::kills};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
     machine::{Machine, Patience, Programs},
     place::{Directory, Listening, Place},
-    trial::{Failed, Until, Verdict, trial},
+    trial::{Failed, Trial, Until, Verdict, trial},
 };
 use crate::{failure::Failure, terminal::Work};
 
@@ -35,6 +39,8 @@ pub(crate) struct Found {
     /// The number of its kills.
     pub(crate) kills: Option<u32>,
     pub(crate) failed: Failed,
+    /// How many kills were done.
+    pub(crate) killed: u32,
     /// Its data directory and logs.
     pub(crate) kept: PathBuf,
 }
@@ -43,15 +49,26 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) passed: u32,
+    pub(crate) took: Duration,
+    /// How many kills the runs had that have ended.
+    pub(crate) killed: u32,
     /// The lines of the test of the last that passed.
     pub(crate) lines: Vec<Value>,
     /// The run that failed first, if one did.
     pub(crate) found: Option<Found>,
 }
 
+/// A machine in a directory of its own. Fields are dropped in their order: nothing writes there any more
+/// when the directory is removed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) machine: Machine,
+    pub(crate) directory: Directory,
+}
+
 /// How a run ended.
 enum Ended {
-    Verified(Vec<Value>),
+    Verified { lines: Vec<Value>, killed: u32 },
     Failed(Found),
 }
 
@@ -61,11 +78,7 @@ const STARTS: u32 = 3;
 
 impl Workshop {
     /// A machine in a directory of its own.
-    pub(crate) async fn machine(
-        &self,
-        name: &str,
-        lane: usize,
-    ) -> Result<(Machine, Directory), Failure> {
+    pub(crate) async fn machine(&self, name: &str, lane: usize) -> Result<Running, Failure> {
         let mut attempt = 1;
         loop {
             let directory = self.place.directory(name)?;
@@ -74,7 +87,7 @@ impl Workshop {
                 None => Listening::anywhere()?,
             };
             match Machine::start(&self.programs, directory.path(), listening).await {
-                Ok(machine) => return Ok((machine, directory)),
+                Ok(machine) => return Ok(Running { machine, directory }),
                 Err(failure) => {
                     self.place.check_disk()?;
                     if attempt == STARTS || !port_was_taken(&directory) {
@@ -99,30 +112,46 @@ impl Workshop {
         run: u32,
         lane: usize,
     ) -> Result<Ended, Failure> {
-        let (mut machine, directory) = self.machine(&format!("{name}-{run}"), lane).await?;
+        let mut running = self.machine(&format!("{name}-{run}"), lane).await?;
         let number = self.kills_of(run);
         let kills = number.map(kills).unwrap_or_default();
         let programs = std::slice::from_ref(program);
-        let verdicts = trial(&mut machine, programs, &kills, self.patience, Until::All).await;
+        let ended = trial(
+            &mut running.machine,
+            programs,
+            &kills,
+            self.patience,
+            Until::All,
+        );
+        let Trial {
+            mut verdicts,
+            killed,
+        } = ended.await?;
+        let Running { machine, directory } = running;
         machine.end().await;
-        match verdicts?.pop().flatten() {
-            Some(Verdict::Failed(failed)) => {
-                self.place.check_disk()?;
-                let lines: Vec<String> = failed.lines.iter().map(ToString::to_string).collect();
-                let file = directory.path().join("test.log");
-                // They are also printed.
-                let _ = std::fs::write(file, lines.join("\n") + "\n");
-                let kept = directory.keep();
-                Ok(Ended::Failed(Found {
-                    run,
-                    kills: number,
-                    failed,
-                    kept,
-                }))
-            }
-            Some(Verdict::Verified(lines)) => Ok(Ended::Verified(lines)),
-            None => Ok(Ended::Verified(Vec::new())),
+        let failed = match verdicts.pop().flatten() {
+            Some(Verdict::Verified(lines)) => return Ok(Ended::Verified { lines, killed }),
+            Some(Verdict::Failed(failed)) => failed,
+            None => return Err(Failure::half_way(format!("run {run} has no result"))),
+        };
+        self.place.check_disk()?;
+        if failed.symptom == Symptom::Down && port_was_taken(&directory) {
+            return Err(Failure::half_way(format!(
+                "run {run} says nothing: another program took one of its ports while what had it was killed"
+            ))
+            .hint("run the command again, with --port PORT where nobody else takes ports"));
         }
+        let lines: Vec<String> = failed.lines.iter().map(ToString::to_string).collect();
+        let file = directory.path().join("test.log");
+        // They are also printed.
+        let _ = std::fs::write(file, lines.join("\n") + "\n");
+        Ok(Ended::Failed(Found {
+            run,
+            kills: number,
+            failed,
+            killed,
+            kept: directory.keep(),
+        }))
     }
 }
 
@@ -134,8 +163,7 @@ fn port_was_taken(directory: &Directory) -> bool {
     })
 }
 
-/// Runs a program at most so often, in directories of this name: how often it passed, and the run that failed first, if one did. The
-/// others are then ended.
+/// Runs a program at most so often, in directories of this name, until a run fails: that ends the others.
 pub(crate) async fn until_failure(
     workshop: &Arc<Workshop>,
     program: &ProgramId,
@@ -143,8 +171,11 @@ pub(crate) async fn until_failure(
     name: &'static str,
     work: &Work,
 ) -> Result<Ran, Failure> {
+    let began = Instant::now();
     let mut ran = Ran {
         passed: 0,
+        took: Duration::ZERO,
+        killed: 0,
         lines: Vec::new(),
         found: None,
     };
@@ -167,16 +198,19 @@ pub(crate) async fn until_failure(
         let Some(ended) = running.join_next().await else {
             return Ok(ran);
         };
+        ran.took = began.elapsed();
         let (lane, found) =
             ended.map_err(|error| Failure::half_way(format!("a run ended oddly: {error}")))?;
         free.push(lane);
         match found {
-            Ok(Ended::Verified(lines)) => {
+            Ok(Ended::Verified { lines, killed }) => {
                 ran.passed += 1;
+                ran.killed += killed;
                 ran.lines = lines;
             }
             Ok(Ended::Failed(found)) => {
                 running.shutdown().await;
+                ran.killed += found.killed;
                 ran.found = Some(found);
                 return Ok(ran);
             }

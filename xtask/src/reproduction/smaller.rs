@@ -9,18 +9,15 @@ use std::{
 use longrun_program::{ProgramId, Shrink, Symptom, kills::kills};
 
 use super::{
-    machine::{Machine, Patience},
-    place::Directory,
-    runs::{Found, Workshop, until_failure},
+    machine::Patience,
+    report::counted,
+    runs::{Found, Running, Workshop, until_failure},
     trial::{Until, first, trial},
 };
 use crate::{failure::Failure, terminal::Work};
 
 /// Programs that are tried at the same time on one node: they mostly wait.
 const AT_ONCE: usize = 8;
-
-/// A failure of chance that took some runs to come is not believed to be gone before as many times more.
-const CERTAINTY: u32 = 3;
 
 /// What came of the search so far.
 #[derive(Clone, Debug)]
@@ -31,6 +28,17 @@ pub(crate) struct Smaller {
     pub(crate) took: Duration,
     /// Whether nothing more can be left out; not when the search was interrupted.
     pub(crate) complete: bool,
+}
+
+/// How a search ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// What was found failed in the same way once more, on a node of its own.
+    Confirmed(Found),
+    /// It did not.
+    Unconfirmed,
+    /// Something came in between.
+    CutShort,
 }
 
 /// The search, which can be looked at while it goes on.
@@ -54,14 +62,10 @@ impl Search {
         found: &Found,
         runs: u32,
     ) -> Self {
-        let repeats = match (found.run, workshop.chaos) {
-            (1, None) => 1,
-            (run, _) => runs.min(run.saturating_mul(CERTAINTY)).max(1),
-        };
         Self {
             workshop: Arc::clone(workshop),
             symptom: found.failed.symptom,
-            repeats,
+            repeats: Shrink::repeats(found.run, runs, workshop.chaos.is_some()),
             first: found.run,
             began: Instant::now(),
             found: Mutex::new(Smaller {
@@ -86,19 +90,30 @@ impl Search {
         found
     }
 
-    /// Searches to the end.
-    pub(crate) async fn run(&self, work: &Work) -> Result<(), Failure> {
+    /// Searches, and confirms what was found.
+    pub(crate) async fn to_the_end(&self, work: &Work) -> Result<End, Failure> {
+        self.run(work).await?;
+        self.confirm(work).await
+    }
+
+    async fn run(&self, work: &Work) -> Result<(), Failure> {
         let start = self.found().program;
         let mut search = Shrink::of(&start);
         let mut node = None;
         let mut tried = 0;
+        let at_once = if self.symptom.is_of_one_program() {
+            AT_ONCE
+        } else {
+            1
+        };
         loop {
             let smallest = search.smallest().generate();
             work.report(&format!(
-                "{tried} programs tried, {} commands left",
-                smallest.commands()
+                "{} tried, {} left",
+                counted(tried, "program"),
+                counted(smallest.commands(), "command")
             ));
-            let ahead = search.ahead(AT_ONCE);
+            let ahead = search.ahead(at_once);
             let complete = ahead.is_empty();
             *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Smaller {
                 program: search.smallest().clone(),
@@ -121,7 +136,7 @@ impl Search {
     async fn fail(
         &self,
         programs: &[ProgramId],
-        node: &mut Option<(Machine, Directory)>,
+        node: &mut Option<Running>,
     ) -> Result<Vec<bool>, Failure> {
         let mut undecided = programs;
         for repeat in 0..self.repeats {
@@ -129,7 +144,7 @@ impl Search {
                 // The same programs have run on this one already.
                 *node = None;
             }
-            let (mut machine, directory) = match node.take() {
+            let mut running = match node.take() {
                 Some(running) => running,
                 None => self.workshop.machine("smaller", 0).await?,
             };
@@ -141,12 +156,13 @@ impl Search {
                 ..self.workshop.patience
             };
             let until = Until::First(self.symptom);
-            let verdicts = trial(&mut machine, undecided, &kills, patience, until).await?;
+            let machine = &mut running.machine;
+            let trial = trial(machine, undecided, &kills, patience, until).await?;
             self.workshop.place.check_disk()?;
-            if machine.is_at_work().await {
-                *node = Some((machine, directory));
+            if running.machine.is_at_work().await {
+                *node = Some(running);
             }
-            if let Some(place) = first(&verdicts, self.symptom) {
+            if let Some(place) = first(&trial.verdicts, self.symptom) {
                 // Whether one before it fails as well is still to be seen.
                 undecided = &undecided[..place];
             }
@@ -162,23 +178,18 @@ impl Search {
     }
 
     /// Runs the program that was found once more, on a node of its own, to have the evidence of that alone.
-    pub(crate) async fn confirm(&self, work: &Work) -> Result<Option<Found>, Failure> {
+    async fn confirm(&self, work: &Work) -> Result<End, Failure> {
         let program = self.found().program;
-        let workshop = Workshop {
+        let workshop = Arc::new(Workshop {
             programs: Arc::clone(&self.workshop.programs),
             place: Arc::clone(&self.workshop.place),
             chaos: self.workshop.kills_of(self.first),
             ..*self.workshop
-        };
-        let ran = until_failure(
-            &Arc::new(workshop),
-            &program,
-            self.repeats,
-            "smallest",
-            work,
-        )
-        .await?;
-        let found = ran.found;
-        Ok(found.filter(|found| found.failed.symptom == self.symptom))
+        });
+        let ran = until_failure(&workshop, &program, self.repeats, "smallest", work).await?;
+        Ok(match ran.found {
+            Some(found) if found.failed.symptom == self.symptom => End::Confirmed(found),
+            _ => End::Unconfirmed,
+        })
     }
 }

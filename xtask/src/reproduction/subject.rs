@@ -26,6 +26,8 @@ pub(crate) struct Subject {
     pub(crate) restate: String,
     /// What the environment sets of Restate, by environment variable.
     pub(crate) settings: BTreeMap<String, String>,
+    /// The environment whose settings these are, where others may have other ones.
+    pub(crate) environment: Option<String>,
 }
 
 /// What was asked for.
@@ -37,12 +39,25 @@ enum Asked {
     Job(Seed),
 }
 
-/// What an environment's file says today of the programs of its tests and of its node.
+/// What was written down of a Job when it was made.
+struct Recorded<'a> {
+    program: ProgramId,
+    environment: &'a Environment,
+}
+
+/// What programs and nodes are made of: from an environment's file as it is today, or as it is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Settings {
     size: u32,
     restate: String,
     settings: BTreeMap<String, String>,
+}
+
+/// Those that are not the environment's to say.
+#[derive(Clone, Debug)]
+struct Given {
+    size: Option<u32>,
+    restate: Option<String>,
 }
 
 pub(crate) async fn find(
@@ -51,51 +66,91 @@ pub(crate) async fn find(
     terminal: &Terminal,
 ) -> Result<Subject, Failure> {
     let asked = parse(&args.job)?;
+    if let (Asked::Program(program), Some(size)) = (&asked, args.size) {
+        return Err(
+            Failure::refused(format!("--size {size}: `{program}` says its size itself")).hint(
+                format!("leave --size out, or give only the name: {}", program.seed),
+            ),
+        );
+    }
     let inputs = project.inputs()?;
-    let environments: Vec<&Environment> = match &args.environment {
+    let mut environments: Vec<&Environment> = match &args.environment {
         Some(name) => vec![inputs.environment(name).map_err(project::unknown)?],
         None => inputs.environments().collect(),
     };
-    let (program, environment) = match &asked {
-        Asked::Program(_) => (None, None),
-        Asked::Job(_) if args.size.is_some() => (None, None),
-        Asked::Job(job) => from_cluster(job, &environments, &inputs, args, terminal).await?,
-    };
-    let present = match environment {
-        Some(environment) => Settings::of(environment),
-        None => present(&environments)?,
-    };
-    let program = match (program, asked) {
-        (Some(program), _) | (None, Asked::Program(program)) => program,
-        (None, Asked::Job(job)) => {
-            let asked = args.size.unwrap_or(present.size);
-            let size = Size::new(asked).map_err(Failure::refused)?;
-            let program = ProgramId::new(job, size);
-            let whose = match args.size {
-                Some(_) => "the size given here makes",
-                None => "the environment's present settings make",
-            };
-            terminal.say(&format!("program: {program}, which {whose} of the name"));
-            program
+    let recorded = match &asked {
+        Asked::Job(job) if args.size.is_none() => {
+            from_cluster(job, &environments, &inputs, args, terminal).await?
         }
+        _ => None,
     };
-    let restate = args.restate.clone().unwrap_or(present.restate);
+    let mut environment = args.environment.clone();
+    if let Some(recorded) = &recorded {
+        environments = vec![recorded.environment];
+        environment = Some(recorded.environment.name.to_string());
+    }
+    let (known, seed) = match (recorded, asked) {
+        (Some(Recorded { program, .. }), _) | (None, Asked::Program(program)) => {
+            (Some(program.clone()), program.seed)
+        }
+        (None, Asked::Job(job)) => (None, job),
+    };
+    let size = known.as_ref().map(|program| program.size.invocations());
+    let given = Given {
+        size: size.or(args.size),
+        restate: args.restate.clone(),
+    };
+    let settings = agreed(&environments, &given)?;
+    let program = match known {
+        Some(program) => program,
+        None => of_name(&seed, &settings, args, terminal)?,
+    };
     Ok(Subject {
         program,
-        restate,
-        settings: present.settings,
+        restate: settings.restate,
+        settings: settings.settings,
+        environment,
     })
+}
+
+/// The program that a test of this name has with these settings.
+fn of_name(
+    job: &Seed,
+    settings: &Settings,
+    args: &Args,
+    terminal: &Terminal,
+) -> Result<ProgramId, Failure> {
+    let size = Size::new(settings.size).map_err(Failure::refused)?;
+    let program = ProgramId::new(job.clone(), size);
+    let whose = match args.size {
+        Some(_) => "the size given here makes",
+        None => "the environment's present settings make",
+    };
+    terminal.say(&format!("program: {program}, which {whose} of the name"));
+    Ok(program)
+}
+
+/// The program that a record names.
+fn of_record(id: &str, record: &str, terminal: &Terminal) -> Result<ProgramId, Failure> {
+    terminal.say(&format!("program: {id}, which {record} says it ran"));
+    id.parse().map_err(unknown)
+}
+
+fn unknown(error: InvalidId) -> Failure {
+    let failure = Failure::refused(&error);
+    match error {
+        InvalidId::Version(_) => {
+            failure.hint("run this from a revision of the project that has that generator")
+        }
+        _ => failure,
+    }
 }
 
 fn parse(text: &str) -> Result<Asked, Failure> {
     match text.parse::<ProgramId>() {
         Ok(program) => return Ok(Asked::Program(program)),
         Err(InvalidId::Shape(_)) => {}
-        Err(error @ InvalidId::Version(_)) => {
-            return Err(Failure::refused(error)
-                .hint("run this from a revision of the project that has that generator"));
-        }
-        Err(error) => return Err(Failure::refused(error)),
+        Err(error) => return Err(unknown(error)),
     }
     // The CronJob controller names a Job by its minute.
     let minute = text.strip_prefix("test-").unwrap_or_default();
@@ -119,7 +174,7 @@ async fn from_cluster<'a>(
     inputs: &Inputs,
     args: &Args,
     terminal: &Terminal,
-) -> Result<(Option<ProgramId>, Option<&'a Environment>), Failure> {
+) -> Result<Option<Recorded<'a>>, Failure> {
     let mut why = BTreeMap::new();
     for environment in environments {
         let name = environment.name.as_str();
@@ -141,15 +196,12 @@ async fn from_cluster<'a>(
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", CLUSTER.as_secs())));
         match answer {
-            Ok(Some(program)) => {
-                terminal.say(&format!(
-                    "program: {program}, which the Job {cluster}/{name}/{job} says it ran"
-                ));
-                let program = program.parse().map_err(|error: InvalidId| {
-                    Failure::refused(error)
-                        .hint("run this from a revision of the project that has that generator")
-                })?;
-                return Ok((Some(program), Some(environment)));
+            Ok(Some(id)) => {
+                let record = format!("the Job {cluster}/{name}/{job}");
+                return Ok(Some(Recorded {
+                    program: of_record(&id, &record, terminal)?,
+                    environment,
+                }));
             }
             Ok(None) => {}
             Err(reason) => {
@@ -166,28 +218,32 @@ async fn from_cluster<'a>(
             "the Job cannot be asked what it ran: cluster {cluster}: {reason}"
         ));
     }
-    Ok((None, None))
+    Ok(None)
 }
 
 /// What all of the environments say, if it is the same.
-fn present(environments: &[&Environment]) -> Result<Settings, Failure> {
+fn agreed(environments: &[&Environment], given: &Given) -> Result<Settings, Failure> {
     let (first, rest) = environments.split_first().ok_or_else(|| {
         Failure::refused("there is no environment, whose size and Restate would be taken")
             .hint("give --inputs a directory with `environments`")
     })?;
-    let settings = Settings::of(first);
-    match rest.iter().find(|other| Settings::of(other) != settings) {
-        None => Ok(settings),
-        Some(other) => Err(Failure::refused(format!(
-            "{} and {} have tests of different sizes, or other nodes",
-            first.name, other.name
-        ))
-        .hint(format!("say whose settings are meant: -n {}", first.name))),
+    let settings = Settings::of(first, given);
+    for other in rest {
+        if let Some(difference) = settings.difference(&Settings::of(other, given)) {
+            let (one, other) = (&first.name, &other.name);
+            return Err(Failure::refused(format!(
+                "the environments {one} and {other} differ, in {difference}"
+            ))
+            .hint(format!(
+                "say whose settings are meant: -n {one} or -n {other}"
+            )));
+        }
     }
+    Ok(settings)
 }
 
 impl Settings {
-    fn of(environment: &Environment) -> Self {
+    fn of(environment: &Environment, given: &Given) -> Self {
         let restate = &environment.restate;
         let further = restate.settings.iter();
         let settings = further
@@ -197,12 +253,35 @@ impl Settings {
                 restate.partitions.to_string(),
             )])
             .collect();
+        let present = || restate.image.tag().to_owned();
         Self {
-            size: environment.test.size.get(),
-            restate: restate.image.tag().to_owned(),
+            size: given.size.unwrap_or(environment.test.size.get()),
+            restate: given.restate.clone().unwrap_or_else(present),
             settings,
         }
     }
+
+    /// What is not the same, with both values.
+    fn difference(&self, other: &Self) -> Option<String> {
+        if self.size != other.size {
+            return Some(format!("`test.size`: {} and {}", self.size, other.size));
+        }
+        if self.restate != other.restate {
+            return Some(format!(
+                "the version of Restate: {} and {}",
+                self.restate, other.restate
+            ));
+        }
+        let names = self.settings.keys().chain(other.settings.keys());
+        names
+            .map(|name| (name, self.settings.get(name), other.settings.get(name)))
+            .find(|(_, one, other)| one != other)
+            .map(|(name, one, other)| format!("{name}: {} and {}", value(one), value(other)))
+    }
+}
+
+fn value(of: Option<&String>) -> &str {
+    of.map_or("not set", String::as_str)
 }
 
 #[cfg(test)]
@@ -233,6 +312,41 @@ mod tests {
         ] {
             let refused = parse(text).expect_err(text);
             assert!(refused.message.contains(reason), "{}", refused.message);
+        }
+    }
+
+    fn settings(size: u32, restate: &str, partitions: Option<&str>) -> Settings {
+        let partitions = partitions.map(|value| ("PARTITIONS".to_owned(), value.to_owned()));
+        Settings {
+            size,
+            restate: restate.to_owned(),
+            settings: partitions.into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn what_environments_differ_in_is_named_with_both_values() {
+        let one = settings(300, "1.7.12", Some("4"));
+        for (other, difference) in [
+            (one.clone(), None),
+            (
+                settings(20, "1.7.12", Some("4")),
+                Some("`test.size`: 300 and 20"),
+            ),
+            (
+                settings(300, "1.7.11", Some("4")),
+                Some("the version of Restate: 1.7.12 and 1.7.11"),
+            ),
+            (
+                settings(300, "1.7.12", Some("8")),
+                Some("PARTITIONS: 4 and 8"),
+            ),
+            (
+                settings(300, "1.7.12", None),
+                Some("PARTITIONS: 4 and not set"),
+            ),
+        ] {
+            assert_eq!(one.difference(&other).as_deref(), difference);
         }
     }
 }

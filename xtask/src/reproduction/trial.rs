@@ -56,6 +56,15 @@ struct Mismatch {
     actual: u64,
 }
 
+/// What became of programs that ran at the same time.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    /// In the order of the programs; some are missing where enough was known before.
+    pub(crate) verdicts: Vec<Option<Verdict>>,
+    /// How many kills were due meanwhile.
+    pub(crate) killed: u32,
+}
+
 /// When enough is known of programs that run at the same time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
@@ -78,8 +87,7 @@ pub(crate) fn first(verdicts: &[Option<Verdict>], symptom: Symptom) -> Option<us
         .map(|(place, _)| place)
 }
 
-/// Runs programs at the same time. The verdicts are in the order of the programs; some are missing where
-/// enough was known before.
+/// Runs programs at the same time.
 ///
 /// # Errors
 /// When it cannot be said whether they failed.
@@ -89,7 +97,7 @@ pub(crate) async fn trial(
     kills: &[Kill],
     patience: Patience,
     until: Until,
-) -> Result<Vec<Option<Verdict>>, Failure> {
+) -> Result<Trial, Failure> {
     let mut tests = JoinSet::new();
     for (place, program) in programs.iter().enumerate() {
         let child = machine.test(program, patience)?;
@@ -97,6 +105,7 @@ pub(crate) async fn trial(
     }
     let mut verdicts: Vec<Option<Verdict>> = vec![None; programs.len()];
     let mut kills = kills.iter().peekable();
+    let mut killed = 0;
     let mut since = Instant::now();
     while !tests.is_empty() {
         if let Until::First(symptom) = until
@@ -118,6 +127,7 @@ pub(crate) async fn trial(
             && let Some(kill) = kills.next_if(due)
         {
             machine.kill(kill.victim).await?;
+            killed += 1;
             // The next one may wait until this one is over, or come in the middle of it.
             if kills.peek().is_some_and(|next| !next.during_recovery) {
                 trouble = machine.recovered(kill.victim).await.err();
@@ -136,7 +146,7 @@ pub(crate) async fn trial(
             break;
         }
     }
-    Ok(verdicts)
+    Ok(Trial { verdicts, killed })
 }
 
 fn lost(error: impl std::fmt::Display) -> Failure {
@@ -162,16 +172,12 @@ fn judge(output: &Output) -> Result<Verdict, Failure> {
         )));
     };
     let counters = result.mismatches.iter();
-    let symptom = Symptom::of(
-        counters.map(|counter| (counter.expected, counter.actual)),
-        result.open_invocations.unwrap_or(0),
-    );
     Ok(Verdict::Failed(Failed {
-        symptom: match result.code.as_str() {
-            "internal" => symptom.unwrap_or(Symptom::Down),
-            "deadline_exceeded" => Symptom::Stuck,
-            _ => Symptom::Down,
-        },
+        symptom: Symptom::told(
+            &result.code,
+            counters.map(|counter| (counter.expected, counter.actual)),
+            result.open_invocations.unwrap_or(0),
+        ),
         message: result.message,
         lines,
     }))
@@ -203,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_told_apart_by_what_the_test_says() {
+    fn a_failure_is_told_by_the_last_line_of_the_test() {
         let (symptom, message) = failed(
             r#"{"code": "internal", "message": "Incorrect value", "open_invocations": 0,
                 "mismatches": [{"target": 1, "expected": 2, "actual": 1}]}"#,
@@ -212,24 +218,35 @@ mod tests {
             (symptom, message.as_str()),
             (Symptom::Lost, "Incorrect value")
         );
-        for (result, symptom) in [
-            (
-                r#"{"code": "internal", "message": "m", "open_invocations": 4,
-                    "mismatches": [{"target": 1, "expected": 2, "actual": 1}]}"#,
-                Symptom::Stuck,
-            ),
-            (
-                r#"{"code": "internal", "message": "m", "open_invocations": 0,
-                    "mismatches": [{"target": 1, "expected": 1, "actual": 2}]}"#,
-                Symptom::Doubled,
-            ),
-            (r#"{"code": "unavailable", "message": "m"}"#, Symptom::Down),
-            (
-                r#"{"code": "deadline_exceeded", "message": "m"}"#,
-                Symptom::Stuck,
-            ),
+        let (symptom, _) = failed(
+            r#"{"code": "internal", "message": "m", "open_invocations": 4,
+                "mismatches": [{"target": 1, "expected": 2, "actual": 1}]}"#,
+        );
+        assert_eq!(symptom, Symptom::Stuck);
+        let (symptom, _) = failed(r#"{"code": "unavailable", "message": "m"}"#);
+        assert_eq!(symptom, Symptom::Down);
+    }
+
+    #[test]
+    fn the_first_that_fails_is_known_only_when_all_before_it_have_ended() {
+        let verified = || Some(Verdict::Verified(Vec::new()));
+        let failed = |symptom| {
+            Some(Verdict::Failed(Failed {
+                symptom,
+                message: String::new(),
+                lines: Vec::new(),
+            }))
+        };
+        let (lost, stuck) = (|| failed(Symptom::Lost), || failed(Symptom::Stuck));
+        for (verdicts, place) in [
+            (vec![verified(), lost(), None], Some(1)),
+            (vec![None, lost()], None),
+            (vec![verified(), None], None),
+            (vec![verified(), verified()], None),
+            // Another failure is none.
+            (vec![stuck(), lost(), lost()], Some(1)),
         ] {
-            assert_eq!(failed(result).0, symptom, "{result}");
+            assert_eq!(first(&verdicts, Symptom::Lost), place, "{verdicts:?}");
         }
     }
 
