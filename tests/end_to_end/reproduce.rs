@@ -189,6 +189,29 @@ fn sigterm_does_the_same() {
     is_empty(dir.path());
 }
 
+#[test]
+fn a_search_that_is_interrupted_says_what_it_has_found() {
+    let house = House::offline("search");
+    let dir = TempDir::new().expect("a temporary directory");
+    let arguments = [PROGRAM, "--fault", "lose-increment=3", "--shrink"];
+    let running = Running::start(reproduce(&house, dir.path(), &arguments));
+    running.hears("run 1 failed: increments were lost");
+    running.hears("commands left");
+    running.signal(Signal::SIGINT);
+    running.end().exits(1).prints(&[
+        "FAILED in run 1 of 1: increments were lost",
+        "the search was cut short, smaller may be possible",
+        "target 0 (exclusive)",
+    ]);
+    let path = dir.path().display().to_string();
+    house.until("no process is left", || processes(&path) == 0);
+    let place = std::fs::read_dir(dir.path()).expect("a directory").next();
+    let place = place.expect("a directory is kept").expect("its name");
+    let kept = std::fs::read_dir(place.path()).expect("a directory");
+    let kept: Vec<_> = kept.flatten().map(|kept| kept.file_name()).collect();
+    assert_eq!(kept, ["run-1"]);
+}
+
 /// How many processes, but for the command itself, have a file open below a directory.
 fn processes(directory: &str) -> usize {
     let all = std::fs::read_dir("/proc").expect("/proc").flatten();
