@@ -84,14 +84,16 @@ impl Shrink {
         search
     }
 
-    /// How often a program is run before it counts as one that does not fail, when the first one failed
-    /// in this of so many runs, counted from 1. What fails at once, and not by kills, is no accident.
+    /// How often a program is run, at most so often, before it counts as one that does not fail, when
+    /// the whole one had passed so often before it failed. What fails at once, and not by kills, is no
+    /// accident.
     #[must_use]
-    pub fn repeats(run: u32, runs: u32, kills: bool) -> u32 {
-        if run <= 1 && !kills {
+    pub fn repeats(passed: u32, runs: u32, kills: bool) -> u32 {
+        if passed == 0 && !kills {
             return 1;
         }
-        runs.min(run.saturating_mul(CERTAINTY)).max(1)
+        let took = passed.saturating_add(1);
+        runs.min(took.saturating_mul(CERTAINTY)).max(1)
     }
 
     /// The smallest program that is known to fail.

@@ -36,3 +36,11 @@ fn what_a_test_says_at_last_tells_which_failure_it_is() {
         assert_eq!(told, symptom, "{code}, {counters:?}, {open} open");
     }
 }
+
+#[test]
+fn what_is_down_is_down_for_all_programs_on_it() {
+    for symptom in [Symptom::Doubled, Symptom::Stuck, Symptom::Lost] {
+        assert!(symptom.is_of_one_program(), "{symptom}");
+    }
+    assert!(!Symptom::Down.is_of_one_program());
+}

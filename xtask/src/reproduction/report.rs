@@ -27,7 +27,7 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    /// What came in a later run than the first may take as many again.
+    /// What did not come at once may take as many runs again.
     fn command(&self, program: &str, kills: Option<u32>, runs: u32) -> String {
         let mut command = format!("cargo xtask reproduce {program}");
         for (flag, value) in &self.flags {
@@ -142,13 +142,13 @@ impl Report {
             message: found.failed.message.clone(),
             lines: found.failed.lines.clone(),
             kept: found.kept.display().to_string(),
-            again: again.command(&self.program, found.kills, self.often(found.run)),
+            again: again.command(&self.program, found.kills, self.often(found.passed)),
         });
     }
 
-    /// How often to run what failed in this run.
-    fn often(&self, run: u32) -> u32 {
-        if run > 1 { self.runs } else { 1 }
+    /// How often to run again what had passed so often before it failed.
+    fn often(&self, passed: u32) -> u32 {
+        if passed > 0 { self.runs } else { 1 }
     }
 
     /// What came of the search for a smaller program, and of the run of it alone.
@@ -159,13 +159,12 @@ impl Report {
             smaller::End::Confirmed(found) => Some(found),
             smaller::End::Unconfirmed | smaller::End::CutShort => None,
         };
-        let first = self.failure.as_ref().map_or(1, |failure| failure.run);
-        let (kills, run) = match confirmed {
-            Some(found) => (found.kills, found.run),
-            None => (
-                self.failure.as_ref().and_then(|failure| failure.kills),
-                first,
-            ),
+        let (kills, passed) = match confirmed {
+            Some(found) => (found.kills, found.passed),
+            None => {
+                let whole = self.failure.as_ref();
+                (whole.and_then(|failure| failure.kills), self.passed)
+            }
         };
         self.smaller = Some(Small {
             commands: program.commands(),
@@ -177,7 +176,7 @@ impl Report {
             cut_short: matches!(end, smaller::End::CutShort),
             tree: program.to_string(),
             kept: confirmed.map(|found| found.kept.display().to_string()),
-            again: again.command(&id, kills, self.often(run)),
+            again: again.command(&id, kills, self.often(passed)),
             program: id,
         });
     }

@@ -36,6 +36,8 @@ pub(crate) struct Workshop {
 pub(crate) struct Found {
     /// Counted from 1.
     pub(crate) run: u32,
+    /// How many had passed by then: those that run at the same time say nothing of how rare it is.
+    pub(crate) passed: u32,
     /// The number of its kills.
     pub(crate) kills: Option<u32>,
     pub(crate) failed: Failed,
@@ -147,6 +149,7 @@ impl Workshop {
         let _ = std::fs::write(file, lines.join("\n") + "\n");
         Ok(Ended::Failed(Found {
             run,
+            passed: 0,
             kills: number,
             failed,
             killed,
@@ -211,7 +214,10 @@ pub(crate) async fn until_failure(
             Ok(Ended::Failed(found)) => {
                 running.shutdown().await;
                 ran.killed += found.killed;
-                ran.found = Some(found);
+                ran.found = Some(Found {
+                    passed: ran.passed,
+                    ..found
+                });
                 return Ok(ran);
             }
             Err(failure) => {

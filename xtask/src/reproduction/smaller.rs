@@ -65,7 +65,7 @@ impl Search {
         Self {
             workshop: Arc::clone(workshop),
             symptom: found.failed.symptom,
-            repeats: Shrink::repeats(found.run, runs, workshop.chaos.is_some()),
+            repeats: Shrink::repeats(found.passed, runs, workshop.chaos.is_some()),
             first: found.run,
             began: Instant::now(),
             found: Mutex::new(Smaller {

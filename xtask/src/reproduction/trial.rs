@@ -164,7 +164,8 @@ fn judge(output: &Output) -> Result<Verdict, Failure> {
         return Ok(Verdict::Verified(lines));
     }
     let last = lines.last().and_then(|line| Line::deserialize(line).ok());
-    let Some(Line { result }) = last else {
+    // One that was executed, and then neither verified nor not, has failed in no way that is known.
+    let Some(Line { result }) = last.filter(|line| line.result.code != "ok") else {
         return Err(Failure::half_way(format!(
             "the test ended without a result, {}: {}",
             output.status,
@@ -201,7 +202,10 @@ mod tests {
     fn failed(result: &str) -> (Symptom, String) {
         match judged(
             1,
-            &format!(r#"{{"command": "verify", "result": {result}}}"#),
+            &format!(
+                r#"{{"command": "verify", "result": {}}}"#,
+                result.replace('\n', "")
+            ),
         ) {
             Ok(Verdict::Failed(failed)) => (failed.symptom, failed.message),
             other => panic!("{other:?}"),
@@ -260,5 +264,11 @@ mod tests {
         };
         let said = judge(&nothing).expect_err("nothing was said").message;
         assert!(said.contains("no such option"), "{said}");
+        let half = judged(101, "thread 'main' panicked").expect_err("it was only executed");
+        assert!(
+            half.message.contains("without a result"),
+            "{}",
+            half.message
+        );
     }
 }
