@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "longrun-core",
             "longrun-embedded",
             "longrun-kubernetes",
+            "longrun-program",
             "longrun-restate",
         ],
     ),

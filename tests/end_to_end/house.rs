@@ -143,15 +143,8 @@ impl House {
 
     /// The command line with these inputs, in no terminal and nobody's continuous integration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&setting().binary);
-        command
-            .args(arguments)
-            .arg("--inputs")
-            .arg(self.inputs.path())
-            .current_dir(root());
-        for variable in ["CI", "CARGO_MANIFEST_DIR", "KUBECONFIG"] {
-            command.env_remove(variable);
-        }
+        let mut command = bare(arguments);
+        command.arg("--inputs").arg(self.inputs.path());
         command
     }
 
@@ -302,6 +295,16 @@ impl Drop for House {
             "--ignore-not-found",
         ]));
     }
+}
+
+/// The command line with the project's own inputs, in no terminal and nobody's continuous integration.
+pub(crate) fn bare(arguments: &[&str]) -> Command {
+    let mut command = Command::new(&setting().binary);
+    command.args(arguments).current_dir(root());
+    for variable in ["CI", "CARGO_MANIFEST_DIR", "KUBECONFIG"] {
+        command.env_remove(variable);
+    }
+    command
 }
 
 /// A file of the project.

@@ -25,6 +25,7 @@ mod prune;
 mod registry;
 mod render;
 mod replacement;
+mod reproduce;
 mod restore;
 mod run;
 mod service;

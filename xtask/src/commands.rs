@@ -10,6 +10,7 @@ pub(crate) mod exchange;
 pub(crate) mod images;
 pub(crate) mod local;
 pub(crate) mod render;
+pub(crate) mod reproduce;
 pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod status;

@@ -124,6 +124,40 @@ impl Workshop {
         })
     }
 
+    /// The executable of a released server, installed where it is missing: what the image of that version
+    /// has in it.
+    ///
+    /// # Errors
+    /// [`Error::Npm`], [`Error::NoSuchRestate`], [`Error::DiskFull`].
+    pub(crate) async fn restate_server(
+        &self,
+        version: &str,
+        report: Report<'_>,
+    ) -> Result<PathBuf, Error> {
+        // Npm is asked for exact versions only.
+        Program::released(version)?;
+        program::install(version, &self.cache, report).await
+    }
+
+    /// The executable that the image of these sources has in it, built where they have changed.
+    ///
+    /// # Errors
+    /// [`Error::Cargo`] when they do not build.
+    pub(crate) async fn verification(&self, report: Report<'_>) -> Result<PathBuf, Error> {
+        match program::build(&self.root, &self.folder(), report).await? {
+            Program::Built { path, .. } => Ok(path),
+            other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
+        }
+    }
+
+    /// The service that is wrong on purpose, which is in no image.
+    ///
+    /// # Errors
+    /// [`Error::Cargo`] when it does not build.
+    pub(crate) async fn faulty_service(&self, report: Report<'_>) -> Result<PathBuf, Error> {
+        program::cargo_build(&self.root, "faulty-service", report).await
+    }
+
     /// The image as a file that container runtimes import, in docker's format; built unless it exists.
     ///
     /// # Errors

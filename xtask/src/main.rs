@@ -21,6 +21,7 @@ mod images;
 mod interrupt;
 mod operation;
 mod project;
+mod reproduction;
 mod saved;
 mod show;
 mod terminal;
@@ -55,6 +56,7 @@ enum Command {
     Wipe(commands::wipe::Args),
     Restore(commands::restore::Args),
     Triage(commands::triage::Args),
+    Reproduce(commands::reproduce::Args),
     /// The cluster files.
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
@@ -101,6 +103,7 @@ fn run(arguments: CommandLine, terminal: &Terminal) -> Result<End, Failure> {
             Command::Wipe(args) => commands::wipe::run(&args, &project, terminal).await,
             Command::Restore(args) => commands::restore::run(&args, &project, terminal).await,
             Command::Triage(args) => commands::triage::run(&args, &project, terminal).await,
+            Command::Reproduce(args) => commands::reproduce::run(&args, &project, terminal).await,
             Command::Attach(args) => commands::attach::run(&args, &project, terminal).await,
             Command::Copy(args) => commands::copy::run(&args, &project, terminal).await,
             Command::Cluster(command) => commands::cluster::run(&command, &project, terminal).await,

@@ -53,6 +53,11 @@ impl Project {
         &self.root
     }
 
+    /// Where the inputs are, if that is not the clone.
+    pub(crate) fn elsewhere(&self) -> Option<&Path> {
+        (self.inputs != self.root).then_some(&*self.inputs)
+    }
+
     /// Environments, clusters and recorded images.
     pub(crate) fn inputs(&self) -> Result<Inputs, Failure> {
         let mut files = BTreeMap::new();

@@ -24,6 +24,7 @@ mod resource;
 #[cfg(test)]
 mod server;
 mod sight;
+mod stamp;
 mod status;
 mod transport;
 mod triage;
@@ -42,6 +43,7 @@ pub use permission::{denied, to_carry_out, to_exec};
 pub use progress::{Doing, Progress};
 pub use report::{PodReport, Report};
 pub use sight::sight;
+pub use stamp::stamped;
 pub use status::{
     Attempted, Holding, Node, Numbers, Reading, Running, Status, TestJob, Workload, status,
 };

@@ -19,11 +19,17 @@ extern crate alloc;
 
 mod generate;
 mod id;
+pub mod kills;
+mod outline;
 mod path;
 pub mod random;
+mod shrink;
+mod symptom;
 mod tree;
 
 pub use generate::{MAX_DELAY_MS, MAX_SLEEP_MS};
 pub use id::{InvalidId, ProgramId, Seed, Size, Version};
-pub use path::{InvalidPath, Kept, Path};
+pub use path::{InvalidPath, Kept, Part, Path};
+pub use shrink::Shrink;
+pub use symptom::Symptom;
 pub use tree::{Command, Lock, Node, Program, Target};

@@ -31,11 +31,6 @@ impl Path {
     pub fn steps(&self) -> &[u16] {
         &self.0
     }
-
-    /// Whether one of the two is the other or leads to it.
-    fn on_one_line_with(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
-    }
 }
 
 impl fmt::Display for Path {
@@ -53,7 +48,9 @@ impl fmt::Display for Path {
 
 /// Text that is not a path of a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a path in a program: write `root`, or command indices like `3.0.12`")]
+#[error(
+    "`{0}` is not a path in a program: write `root`, command indices like `3.0.12`, or `3.0c12` for one command alone"
+)]
 pub struct InvalidPath(String);
 
 impl FromStr for Path {
@@ -70,34 +67,114 @@ impl FromStr for Path {
     }
 }
 
-/// Which part of a program runs. A failing program is made smaller by keeping fewer paths; the
-/// nodes that stay have the same targets and commands as before.
+/// A part of a program that is kept when it is made smaller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Part {
+    /// Of a node, the way to it; of a command, the way to its node and then its index.
+    path: Path,
+    /// Only the command, and not what is below it.
+    alone: bool,
+}
+
+impl Part {
+    /// A node with all that it does and calls. Written `3.0.12`.
+    #[must_use]
+    pub fn node(path: Path) -> Self {
+        Self { path, alone: false }
+    }
+
+    /// One command of a node: an increment, a sleep, or a call of a node that then does nothing.
+    /// Written `3.0c12`, of the root `c12`. An await needs no mention, it stays with its call.
+    #[must_use]
+    pub fn command(node: &Path, index: u16) -> Self {
+        Self {
+            path: node.child(index),
+            alone: true,
+        }
+    }
+
+    /// Whether the call at this path is on the way to this part, is it, or is below it.
+    fn needs_call(&self, call: &Path) -> bool {
+        self.path.0.starts_with(&call.0) || self.contains(call)
+    }
+
+    /// Whether all below this path belongs to this part.
+    fn contains(&self, path: &Path) -> bool {
+        !self.alone && path.0.starts_with(&self.path.0)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.0.split_last() {
+            Some((index, [])) if self.alone => write!(f, "c{index}"),
+            Some((index, node)) if self.alone => write!(f, "{}c{index}", Path(node.to_vec())),
+            _ => self.path.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = InvalidPath;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPath> {
+        let Some((node, index)) = text.split_once('c') else {
+            return text.parse().map(Self::node);
+        };
+        let node = match node {
+            "" => Path::root(),
+            node => node.parse()?,
+        };
+        let index = canonical_number(index).ok_or_else(|| InvalidPath(text.into()))?;
+        Ok(Self::command(&node, index))
+    }
+}
+
+/// Which part of a program runs. A failing program is made smaller by keeping less of it; the nodes
+/// that stay have the same targets, and their commands the same indices, as before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kept {
     /// The whole program.
     #[default]
     All,
-    /// Only these nodes with all that they call, and the way to them. Sorted, without duplicates,
-    /// never empty: made by [`Kept::paths`].
-    Paths(Vec<Path>),
+    /// Only these, and the way to them. Sorted, none within or on the way to another, never empty:
+    /// made by [`Kept::parts`].
+    Parts(Vec<Part>),
 }
 
 impl Kept {
     /// Keeps these nodes, what they call, and the way to them. No path, or the root: everything.
     #[must_use]
-    pub fn paths(mut paths: Vec<Path>) -> Self {
-        paths.sort();
-        paths.dedup();
-        // A path below another kept one adds nothing, and one program has one name.
-        let all = paths.clone();
-        paths.retain(|path| {
-            !all.iter()
-                .any(|other| other != path && path.0.starts_with(&other.0))
-        });
-        if paths.first().is_none_or(|path| path.0.is_empty()) {
+    pub fn paths(paths: Vec<Path>) -> Self {
+        Self::parts(paths.into_iter().map(Part::node).collect())
+    }
+
+    /// Keeps these parts and the way to them. No part, or the root with all below it: everything.
+    #[must_use]
+    pub fn parts(mut parts: Vec<Part>) -> Self {
+        parts.sort();
+        parts.dedup();
+        // What another part has or needs anyway adds nothing, and one program has one name. In this
+        // order the parts below one follow it, and come before all others.
+        let mut sparse: Vec<Part> = Vec::with_capacity(parts.len());
+        for part in parts {
+            while let Some(before) = sparse.last() {
+                if !before.alone || !part.path.0.starts_with(&before.path.0) {
+                    break;
+                }
+                sparse.pop();
+            }
+            if !sparse
+                .last()
+                .is_some_and(|before| before.contains(&part.path))
+            {
+                sparse.push(part);
+            }
+        }
+        if sparse.first().is_none_or(|part| part.path.0.is_empty()) {
             return Self::All;
         }
-        Self::Paths(paths)
+        Self::Parts(sparse)
     }
 
     /// Whether the call at this path still happens.
@@ -105,17 +182,20 @@ impl Kept {
     pub fn keeps_call(&self, path: &Path) -> bool {
         match self {
             Self::All => true,
-            Self::Paths(paths) => paths.iter().any(|kept| kept.on_one_line_with(path)),
+            Self::Parts(parts) => parts.iter().any(|part| part.needs_call(path)),
         }
     }
 
-    /// Whether the node at this path still increments and sleeps, rather than being only the way
-    /// to a kept one.
+    /// Whether the increment or sleep at this index of the node at this path still happens. A node
+    /// that is only the way to others does nothing itself.
     #[must_use]
-    pub fn keeps_work_of(&self, path: &Path) -> bool {
+    pub fn keeps_work(&self, node: &Path, index: u16) -> bool {
         match self {
             Self::All => true,
-            Self::Paths(paths) => paths.iter().any(|kept| path.0.starts_with(&kept.0)),
+            Self::Parts(parts) => parts.iter().any(|part| {
+                let alone = || part.path.0.split_last() == Some((&index, &node.0));
+                part.contains(node) || (part.alone && alone())
+            }),
         }
     }
 }
@@ -124,10 +204,10 @@ impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::All => f.write_str("all"),
-            Self::Paths(paths) => {
-                for (place, path) in paths.iter().enumerate() {
+            Self::Parts(parts) => {
+                for (place, part) in parts.iter().enumerate() {
                     let separator = if place == 0 { 'k' } else { '_' };
-                    write!(f, "{separator}{path}")?;
+                    write!(f, "{separator}{part}")?;
                 }
                 Ok(())
             }
@@ -145,11 +225,11 @@ impl FromStr for Kept {
         let listed = text
             .strip_prefix('k')
             .ok_or_else(|| InvalidPath(text.into()))?;
-        let paths = listed
+        let parts = listed
             .split('_')
             .map(str::parse)
-            .collect::<Result<Vec<Path>, _>>()?;
-        Ok(Self::paths(paths))
+            .collect::<Result<Vec<Part>, _>>()?;
+        Ok(Self::parts(parts))
     }
 }
 

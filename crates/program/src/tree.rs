@@ -180,18 +180,13 @@ fn count(node: &Node, counters: &mut BTreeMap<Target, u64>) {
 }
 
 fn leave_out(node: &mut Node, path: &Path, kept: &Kept) {
-    let works = kept.keeps_work_of(path);
     for (index, command) in (0..).zip(&mut node.commands) {
         let child = path.child(index);
-        let stays = if command.callee().is_some() {
-            kept.keeps_call(&child)
-        } else {
-            works
-        };
-        // An await stays where its call does, whether or not this node still works.
         let stays = match command {
+            // An await stays where its call does, whether or not this node still works.
             Command::Await(call) => kept.keeps_call(&path.child(*call)),
-            _ => stays,
+            _ if command.callee().is_some() => kept.keeps_call(&child),
+            _ => kept.keeps_work(path, index),
         };
         if !stays {
             *command = Command::LeftOut;

@@ -6,7 +6,7 @@
 use longrun_program::{Command, Lock, Node, ProgramId};
 use std::fmt::Write;
 
-const GOLDEN: [&str; 13] = [
+const GOLDEN: [&str; 14] = [
     "v1-s1-all-test-28112572",
     "v1-s2-all-test-28112572",
     "v1-s10-all-test-28112572",
@@ -19,6 +19,7 @@ const GOLDEN: [&str; 13] = [
     "v1-s100-all-a",
     "v1-s300-all-test-28114121",
     "v1-s300-k2_3.1-test-28114121",
+    "v1-s300-k0.0.4c2_0.0.5.1_0.1c0_0.1c4_c2-test-28114121",
     "v1-s1000-all-local.test-0",
 ];
 

@@ -1,6 +1,6 @@
 //! A program id is one word that round-trips, and anything else is refused with the reason.
 
-use longrun_program::{Command, Kept, Path, ProgramId, Target};
+use longrun_program::{Command, Kept, Part, Path, Program, ProgramId, Target};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<ProgramId, String> {
@@ -44,6 +44,14 @@ fn what_is_not_an_id_is_refused_with_the_reason() {
         ("v1-s300-k-test", "`` is not a path"),
         ("v1-s300-k1..2-test", "is not a path"),
         ("v1-s300-some-test", "`some` is not a path"),
+        ("v1-s300-kc-test", "is not a path"),
+        ("v1-s300-k3c-test", "is not a path"),
+        ("v1-s300-k3c1c2-test", "is not a path"),
+        ("v1-s300-k3c01-test", "is not a path"),
+        ("v1-s300-krootc1-test", "write `v1-s300-kc1-test`"),
+        ("v1-s300-k3_3c1-test", "write `v1-s300-k3-test`"),
+        ("v1-s300-k3c1_3.1c0-test", "write `v1-s300-k3.1c0-test`"),
+        ("v1-s300-kc2_0c1-test", "write `v1-s300-k0c1_c2-test`"),
         ("v1-s300-k3_0.2-test", "write `v1-s300-k0.2_3-test`"),
         ("v1-s300-k3_3.1-test", "write `v1-s300-k3-test`"),
         ("v1-s300-kroot-test", "write `v1-s300-all-test`"),
@@ -81,6 +89,28 @@ fn keeping_a_path_keeps_the_way_to_it_and_all_below_it_and_nothing_else() {
 }
 
 #[test]
+fn keeping_commands_keeps_them_the_way_to_them_and_nothing_else() {
+    let whole = parse("v1-s300-all-test-28114121").unwrap().generate();
+    let smaller = parse("v1-s300-k0.0.5c0_0c2-test-28114121")
+        .unwrap()
+        .generate();
+    let paths: Vec<String> = smaller
+        .nodes()
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .collect();
+    assert_eq!(paths, ["root", "0", "0.0", "0.0.5", "0.0.5.0"]);
+    let callee = smaller.node(&"0.0.5.0".parse().unwrap()).unwrap();
+    let mut commands = callee.commands.iter();
+    assert!(commands.all(|command| *command == Command::LeftOut));
+    let command =
+        |program: &Program| program.node(&"0".parse().unwrap()).unwrap().commands[2].clone();
+    assert_eq!(command(&smaller), Command::Increment);
+    assert_eq!(command(&smaller), command(&whole));
+    assert_eq!(smaller.expected().values().sum::<u64>(), 1);
+}
+
+#[test]
 fn keeping_the_root_is_keeping_all() {
     assert_eq!(Kept::paths(vec![Path::root()]), Kept::All);
     assert_eq!(Kept::paths(vec![]), Kept::All);
@@ -91,12 +121,17 @@ proptest! {
     fn every_id_round_trips(
         seed in "[a-z0-9]([-a-z0-9.]{0,40}[a-z0-9])?",
         size in 1_u32..=100_000,
-        paths in prop::collection::vec(prop::collection::vec(0_u16..12, 1..6), 0..4),
+        nodes in prop::collection::vec(prop::collection::vec(0_u16..12, 1..6), 0..4),
+        commands in prop::collection::vec((prop::collection::vec(0_u16..12, 0..6), 0_u16..12), 0..4),
     ) {
-        let paths = paths.into_iter()
-            .map(|steps| steps.into_iter().fold(Path::root(), |path, step| path.child(step)))
-            .collect();
-        let text = format!("v1-s{size}-{}-{seed}", Kept::paths(paths));
+        let path = |steps: Vec<u16>| {
+            steps.into_iter().fold(Path::root(), |path, step| path.child(step))
+        };
+        let nodes = nodes.into_iter().map(|steps| Part::node(path(steps)));
+        let commands = commands
+            .into_iter()
+            .map(|(node, index)| Part::command(&path(node), index));
+        let text = format!("v1-s{size}-{}-{seed}", Kept::parts(nodes.chain(commands).collect()));
         let id = parse(&text).unwrap();
         prop_assert_eq!(id.to_string(), text);
     }

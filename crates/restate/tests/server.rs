@@ -20,6 +20,7 @@ fn options(directory: &Path) -> Options {
         node: "db".into(),
         log: directory.join("log"),
         ports: Ports::free().unwrap(),
+        settings: std::collections::BTreeMap::new(),
     }
 }
 

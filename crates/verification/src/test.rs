@@ -10,6 +10,7 @@ use crate::line::{self, Code, Mismatch, Outcome};
 use crate::service::{Counter, INTERPRETER, VERIFIED_STATE, VERIFIER};
 use longrun_program::ProgramId;
 use longrun_restate::{Admin, Error, Ingress, Object, Open, Origin, quote};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ const CLEAR_AT_MOST: u32 = 5;
 const REQUEST: Duration = Duration::from_secs(20);
 /// Pauses between attempts grow from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+/// A program of which nothing has been open for so long does nothing any more.
+const QUIET: Duration = Duration::from_secs(2);
 /// Open invocations that are named with a mismatch, at most.
 const NAMED_OPEN: usize = 10;
 
@@ -40,6 +43,10 @@ pub struct Options {
     /// This pod ends after this at the latest.
     #[arg(long, env = "TEST_DEADLINE", default_value = "10m", value_parser = duration::parse)]
     pub deadline: Duration,
+    /// Fail before the patience is used up, once nothing has moved for so long: the same invocations
+    /// are open. Where none is, a few seconds are enough.
+    #[arg(long, env = "TEST_SETTLED", value_parser = duration::parse)]
+    pub settled: Option<Duration>,
 }
 
 /// Executes and verifies a program and writes the result lines; whether it succeeded.
@@ -63,6 +70,7 @@ pub async fn run(
         ingress: Ingress::new(options.ingress),
         admin: Admin::new(options.admin, REQUEST),
         patience: options.patience,
+        settled: options.settled,
     };
 
     let executed = tokio::time::timeout_at(end, test.execute())
@@ -91,6 +99,7 @@ struct Test {
     ingress: Ingress,
     admin: Admin,
     patience: Duration,
+    settled: Option<Duration>,
 }
 
 impl Test {
@@ -121,9 +130,18 @@ impl Test {
     /// known; and also whenever SQL cannot be asked.
     async fn verify(&self) -> Outcome {
         let mut attempts = Attempts::during(self.patience);
+        let mut stillness = Stillness::new(self.settled);
         loop {
             let open = self.admin.count_open(&self.key).await.ok();
-            if open.is_some_and(|open| open > 0) && attempts.another().await {
+            let still = match stillness.within {
+                Some(_) => {
+                    let open = inspect::open(&self.admin, &self.program).await.ok();
+                    let ids = open.map(|open| open.into_iter().map(|open| open.id).collect());
+                    stillness.lasts(ids, Instant::now())
+                }
+                None => false,
+            };
+            if open.is_some_and(|open| open > 0) && !still && attempts.another().await {
                 continue;
             }
             match self.verify_once().await {
@@ -133,6 +151,9 @@ impl Test {
                         program,
                         ..Outcome::success()
                     };
+                }
+                Err(error) if still && !error.is_transient() => {
+                    return self.explain(&error, open).await;
                 }
                 Err(_) if attempts.another().await => {}
                 Err(error) => return self.explain(&error, open).await,
@@ -218,6 +239,43 @@ async fn verified_before(admin: &Admin, second: u64) -> Result<Vec<String>, Erro
     Ok(rows.into_iter().map(|row| row.service_key).collect())
 }
 
+/// Whether a program has come to rest, right or wrong.
+struct Stillness {
+    /// How long nothing may move; none where that is not asked.
+    within: Option<Duration>,
+    open: BTreeSet<String>,
+    since: Option<Instant>,
+}
+
+impl Stillness {
+    fn new(within: Option<Duration>) -> Self {
+        Self {
+            within,
+            open: BTreeSet::new(),
+            since: None,
+        }
+    }
+
+    /// Whether what is open now, by id and if that is known, is what has been open for long enough.
+    fn lasts(&mut self, open: Option<BTreeSet<String>>, now: Instant) -> bool {
+        let (Some(within), Some(open)) = (self.within, open) else {
+            self.since = None;
+            return false;
+        };
+        // A message between partitions is no invocation yet, but never takes long.
+        let within = if open.is_empty() {
+            within.min(QUIET)
+        } else {
+            within
+        };
+        if open != self.open || self.since.is_none() {
+            self.open = open;
+            self.since = Some(now);
+        }
+        self.since.is_some_and(|since| now - since >= within)
+    }
+}
+
 /// Pauses between attempts, until a time is used up.
 struct Attempts {
     until: Instant,
@@ -240,5 +298,56 @@ impl Attempts {
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 3 / 2).min(PAUSES.1);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is still at each of these seconds, with these invocations open; `None` is not known.
+    fn still(settled: Option<u64>, seen: &[(u64, Option<&[&str]>)]) -> Vec<bool> {
+        let began = Instant::now();
+        let mut stillness = Stillness::new(settled.map(Duration::from_secs));
+        let at = |(second, open): &(u64, Option<&[&str]>)| {
+            let open = open.map(|ids| ids.iter().map(|&id| id.to_owned()).collect());
+            stillness.lasts(open, began + Duration::from_secs(*second))
+        };
+        seen.iter().map(at).collect()
+    }
+
+    #[test]
+    fn what_is_open_all_the_time_is_still_in_the_end() {
+        let same = Some(&["a", "b"][..]);
+        let seen = [(0, same), (19, same), (20, same)];
+        assert_eq!(still(Some(20), &seen), [false, false, true]);
+    }
+
+    #[test]
+    fn anything_that_begins_or_ends_is_a_move() {
+        // As many, and not the same.
+        let (some, others) = (Some(&["a", "b"][..]), Some(&["a", "c"][..]));
+        let seen = [(0, some), (19, others), (38, some), (57, some), (58, some)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn where_nothing_is_open_two_seconds_are_enough() {
+        let none = Some(&[][..]);
+        let seen = [(0, Some(&["a"][..])), (5, none), (6, none), (7, none)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_still() {
+        let same = Some(&["a"][..]);
+        let seen = [(0, same), (15, None), (21, same), (40, same), (41, same)];
+        assert_eq!(still(Some(20), &seen), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn nothing_is_ever_still_where_that_is_not_asked() {
+        let same = Some(&["a"][..]);
+        assert_eq!(still(None, &[(0, same), (1_000, same)]), [false, false]);
     }
 }

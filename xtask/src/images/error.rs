@@ -102,7 +102,7 @@ impl Error {
             Self::Changed(_) => "run the command again when nothing else is building",
             Self::Npm { .. } => "install Node.js with npm: the Debian packages nodejs and npm",
             Self::NoSuchRestate { .. } => {
-                "correct `restate.image` in the environment; all versions: npm view @restatedev/restate-server versions"
+                "correct `restate.image` in the environment, or --restate; all versions: npm view @restatedev/restate-server versions"
             }
             Self::Restate(_) => {
                 "check the connection to the npm registry, then run the command again"

@@ -12,6 +12,9 @@ use tokio::process::Command;
 
 use super::{Error, Report, built, key::hexadecimal, run::run};
 
+/// The program that is in an image.
+const VERIFICATION: &str = "verification";
+
 /// What an image runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Program {
@@ -44,7 +47,7 @@ impl Program {
     pub(super) fn file_name(&self) -> &'static str {
         match self {
             Self::Released { .. } => "restate-server",
-            Self::Built { .. } => "verification",
+            Self::Built { .. } => VERIFICATION,
             Self::Packaged { .. } => "version",
         }
     }
@@ -108,7 +111,9 @@ pub(super) async fn build(
     {
         return Ok(program);
     }
-    let program = cargo_build(root, report).await?;
+    let path = cargo_build(root, VERIFICATION, report).await?;
+    let digest = digest_of(&path)?;
+    let program = Program::Built { path, digest };
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
         && built::sources(root).as_ref() == Some(&sources)
@@ -118,7 +123,12 @@ pub(super) async fn build(
     Ok(program)
 }
 
-async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Program, Error> {
+/// The path of a program of the workload, built as it is released.
+pub(super) async fn cargo_build(
+    root: &Path,
+    program: &str,
+    report: Report<'_>,
+) -> Result<PathBuf, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args([
@@ -127,7 +137,7 @@ async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Program, Error> 
             "--package",
             "longrun-verification",
             "--bin",
-            "verification",
+            program,
         ])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root);
@@ -166,16 +176,16 @@ async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Program, Error> 
     if !ran.success {
         return Err(failed());
     }
-    let path = ran.stdout.lines().find_map(executable).ok_or_else(failed)?;
-    let digest = digest_of(&path)?;
-    Ok(Program::Built { path, digest })
+    let mut messages = ran.stdout.lines();
+    messages
+        .find_map(|message| executable(message, program))
+        .ok_or_else(failed)
 }
 
 /// The path in a message of cargo, if the message is about the executable that was asked for.
-fn executable(message: &str) -> Option<PathBuf> {
+fn executable(message: &str, program: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let wanted =
-        message["reason"] == "compiler-artifact" && message["target"]["name"] == "verification";
+    let wanted = message["reason"] == "compiler-artifact" && message["target"]["name"] == program;
     message["executable"]
         .as_str()
         .filter(|_| wanted)
@@ -183,7 +193,11 @@ fn executable(message: &str) -> Option<PathBuf> {
 }
 
 /// Installs a released server where it is missing.
-async fn install(version: &str, cache: &Path, report: Report<'_>) -> Result<PathBuf, Error> {
+pub(super) async fn install(
+    version: &str,
+    cache: &Path,
+    report: Report<'_>,
+) -> Result<PathBuf, Error> {
     // It appends the project's own folder, which `cache` is already.
     let caches = cache.parent().unwrap_or(cache).to_path_buf();
     let wanted = version.to_owned();
@@ -250,7 +264,7 @@ mod tests {
     fn cargo_names_the_executable() {
         let message = r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":"/t/release/verification"}"#;
         assert_eq!(
-            executable(message),
+            executable(message, VERIFICATION),
             Some(PathBuf::from("/t/release/verification"))
         );
         for other in [
@@ -259,7 +273,7 @@ mod tests {
             r#"{"reason":"compiler-artifact","target":{"name":"faulty-service"},"executable":"/t/release/faulty-service"}"#,
             r#"{"reason":"build-finished","success":true}"#,
         ] {
-            assert_eq!(executable(other), None, "{other}");
+            assert_eq!(executable(other, VERIFICATION), None, "{other}");
         }
     }
 }

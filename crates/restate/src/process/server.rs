@@ -7,6 +7,7 @@ use crate::metrics::{Leaders, Node};
 use crate::origin::Origin;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Options {
     pub log: PathBuf,
     /// Where it listens.
     pub ports: Ports,
+    /// Further settings of Restate, by environment variable; they go before those made here.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// The ports of a server, all on the loopback address.
@@ -113,6 +116,9 @@ impl Server {
             .env("RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE", "256MB")
             .env("RESTATE_ADMIN__QUERY_ENGINE__MEMORY_SIZE", "128MB")
             .env("RESTATE_DEFAULT_NUM_PARTITIONS", "4")
+            .envs(&options.settings)
+            // Ctrl-C at a terminal is for whoever started it, who ends it in order.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -169,6 +175,12 @@ impl Server {
         }
     }
 
+    /// How the process ended, if it has.
+    #[must_use]
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// Kills the process as a power cut would, and waits until it is gone.
     ///
     /// # Errors
@@ -179,6 +191,18 @@ impl Server {
             .await
             .map_err(|error| self.error(format!("cannot be killed: {error}")))?;
         Ok(self.options)
+    }
+
+    /// Kills the process as a power cut would, waits until it is gone, and starts it again; it may
+    /// not answer yet, see [`Server::ready`].
+    ///
+    /// # Errors
+    /// When the process cannot be signalled, or not be started again.
+    pub async fn crash(&mut self) -> Result<(), Error> {
+        let killed = self.child.kill().await;
+        killed.map_err(|error| self.error(format!("cannot be killed: {error}")))?;
+        *self = Self::start(self.options.clone())?;
+        Ok(())
     }
 
     /// Asks the process to end (SIGTERM) and waits until it has.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Serve the services with a fault in them.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// `lose-increment=<target>` or `double-increment=<target>`.
+    /// `lose-increment=<target>`, `double-increment=<target>` or `deadlock=<target>,<target>`.
     #[arg(long)]
     fault: Fault,
     #[command(flatten)]
@@ -19,33 +19,49 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Fault {
-    target: Target,
-    growth: u64,
+enum Fault {
+    /// Increments of this target count so often.
+    Growth(Target, u64),
+    /// Exclusive nodes of each target also take the lock of the other one, before they end.
+    Deadlock(Target, Target),
 }
 
 impl FromStr for Fault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("`{text}` is not a fault of this program");
-        let (name, target) = text.split_once('=').ok_or_else(unknown)?;
-        let growth = match name {
-            "lose-increment" => 0,
-            "double-increment" => 2,
-            _ => return Err(unknown()),
+        let unknown = || {
+            format!(
+                "`{text}` is not a fault of this program: write lose-increment=<target>, \
+                 double-increment=<target> or deadlock=<target>,<target>"
+            )
         };
-        let target = Target(target.parse().map_err(|_| unknown())?);
-        Ok(Self { target, growth })
+        let target = |text: &str| text.parse().map(Target).map_err(|_| unknown());
+        match text.split_once('=').ok_or_else(unknown)? {
+            ("lose-increment", of) => Ok(Self::Growth(target(of)?, 0)),
+            ("double-increment", of) => Ok(Self::Growth(target(of)?, 2)),
+            ("deadlock", of) => {
+                let (one, other) = of.split_once(',').ok_or_else(unknown)?;
+                Ok(Self::Deadlock(target(one)?, target(other)?))
+            }
+            _ => Err(unknown()),
+        }
     }
 }
 
 impl service::Conduct for Fault {
     fn growth(&self, target: Target) -> u64 {
-        if target == self.target {
-            self.growth
-        } else {
-            1
+        match self {
+            Self::Growth(of, growth) if *of == target => *growth,
+            _ => 1,
+        }
+    }
+
+    fn detour(&self, target: Target) -> Option<Target> {
+        match self {
+            Self::Deadlock(one, other) if *one == target => Some(*other),
+            Self::Deadlock(one, other) if *other == target => Some(*one),
+            _ => None,
         }
     }
 }

@@ -49,7 +49,14 @@ impl Interpreter {
         let (id, target) = parse_key(ctx.key())?;
         let span = span_of(ctx.invocation_id(), INTERPRETER, ctx.key(), "run", &id);
         let context = Context::Locked(&ctx, self.conduct.growth(target));
-        logged(span, run_node(context, &id, &path)).await
+        let body = async {
+            run_node(context, &id, &path).await?;
+            if let Some(other) = self.conduct.detour(target) {
+                take_lock(&ctx, id.key_of(other)).await?;
+            }
+            Ok(())
+        };
+        logged(span, body).await
     }
 
     /// Runs the node at a path of the key's program without the lock.
@@ -106,6 +113,16 @@ fn parse_key(key: &str) -> Result<(ProgramId, Target), TerminalError> {
 async fn grow(ctx: &ObjectContext<'_>, growth: u64) -> Result<(), TerminalError> {
     let value = ctx.get::<u64>(COUNTER).await?.unwrap_or(0);
     ctx.set(COUNTER, value + growth);
+    Ok(())
+}
+
+/// Takes the lock of another object and gives it back: runs a node that is none there, which ends as
+/// soon as it has begun.
+async fn take_lock(ctx: &ObjectContext<'_>, key: String) -> Result<(), TerminalError> {
+    // Long enough for others to take theirs.
+    ctx.sleep(Duration::from_millis(1_500)).await?;
+    let client = ctx.object_client::<InterpreterClient<'_>>(key);
+    drop(client.run(String::new()).call().await);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use longrun_restate::{Admin, Ingress, Origin};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
 use std::net::TcpListener;
@@ -70,6 +71,7 @@ impl Machine {
             node: "db".into(),
             log: directory.path().join("restate.log"),
             ports: Ports::free().unwrap(),
+            settings: BTreeMap::new(),
         })
         .unwrap();
         server.ready(Duration::from_secs(60)).await.unwrap();

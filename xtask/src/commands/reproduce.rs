@@ -1,0 +1,217 @@
+//! `cargo xtask reproduce`
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    access,
+    failure::{End, Failure},
+    images,
+    interrupt::Interrupts,
+    project::Project,
+    reproduction::{
+        machine::{Patience, Programs},
+        place::{Listening, Place},
+        report::{Again, Report},
+        runs::{Workshop, until_failure},
+        smaller::{End as Searched, Search},
+        subject::{self, Subject},
+    },
+    terminal::Terminal,
+};
+
+/// The program of a test, again, on this machine: with a real Restate node and the verification service as
+/// processes. Exits 0 when it verified, and 1 when it failed: reproduced. The data directory and the logs of
+/// a run that failed are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The Job of the test, such as test-28114121, or the id of any program, such as v1-s300-all-a.
+    pub(crate) job: String,
+    /// The environment that has the Job, or whose present settings are taken. It need not be said while all
+    /// environments have the same.
+    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
+    /// Another cluster than the environment's usual one.
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
+    /// Kill the node and the service at random moments, the same for the same number.
+    #[arg(long)]
+    chaos: bool,
+    /// The number of the first run's kills; each further run has the next.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        requires = "chaos",
+        hide_default_value = true
+    )]
+    chaos_seed: u32,
+    /// How often to run it, as many at a time as there are cores; the first failure ends them all.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// About how many invocations the program has, instead of what the Job or its environment says; a whole
+    /// id says it itself.
+    #[arg(long, value_name = "INVOCATIONS")]
+    pub(crate) size: Option<u32>,
+    /// When it failed, look for a smaller program that fails in the same way.
+    #[arg(long)]
+    shrink: bool,
+    /// The version of Restate, instead of the environment's.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) restate: Option<String>,
+    /// Where data and logs go. [default: `reproductions` in the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The first of the five ports of a node and its service, on 127.0.0.1; the next node has the next five.
+    /// [default: any that are free]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Test-only: serve with this fault in the service, by a program that is in no image.
+    #[arg(long, hide = true)]
+    fault: Option<String>,
+}
+
+/// A healthy program takes a quarter of a minute; on a busy machine, and with kills, much longer. A wrong one
+/// is told sooner, by standing still.
+const LONGEST: Duration = Duration::from_secs(600);
+/// What waits longest in a healthy program are delayed calls, for 4 s.
+const STILL: Duration = Duration::from_secs(20);
+/// A node that was killed needs half a minute before all goes on.
+const STILL_AFTER_KILLS: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    let subject = subject::find(args, project, terminal).await?;
+    let interrupts = Interrupts::listen()?;
+    let prepared = prepare(args, &subject, project, terminal);
+    let workshop = Arc::new(unless(&interrupts, prepared).await?);
+    let mut report = Report::new(&subject, args.runs, args.chaos);
+    terminal.say(&format!(
+        "running {} on restate-server {}, {}, in {}",
+        subject.program,
+        subject.restate,
+        match args.restate {
+            Some(_) => "as asked",
+            None => "the environment's present version",
+        },
+        workshop.place.path().display()
+    ));
+
+    let work = terminal.work("reproducing");
+    let running = until_failure(&workshop, &subject.program, args.runs, "run", &work);
+    let ran = unless(&interrupts, running).await?;
+    drop(work);
+    let again = again(args, &subject, project);
+    report.ran(&ran, &again);
+    let Some(found) = ran.found else {
+        return report.print(terminal, End::Done);
+    };
+    if args.shrink {
+        terminal.say(&format!(
+            "run {} failed: {}",
+            found.run, found.failed.symptom
+        ));
+        let search = Search::new(&workshop, &subject.program, &found, args.runs);
+        let work = terminal.work("looking for a smaller program");
+        let searched = tokio::select! {
+            biased;
+            () = interrupts.first() => Ok(Searched::CutShort),
+            searched = search.to_the_end(&work) => searched,
+        };
+        drop(work);
+        // What was found before is worth no less.
+        let searched = searched.unwrap_or_else(|failure| {
+            let message = failure.message;
+            terminal.say(&format!(
+                "the search for a smaller program ended early: {message}"
+            ));
+            for hint in failure.hints {
+                terminal.say(&format!("  → {hint}"));
+            }
+            Searched::CutShort
+        });
+        report.shrunk(&search.found(), &searched, &again);
+    }
+    report.print(terminal, End::Differences)
+}
+
+/// What is run, and where: nothing runs yet, and nothing is left when this fails.
+async fn prepare(
+    args: &Args,
+    subject: &Subject,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<Workshop, Failure> {
+    let places = access::places()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let lanes = cores.min(usize::try_from(args.runs).unwrap_or(cores));
+    if let Some(first) = args.port {
+        for lane in 0..lanes {
+            Listening::from(first, lane)?;
+        }
+    }
+    let images = images::Workshop::new(project.root(), &places.cache);
+    let work = terminal.work("programs");
+    let report = |news: &str| work.report(news);
+    let server = images.restate_server(&subject.restate, &report).await?;
+    let verification = images.verification(&report).await?;
+    let service = match &args.fault {
+        None => vec![verification.clone().into(), "serve".into()],
+        Some(fault) => {
+            let faulty = images.faulty_service(&report).await?;
+            vec![faulty.into(), "--fault".into(), fault.into()]
+        }
+    };
+    drop(work);
+    if let Some(fault) = &args.fault {
+        terminal.say(&format!("THE SERVICE IS WRONG ON PURPOSE: {fault}"));
+    }
+    let parent = match &args.dir {
+        Some(dir) => std::path::absolute(dir)
+            .map_err(|error| Failure::refused(format!("--dir {}: {error}", dir.display())))?,
+        None => places.state.join("reproductions"),
+    };
+    Ok(Workshop {
+        programs: Arc::new(Programs {
+            server,
+            settings: subject.settings.clone(),
+            verification,
+            service,
+        }),
+        place: Place::make(&parent, &subject.program.seed, lanes)?,
+        patience: Patience {
+            whole: LONGEST,
+            still: if args.chaos { STILL_AFTER_KILLS } else { STILL },
+        },
+        lanes,
+        port: args.port,
+        chaos: args.chaos.then_some(args.chaos_seed),
+    })
+}
+
+/// What repeats a failure, but for the program, the kills and how often.
+fn again(args: &Args, subject: &Subject, project: &Project) -> Again {
+    let mut flags = vec![("--restate", subject.restate.clone())];
+    flags.extend(subject.environment.clone().map(|name| ("-n", name)));
+    let elsewhere = project.elsewhere();
+    flags.extend(elsewhere.map(|dir| ("--inputs", dir.display().to_string())));
+    flags.extend(args.fault.clone().map(|fault| ("--fault", fault)));
+    Again { flags }
+}
+
+/// The result of what goes on, or its end when a signal comes: dropping it ends all processes.
+async fn unless<T>(
+    interrupts: &Interrupts,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = interrupts.first() => Err(Failure::half_way(
+            "interrupted: nothing of it runs any more, and its data and logs are removed",
+        )
+        .hint("run the command again: it begins anew")),
+        done = work => done,
+    }
+}

@@ -1,0 +1,352 @@
+//! Which program is run again, and on which Restate: from the Job as long as Kubernetes keeps it, else from
+//! its name and what the environment's file says today. Which of these it was is said.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use longrun_core::inputs::{Environment, Inputs};
+use longrun_kubernetes::stamped;
+use longrun_program::{InvalidId, ProgramId, Seed, Size};
+
+use crate::{
+    access,
+    commands::reproduce::Args,
+    failure::Failure,
+    project::{self, Project},
+    terminal::Terminal,
+};
+
+/// A cluster that has not answered by then is not waited for: the name of the Job is enough.
+const CLUSTER: Duration = Duration::from_secs(10);
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) program: ProgramId,
+    /// The version of Restate.
+    pub(crate) restate: String,
+    /// What the environment sets of Restate, by environment variable.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The environment whose settings these are, where others may have other ones.
+    pub(crate) environment: Option<String>,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+enum Asked {
+    /// The whole program.
+    Program(ProgramId),
+    /// A test's Job.
+    Job(Seed),
+}
+
+/// What was written down of a Job when it was made.
+struct Recorded<'a> {
+    program: ProgramId,
+    environment: &'a Environment,
+}
+
+/// What programs and nodes are made of: from an environment's file as it is today, or as it is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Settings {
+    size: u32,
+    restate: String,
+    settings: BTreeMap<String, String>,
+}
+
+/// Those that are not the environment's to say.
+#[derive(Clone, Debug)]
+struct Given {
+    size: Option<u32>,
+    restate: Option<String>,
+}
+
+pub(crate) async fn find(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<Subject, Failure> {
+    let asked = parse(&args.job)?;
+    if let (Asked::Program(program), Some(size)) = (&asked, args.size) {
+        return Err(
+            Failure::refused(format!("--size {size}: `{program}` says its size itself")).hint(
+                format!("leave --size out, or give only the name: {}", program.seed),
+            ),
+        );
+    }
+    let inputs = project.inputs()?;
+    let mut environments: Vec<&Environment> = match &args.environment {
+        Some(name) => vec![inputs.environment(name).map_err(project::unknown)?],
+        None => inputs.environments().collect(),
+    };
+    let recorded = match &asked {
+        Asked::Job(job) if args.size.is_none() => {
+            from_cluster(job, &environments, &inputs, args, terminal).await?
+        }
+        _ => None,
+    };
+    let mut environment = args.environment.clone();
+    if let Some(recorded) = &recorded {
+        environments = vec![recorded.environment];
+        environment = Some(recorded.environment.name.to_string());
+    }
+    let (known, seed) = match (recorded, asked) {
+        (Some(Recorded { program, .. }), _) | (None, Asked::Program(program)) => {
+            (Some(program.clone()), program.seed)
+        }
+        (None, Asked::Job(job)) => (None, job),
+    };
+    let size = known.as_ref().map(|program| program.size.invocations());
+    let given = Given {
+        size: size.or(args.size),
+        restate: args.restate.clone(),
+    };
+    let settings = agreed(&environments, &given)?;
+    let program = match known {
+        Some(program) => program,
+        None => of_name(&seed, &settings, args, terminal)?,
+    };
+    Ok(Subject {
+        program,
+        restate: settings.restate,
+        settings: settings.settings,
+        environment,
+    })
+}
+
+/// The program that a test of this name has with these settings.
+fn of_name(
+    job: &Seed,
+    settings: &Settings,
+    args: &Args,
+    terminal: &Terminal,
+) -> Result<ProgramId, Failure> {
+    let size = Size::new(settings.size).map_err(Failure::refused)?;
+    let program = ProgramId::new(job.clone(), size);
+    let whose = match args.size {
+        Some(_) => "the size given here makes",
+        None => "the environment's present settings make",
+    };
+    terminal.say(&format!("program: {program}, which {whose} of the name"));
+    Ok(program)
+}
+
+/// The program that a record names.
+fn of_record(id: &str, record: &str, terminal: &Terminal) -> Result<ProgramId, Failure> {
+    terminal.say(&format!("program: {id}, which {record} says it ran"));
+    id.parse().map_err(unknown)
+}
+
+fn unknown(error: InvalidId) -> Failure {
+    let failure = Failure::refused(&error);
+    match error {
+        InvalidId::Version(_) => {
+            failure.hint("run this from a revision of the project that has that generator")
+        }
+        _ => failure,
+    }
+}
+
+fn parse(text: &str) -> Result<Asked, Failure> {
+    match text.parse::<ProgramId>() {
+        Ok(program) => return Ok(Asked::Program(program)),
+        Err(InvalidId::Shape(_)) => {}
+        Err(error) => return Err(unknown(error)),
+    }
+    // The CronJob controller names a Job by its minute.
+    let minute = text.strip_prefix("test-").unwrap_or_default();
+    let is_test = !minute.is_empty() && minute.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(job) if is_test => Ok(Asked::Job(job)),
+        _ => Err(
+            Failure::refused(format!("`{text}` is not the name of a test's Job"))
+                .hint("a test's Job is called test-<minute since the epoch>: test-28114121")
+                .hint(
+                    "any program can be named by its id: v1-s<size>-all-<name>, such as v1-s300-all-a",
+                ),
+        ),
+    }
+}
+
+/// The program that the Job says, and the environment that has the Job; none when no cluster has it.
+async fn from_cluster<'a>(
+    job: &Seed,
+    environments: &[&'a Environment],
+    inputs: &Inputs,
+    args: &Args,
+    terminal: &Terminal,
+) -> Result<Option<Recorded<'a>>, Failure> {
+    let mut why = BTreeMap::new();
+    for environment in environments {
+        let name = environment.name.as_str();
+        let chosen = project::choose(inputs, name, args.cluster.as_deref())?;
+        let cluster = chosen.cluster.name.to_string();
+        // A cluster that could not be reached once is not tried for its next environment.
+        if why.contains_key(&cluster) {
+            continue;
+        }
+        let asking = async {
+            let client = access::client(chosen.cluster)
+                .await
+                .map_err(|failure| failure.message)?;
+            stamped(&client, name, job.as_str())
+                .await
+                .map_err(|failure| Failure::chain(&failure))
+        };
+        let answer = tokio::time::timeout(CLUSTER, asking)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", CLUSTER.as_secs())));
+        match answer {
+            Ok(Some(id)) => {
+                let record = format!("the Job {cluster}/{name}/{job}");
+                return Ok(Some(Recorded {
+                    program: of_record(&id, &record, terminal)?,
+                    environment,
+                }));
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                why.insert(cluster, reason);
+            }
+        }
+    }
+    if why.is_empty() {
+        terminal.say(&format!("no environment has the Job {job} any more"));
+    }
+    for (cluster, reason) in why {
+        let reason = reason.lines().next().unwrap_or_default();
+        terminal.say(&format!(
+            "the Job cannot be asked what it ran: cluster {cluster}: {reason}"
+        ));
+    }
+    Ok(None)
+}
+
+/// What all of the environments say, if it is the same.
+fn agreed(environments: &[&Environment], given: &Given) -> Result<Settings, Failure> {
+    let (first, rest) = environments.split_first().ok_or_else(|| {
+        Failure::refused("there is no environment, whose size and Restate would be taken")
+            .hint("give --inputs a directory with `environments`")
+    })?;
+    let settings = Settings::of(first, given);
+    for other in rest {
+        if let Some(difference) = settings.difference(&Settings::of(other, given)) {
+            let (one, other) = (&first.name, &other.name);
+            return Err(Failure::refused(format!(
+                "the environments {one} and {other} differ, in {difference}"
+            ))
+            .hint(format!(
+                "say whose settings are meant: -n {one} or -n {other}"
+            )));
+        }
+    }
+    Ok(settings)
+}
+
+impl Settings {
+    fn of(environment: &Environment, given: &Given) -> Self {
+        let restate = &environment.restate;
+        let further = restate.settings.iter();
+        let settings = further
+            .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
+            .chain([(
+                "RESTATE_DEFAULT_NUM_PARTITIONS".to_owned(),
+                restate.partitions.to_string(),
+            )])
+            .collect();
+        let present = || restate.image.tag().to_owned();
+        Self {
+            size: given.size.unwrap_or(environment.test.size.get()),
+            restate: given.restate.clone().unwrap_or_else(present),
+            settings,
+        }
+    }
+
+    /// What is not the same, with both values.
+    fn difference(&self, other: &Self) -> Option<String> {
+        if self.size != other.size {
+            return Some(format!("`test.size`: {} and {}", self.size, other.size));
+        }
+        if self.restate != other.restate {
+            return Some(format!(
+                "the version of Restate: {} and {}",
+                self.restate, other.restate
+            ));
+        }
+        let names = self.settings.keys().chain(other.settings.keys());
+        names
+            .map(|name| (name, self.settings.get(name), other.settings.get(name)))
+            .find(|(_, one, other)| one != other)
+            .map(|(name, one, other)| format!("{name}: {} and {}", value(one), value(other)))
+    }
+}
+
+fn value(of: Option<&String>) -> &str {
+    of.map_or("not set", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_a_test_or_any_program_by_its_id_is_taken() {
+        assert!(matches!(parse("test-28114121"), Ok(Asked::Job(_))));
+        for id in ["v1-s300-all-a", "v1-s300-k2_3.1c0-test-28114121"] {
+            assert!(matches!(parse(id), Ok(Asked::Program(_))), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("discover", "`discover` is not the name of a test's Job"),
+            ("test", "is not the name of a test's Job"),
+            ("test-", "is not the name of a test's Job"),
+            ("test-1x", "is not the name of a test's Job"),
+            ("restate-0", "is not the name of a test's Job"),
+            (
+                "v9-s300-all-test-1",
+                "generator version 9 is not in this build",
+            ),
+            ("v1-s0-all-test-1", "`0` is not a program size"),
+        ] {
+            let refused = parse(text).expect_err(text);
+            assert!(refused.message.contains(reason), "{}", refused.message);
+        }
+    }
+
+    fn settings(size: u32, restate: &str, partitions: Option<&str>) -> Settings {
+        let partitions = partitions.map(|value| ("PARTITIONS".to_owned(), value.to_owned()));
+        Settings {
+            size,
+            restate: restate.to_owned(),
+            settings: partitions.into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn what_environments_differ_in_is_named_with_both_values() {
+        let one = settings(300, "1.7.12", Some("4"));
+        for (other, difference) in [
+            (one.clone(), None),
+            (
+                settings(20, "1.7.12", Some("4")),
+                Some("`test.size`: 300 and 20"),
+            ),
+            (
+                settings(300, "1.7.11", Some("4")),
+                Some("the version of Restate: 1.7.12 and 1.7.11"),
+            ),
+            (
+                settings(300, "1.7.12", Some("8")),
+                Some("PARTITIONS: 4 and 8"),
+            ),
+            (
+                settings(300, "1.7.12", None),
+                Some("PARTITIONS: 4 and not set"),
+            ),
+        ] {
+            assert_eq!(one.difference(&other).as_deref(), difference);
+        }
+    }
+}
