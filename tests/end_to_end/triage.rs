@@ -90,7 +90,9 @@ fn a_failed_test_is_explained_kept_judged_again_and_ended() {
         house.increment_of(&format!("interpreter/0-v1-s20-all-test-{minute}"));
         house.test_of(minute, 2)
     });
-    doubled.each_ref().map(|job| house.has_failed(job));
+    for job in &doubled {
+        house.has_failed(job);
+    }
     let job = &doubled[0];
     the_service_starts_again_and_a_fault_is_recorded(&house, job);
     the_whole_story_is_told(&house, job);

@@ -21,7 +21,7 @@ pub use evidence::{
 };
 pub use ledger::{LEDGER, faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
-pub use report::{Missing, Next, Report};
+pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};
 pub use signature::{Group, group, normalise, signature};
 pub use timeline::{Entry, Kind, Window, in_words, timeline};

@@ -24,7 +24,8 @@ pub async fn stamped(
     Ok(found.as_ref().and_then(stamp))
 }
 
-fn stamp(job: &Value) -> Option<String> {
+/// The id of the program that a test's Job ran, if it names one.
+pub(crate) fn stamp(job: &Value) -> Option<String> {
     let name = text(job, "/metadata/name")?;
     let program = text(job, "/spec/template/spec/containers/0/args/0")?;
     program.contains(NAME).then(|| program.replace(NAME, name))

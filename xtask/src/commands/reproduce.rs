@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Another cluster than the environment's usual one.
     #[arg(long)]
     pub(crate) cluster: Option<String>,
+    /// What `triage --save` kept in this directory says which program it was, instead of a cluster.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["cluster", "size"])]
+    pub(crate) from: Option<PathBuf>,
     /// Kill the node and the service at random moments, the same for the same number.
     #[arg(long)]
     chaos: bool,

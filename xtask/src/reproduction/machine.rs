@@ -105,7 +105,7 @@ impl Machine {
             .command(&arguments)
             .output()
             .await
-            .map_err(unstartable)?;
+            .map_err(|error| unstartable(&error))?;
         if output.status.success() {
             return Ok(());
         }
@@ -128,7 +128,9 @@ impl Machine {
             "--settled",
             &seconds(patience.still),
         ];
-        self.command(&arguments).spawn().map_err(unstartable)
+        self.command(&arguments)
+            .spawn()
+            .map_err(|error| unstartable(&error))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -155,7 +157,10 @@ impl Machine {
                 .await
                 .map_err(|error| Failure::half_way(Failure::chain(&error))),
             Victim::Service => {
-                self.service.kill().await.map_err(unstartable)?;
+                self.service
+                    .kill()
+                    .await
+                    .map_err(|error| unstartable(&error))?;
                 self.service = serve(&self.programs, &self.directory, self.listening)?;
                 Ok(())
             }
@@ -215,7 +220,7 @@ fn serve(programs: &Programs, directory: &Path, listening: Listening) -> Result<
         .create(true)
         .append(true)
         .open(directory.join("service.log"))
-        .map_err(unstartable)?;
+        .map_err(|error| unstartable(&error))?;
     let local = |port: u16| format!("127.0.0.1:{port}");
     let (program, arguments) = programs
         .service
@@ -231,9 +236,9 @@ fn serve(programs: &Programs, directory: &Path, listening: Listening) -> Result<
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(unstartable)
+        .map_err(|error| unstartable(&error))
 }
 
-fn unstartable(error: io::Error) -> Failure {
+fn unstartable(error: &io::Error) -> Failure {
     Failure::half_way(format!("a process cannot be run: {error}"))
 }

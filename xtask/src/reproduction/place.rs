@@ -164,14 +164,17 @@ impl Listening {
 
     /// Any that are free.
     pub(crate) fn anywhere() -> Result<Self, Failure> {
-        let node = Ports::free().map_err(no_port)?;
+        let node = Ports::free().map_err(|error| no_port(&error))?;
         let [service, health] = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)));
-        let (service, health) = (service.map_err(no_port)?, health.map_err(no_port)?);
+        let (service, health) = (
+            service.map_err(|error| no_port(&error))?,
+            health.map_err(|error| no_port(&error))?,
+        );
         let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
         Ok(Self {
             node,
-            service: port(&service).map_err(no_port)?,
-            health: port(&health).map_err(no_port)?,
+            service: port(&service).map_err(|error| no_port(&error))?,
+            health: port(&health).map_err(|error| no_port(&error))?,
         })
     }
 
@@ -205,6 +208,6 @@ impl Listening {
     }
 }
 
-fn no_port(error: io::Error) -> Failure {
+fn no_port(error: &io::Error) -> Failure {
     Failure::refused(format!("this machine has no free port: {error}"))
 }

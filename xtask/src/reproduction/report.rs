@@ -257,7 +257,7 @@ impl Small {
 }
 
 /// `1 run`, `2 runs`
-pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+pub(super) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
     let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {what}{plural}")
 }

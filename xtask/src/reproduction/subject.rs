@@ -1,9 +1,12 @@
 //! Which program is run again, and on which Restate: from the Job as long as Kubernetes keeps it, else from
 //! its name and what the environment's file says today. Which of these it was is said.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use longrun_core::inputs::{Environment, Inputs};
+use longrun_core::{
+    inputs::{Environment, Inputs},
+    triage::{Evidence, program_of},
+};
 use longrun_kubernetes::stamped;
 use longrun_program::{InvalidId, ProgramId, Seed, Size};
 
@@ -12,6 +15,7 @@ use crate::{
     commands::reproduce::Args,
     failure::Failure,
     project::{self, Project},
+    saved::Saved,
     terminal::Terminal,
 };
 
@@ -79,9 +83,22 @@ pub(crate) async fn find(
         None => inputs.environments().collect(),
     };
     let recorded = match &asked {
-        Asked::Job(job) if args.size.is_none() => {
-            from_cluster(job, &environments, &inputs, args, terminal).await?
-        }
+        Asked::Job(job) if args.size.is_none() => match &args.from {
+            Some(directory) => {
+                let saved = Saved::at(directory);
+                let found = saved.best(args.environment.as_deref(), Some(job.as_str()))?;
+                let recorded = from_evidence(&found, &environments, terminal)?;
+                Some(recorded.ok_or_else(|| none_saved(&saved, job))?)
+            }
+            None => match from_cluster(job, &environments, &inputs, args, terminal).await? {
+                Some(recorded) => Some(recorded),
+                None => {
+                    let saved = Saved::of_user()?;
+                    let found = saved.best(args.environment.as_deref(), Some(job.as_str()))?;
+                    from_evidence(&found, &environments, terminal)?
+                }
+            },
+        },
         _ => None,
     };
     let mut environment = args.environment.clone();
@@ -133,11 +150,11 @@ fn of_name(
 /// The program that a record names.
 fn of_record(id: &str, record: &str, terminal: &Terminal) -> Result<ProgramId, Failure> {
     terminal.say(&format!("program: {id}, which {record} says it ran"));
-    id.parse().map_err(unknown)
+    id.parse().map_err(|error| unknown(&error))
 }
 
-fn unknown(error: InvalidId) -> Failure {
-    let failure = Failure::refused(&error);
+fn unknown(error: &InvalidId) -> Failure {
+    let failure = Failure::refused(error);
     match error {
         InvalidId::Version(_) => {
             failure.hint("run this from a revision of the project that has that generator")
@@ -150,7 +167,7 @@ fn parse(text: &str) -> Result<Asked, Failure> {
     match text.parse::<ProgramId>() {
         Ok(program) => return Ok(Asked::Program(program)),
         Err(InvalidId::Shape(_)) => {}
-        Err(error) => return Err(unknown(error)),
+        Err(error) => return Err(unknown(&error)),
     }
     // The CronJob controller names a Job by its minute.
     let minute = text.strip_prefix("test-").unwrap_or_default();
@@ -219,6 +236,56 @@ async fn from_cluster<'a>(
         ));
     }
     Ok(None)
+}
+
+/// The program that saved evidence says, and the environment it is of; none when nothing was saved.
+fn from_evidence<'a>(
+    found: &[(PathBuf, Evidence)],
+    environments: &[&'a Environment],
+    terminal: &Terminal,
+) -> Result<Option<Recorded<'a>>, Failure> {
+    let [(path, evidence)] = found else {
+        let places: Vec<String> = found
+            .iter()
+            .map(|(path, evidence)| format!("{} in {}", evidence.target, path.display()))
+            .collect();
+        return match &places[..] {
+            [] => Ok(None),
+            places => Err(Failure::refused(format!(
+                "there is evidence of several Jobs of that name: {}",
+                places.join(", ")
+            ))
+            .hint("name the environment with -n, or the file of one of them with --from")),
+        };
+    };
+    let name = &evidence.target.environment;
+    let environment = environments.iter().find(|one| one.name.as_str() == name);
+    let Some(environment) = environment else {
+        return Err(Failure::refused(format!(
+            "{} is of the environment {name}, which is not in these inputs: its settings are not known",
+            path.display()
+        ))
+        .hint("name one whose settings are taken, and the program itself: reproduce v1-s300-all-… -n ENV"));
+    };
+    let Some(id) = program_of(&evidence.case) else {
+        return Err(Failure::refused(format!(
+            "{} does not say which program it was",
+            path.display()
+        )));
+    };
+    let record = format!("the evidence in {}", path.display());
+    Ok(Some(Recorded {
+        program: of_record(&id, &record, terminal)?,
+        environment,
+    }))
+}
+
+fn none_saved(saved: &Saved, job: &Seed) -> Failure {
+    Failure::refused(format!(
+        "{} has no evidence of {job}",
+        saved.directory().display()
+    ))
+    .hint("it is the directory that `triage --save` was given, or a file in it")
 }
 
 /// What all of the environments say, if it is the same.

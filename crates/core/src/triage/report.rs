@@ -87,6 +87,17 @@ pub struct Next {
     pub command: String,
 }
 
+/// The id of the program that a test ran: its attempts know better than its Job.
+#[must_use]
+pub fn program_of(case: &Case) -> Option<String> {
+    ran(case, &hear(case)).map(ToString::to_string)
+}
+
+fn ran<'a>(case: &'a Case, attempts: &'a [Heard]) -> Option<&'a str> {
+    let said = attempts.iter().rev().find_map(|one| one.program.as_deref());
+    said.or(case.job.program.as_deref())
+}
+
 impl Report {
     /// Judges evidence.
     #[must_use]
@@ -95,8 +106,7 @@ impl Report {
         let attempts = hear(case);
         let (verdict, because) = judge(case);
         let signature = signature(case);
-        let said = attempts.iter().rev().find_map(|one| one.program.as_deref());
-        let id = said.or(case.job.program.as_deref());
+        let id = ran(case, &attempts);
         let program = program(id);
         let (trails, by_now) = counters(evidence, &attempts, program.as_ref());
         let others = evidence.others.known().into_iter().flatten();
@@ -284,7 +294,7 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
     let environment = &evidence.target.environment;
     let job = &evidence.case.job.name;
     // Which cluster is the usual one may differ from place to place, and change.
-    let there = format!("-n {environment} --cluster {}", evidence.target.cluster);
+    let there = evidence.target.flags();
     let mut next = Vec::new();
     let mut add = |to: &str, command: String| {
         next.push(Next {
@@ -305,6 +315,17 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
         add(
             "read the last attempt's log",
             format!("kubectl -n {environment} logs {pod}"),
+        );
+    }
+    if let Some(program) = program {
+        let faults = evidence.faults.known().and_then(Option::as_ref);
+        let chaos = match faults.is_some_and(|faults| !faults.is_empty()) {
+            true => " --chaos",
+            false => "",
+        };
+        add(
+            "run its program again on this machine, and look for a smaller one that fails too",
+            format!("cargo xtask reproduce {program} -n {environment}{chaos} --runs 50 --shrink"),
         );
     }
     add(

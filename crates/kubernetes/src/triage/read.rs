@@ -8,8 +8,8 @@ use longrun_core::{
 };
 use serde_json::Value;
 
-/// Stands for the Job's name in what a test's container is told.
-const NAME: &str = "$(TEST_JOB)";
+use crate::stamp::stamp;
+
 /// The label by which pods of the node and of the service are known.
 const COMPONENT: &str = "/metadata/labels/app.kubernetes.io~1component";
 const WATCHED: [&str; 2] = ["restate", "verification"];
@@ -27,11 +27,6 @@ pub(super) fn job(job: &Value) -> Option<Job> {
         },
         (None, None) => JobState::Running,
     };
-    let args = job.pointer("/spec/template/spec/containers/0/args");
-    let mut args = args.and_then(Value::as_array).into_iter().flatten();
-    let program = args
-        .find_map(|argument| argument.as_str().filter(|text| text.contains(NAME)))
-        .map(|text| text.replace(NAME, &name));
     let interrupted = job.pointer("/metadata/labels").and_then(|labels| {
         let by = labels.get(INTERRUPTED_LABEL)?.as_str()?;
         Some(by.to_owned())
@@ -43,7 +38,7 @@ pub(super) fn job(job: &Value) -> Option<Job> {
         ended: time(job, "/status/completionTime").or_else(|| time(failed?, "/lastTransitionTime")),
         state,
         pods: count("/status/active") + count("/status/succeeded") + count("/status/failed"),
-        program,
+        program: stamp(job),
         interrupted,
         name,
     })
