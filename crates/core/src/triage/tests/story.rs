@@ -408,7 +408,7 @@ proptest! {
         let mut case = of(NAME, attempts.collect());
         case.job.pods = pods;
         let mut evidence = evidence(case);
-        evidence.at = evidence.at + SignedDuration::from_secs(seconds);
+        evidence.at += SignedDuration::from_secs(seconds);
         evidence.counters = counters.map_or_else(|| Asked::Unknown("x".to_string()), Asked::Known);
         evidence.invocations = Asked::Known(age.into_iter().map(|age_seconds| Invocation {
             id: "inv_1".to_string(),
