@@ -107,6 +107,8 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
             "--test",
             "end_to_end",
             "--",
+            // They wait for controllers most of the time, whatever the processors are.
+            "--test-threads=3",
         ])
         .args(&args.only)
         .current_dir(project.root())

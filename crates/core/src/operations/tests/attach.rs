@@ -331,7 +331,7 @@ fn a_copy_of_the_live_database_takes_the_sidecar_of_the_node() {
     let nothing = Facts::default();
     let refused = copy::live(&target(), &nothing).unwrap_err().to_string();
     assert!(
-        refused.contains("no node is deployed in restate"),
+        refused.contains("no node is deployed in dev/restate"),
         "{refused}"
     );
 }

@@ -170,7 +170,7 @@ fn a_claim_of_a_snapshot_that_is_gone_is_replaced_by_an_empty_one() {
     wait for Job discover until complete
     wait for CronJob test until firstSuccess
     ! Job discover is replaced
-    # target-restate-0 was to be made of VolumeSnapshot s, which is gone: it holds nothing, and an empty database takes its place; to go back to a snapshot instead: cargo xtask restore -n restate -s SNAPSHOT
+    # target-restate-0 was to be made of VolumeSnapshot s, which is gone: it holds nothing, and an empty database takes its place; to go back to a snapshot instead: cargo xtask restore -n restate --cluster dev -s SNAPSHOT
     "#);
     let plan = planned(&cluster.facts);
     let live = &cluster.facts.claims[0];
