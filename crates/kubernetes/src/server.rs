@@ -145,7 +145,12 @@ impl Server {
         if *method == Method::PATCH
             && let Some(live) = self.state().objects.get(place)
         {
-            object = merged(live, &object);
+            let mut live = live.clone();
+            if let Some(spec) = live.get_mut("spec").and_then(Value::as_object_mut) {
+                // The operation is its only owner here: what it no longer sends goes.
+                spec.remove("suspend");
+            }
+            object = merged(&live, &object);
         }
         self.put(object.clone());
         (200, object)

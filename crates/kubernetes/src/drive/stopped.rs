@@ -34,8 +34,10 @@ impl fmt::Display for Stopped {
         write!(f, "{}", self.report)?;
         if self.journal.state() == State::TakenBack && traces.taken_back > 0 {
             f.write_str("what it changed is taken back")?;
-        } else if made == 0 {
+        } else if made == 0 && traces.not_taken_back.is_empty() {
             f.write_str("nothing is changed")?;
+        } else if made == 0 {
+            f.write_str("not all that it changed is taken back")?;
         } else {
             write!(f, "{made} of {writes} changes are made and stay")?;
         }
