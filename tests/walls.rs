@@ -15,12 +15,16 @@ use std::{
 use serde_json::Value;
 
 /// Crate → the crates of this workspace that it may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("longrun-copy", &[]),
     ("longrun-core", &["longrun-program"]),
     ("longrun-embedded", &[]),
     ("longrun-kubernetes", &["longrun-core"]),
     ("longrun-program", &[]),
+    (
+        "longrun-recorder",
+        &["longrun-core", "longrun-kubernetes", "longrun-restate"],
+    ),
     ("longrun-restate", &[]),
     ("longrun-tests", &[]),
     (
@@ -49,7 +53,10 @@ const KEEPERS: [(&str, &[&str]); 9] = [
     ("serde-saphyr", &["longrun-core", "longrun-embedded"]),
     ("indicatif", &["xtask"]),
     ("anstream", &["xtask"]),
-    ("clap", &["xtask", "longrun-verification"]),
+    (
+        "clap",
+        &["xtask", "longrun-recorder", "longrun-verification"],
+    ),
     ("zstd", &["longrun-copy"]),
 ];
 

@@ -9,6 +9,7 @@
 mod access;
 mod attach;
 mod bad_input;
+mod chaos;
 mod claims;
 mod consent;
 mod copy;
@@ -22,6 +23,7 @@ mod local;
 mod ownership;
 mod permission;
 mod prune;
+mod recorder;
 mod registry;
 mod render;
 mod replacement;

@@ -2,6 +2,7 @@
 //! order of the way through.
 
 pub(crate) mod attach;
+pub(crate) mod chaos;
 pub(crate) mod cluster;
 pub(crate) mod copy;
 pub(crate) mod deploy;

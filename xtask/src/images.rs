@@ -101,12 +101,14 @@ impl Workshop {
             "busybox" => Program::Packaged {
                 version: name.tag().to_owned(),
             },
-            "verification" => program::build(&self.root, &self.folder(), report).await?,
-            _ => {
-                return Err(Error::UnknownImage {
-                    name: name.clone(),
-                    containerfile,
-                });
+            other => {
+                let Some(binary) = program::in_image(other) else {
+                    return Err(Error::UnknownImage {
+                        name: name.clone(),
+                        containerfile,
+                    });
+                };
+                program::build(binary, &self.root, &self.folder(), report).await?
             }
         };
         let ingredient = Ingredient {
@@ -144,7 +146,7 @@ impl Workshop {
     /// # Errors
     /// [`Error::Cargo`] when they do not build.
     pub(crate) async fn verification(&self, report: Report<'_>) -> Result<PathBuf, Error> {
-        match program::build(&self.root, &self.folder(), report).await? {
+        match program::build(program::VERIFICATION, &self.root, &self.folder(), report).await? {
             Program::Built { path, .. } => Ok(path),
             other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
         }
@@ -155,7 +157,7 @@ impl Workshop {
     /// # Errors
     /// [`Error::Cargo`] when it does not build.
     pub(crate) async fn faulty_service(&self, report: Report<'_>) -> Result<PathBuf, Error> {
-        program::cargo_build(&self.root, "faulty-service", report).await
+        program::cargo_build(program::FAULTY_SERVICE, &self.root, report).await
     }
 
     /// The image as a file that container runtimes import, in docker's format; built unless it exists.

@@ -21,6 +21,7 @@ mod images;
 mod interrupt;
 mod operation;
 mod project;
+mod recorded;
 mod reproduction;
 mod saved;
 mod show;
@@ -57,6 +58,9 @@ enum Command {
     Restore(commands::restore::Args),
     Triage(commands::triage::Args),
     Reproduce(commands::reproduce::Args),
+    /// The faults that are injected on purpose.
+    #[command(subcommand)]
+    Chaos(commands::chaos::Command),
     /// The cluster files.
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
@@ -104,6 +108,7 @@ fn run(arguments: CommandLine, terminal: &Terminal) -> Result<End, Failure> {
             Command::Restore(args) => commands::restore::run(&args, &project, terminal).await,
             Command::Triage(args) => commands::triage::run(&args, &project, terminal).await,
             Command::Reproduce(args) => commands::reproduce::run(&args, &project, terminal).await,
+            Command::Chaos(command) => commands::chaos::run(&command, &project, terminal).await,
             Command::Attach(args) => commands::attach::run(&args, &project, terminal).await,
             Command::Copy(args) => commands::copy::run(&args, &project, terminal).await,
             Command::Cluster(command) => commands::cluster::run(&command, &project, terminal).await,

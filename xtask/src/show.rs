@@ -64,6 +64,7 @@ fn line(step: &Step) -> String {
         | Effect::Suspend { .. }
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
+        | Effect::Strike { .. }
         | Effect::Reclaim { .. } => "~",
         Effect::Watch { .. } => "…",
     };
@@ -103,6 +104,10 @@ fn summary(plan: &Plan) -> String {
         (
             count(|act| matches!(act, Effect::Scale { .. })),
             "to stop or start",
+        ),
+        (
+            count(|act| matches!(act, Effect::Strike { .. })),
+            "to strike or take back",
         ),
     ];
     let parts: Vec<String> = counts

@@ -69,6 +69,16 @@ impl Terminal {
         document: &T,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
+        // `cargo xtask … | head` is no failure.
+        self.data_to_reader(document, text).map(drop)
+    }
+
+    /// As [`Self::data`]; answers whether anybody reads it still.
+    pub(crate) fn data_to_reader<T: Serialize>(
+        &self,
+        document: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<bool, Failure> {
         let text = match self.output {
             Output::Text => text(),
             Output::Json => serde_json::to_string_pretty(document).map_err(|error| {
@@ -78,11 +88,23 @@ impl Terminal {
         let mut stdout = anstream::stdout().lock();
         let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
         match written {
-            // `cargo xtask … | head` is no failure.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
             written => written
+                .map(|()| true)
                 .map_err(|error| Failure::refused(format!("cannot write the result: {error}"))),
         }
+    }
+
+    /// Clears a terminal for what is printed next, and does nothing to a pipe.
+    pub(crate) fn redraw(&self) -> Result<(), Failure> {
+        if self.output == Output::Json || !std::io::stdout().is_terminal() {
+            return Ok(());
+        }
+        // To the corner, and away with what is below (ECMA-48: CUP, ED).
+        let mut stdout = std::io::stdout().lock();
+        write!(stdout, "\x1b[H\x1b[J")
+            .and_then(|()| stdout.flush())
+            .map_err(|error| Failure::refused(format!("cannot write the result: {error}")))
     }
 
     /// Says something to the person who waits.

@@ -44,6 +44,11 @@ pub enum By {
         /// The digest, when the loss demanded one.
         digest: Option<String>,
     },
+    /// A policy in the environment's file: what it asks for needs no one at the keyboard.
+    Standing {
+        /// The key of the file.
+        policy: String,
+    },
     /// Nobody needed to: the plan changes nothing.
     NothingToApprove,
     /// The consent that was given when the plan began: another driver goes on with the same plan.
@@ -73,6 +78,16 @@ pub enum Refused {
         digest: String,
         /// What the flag said.
         given: String,
+    },
+    /// A policy allows disruptions, and nothing that loses data.
+    #[error(
+        "not approved, nothing was changed: the policy `{policy}` does not cover it: it needs {expected}"
+    )]
+    NotCovered {
+        /// The key of the file.
+        policy: String,
+        /// What would have to be said.
+        expected: String,
     },
     /// There is no terminal to ask at, and no flag that answers.
     #[error("there is no terminal to ask at, and nothing was changed: answer with {flag}")]
@@ -188,6 +203,29 @@ impl Ask {
             });
         }
         Err(Refused::NoTerminal { flag: self.flag() })
+    }
+
+    /// Takes what a policy in the environment's file says, once and for all. It covers disruptions only: nothing
+    /// that is lost is ever lost without somebody who has seen it.
+    ///
+    /// # Errors
+    /// When the plan loses more than that.
+    pub fn standing(self, policy: &str) -> Result<Approved, Refused> {
+        let policy = policy.to_string();
+        let covered = self
+            .plan
+            .loses
+            .iter()
+            .all(|loss| matches!(loss, Loss::Disruption { .. }));
+        if covered {
+            Ok(Approved {
+                plan: self.plan,
+                by: By::Standing { policy },
+            })
+        } else {
+            let expected = self.flag();
+            Err(Refused::NotCovered { policy, expected })
+        }
     }
 
     /// A plan that changes nothing needs no consent; any other is handed back to be asked for.

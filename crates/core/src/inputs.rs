@@ -8,6 +8,7 @@ use alloc::{
     vec::Vec,
 };
 
+mod chaos;
 mod cluster;
 mod count;
 mod environment;
@@ -17,11 +18,13 @@ mod link;
 mod name;
 mod period;
 mod quantity;
+mod recorder;
 mod schedule;
 mod schema;
 mod text;
 mod yaml;
 
+pub use chaos::{Chaos, FaultName};
 pub use cluster::{Access, Cluster, Dns, Metrics, SnapshotClasses, Storage};
 pub use count::Count;
 pub use environment::{Attach, Environment, Observer, Restate, Test, Verification};
@@ -31,6 +34,7 @@ pub use link::Link;
 pub use name::{Driver, KubeSystemUid, Label, Name, Setting};
 pub use period::Period;
 pub use quantity::{Cpu, Size};
+pub use recorder::{FailureSnapshots, OnFailure, Recorder};
 pub use schedule::Schedule;
 pub(crate) use schedule::longest_pause;
 pub use schema::{Schema, schemas};
@@ -239,6 +243,9 @@ pub fn parse_environment(file: &str, text: &str) -> Result<Environment, InputErr
             ),
             "raise `memoryLimit` above `rocksdbMemory` and `queryMemory` together".to_string(),
         );
+    }
+    if let Err((key, message, hint)) = environment.chaos.check() {
+        return refuse(&["chaos", key], message, hint);
     }
     Ok(environment)
 }

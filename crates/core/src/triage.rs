@@ -19,7 +19,7 @@ pub use evidence::{
     Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
     Job, JobState, Pod, Twin, counters, invocations, read, write,
 };
-pub use ledger::{LEDGER, faults, faults_in};
+pub use ledger::{faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
 pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};

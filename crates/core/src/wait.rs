@@ -16,10 +16,12 @@ use crate::object::{ObjectRef, Uid};
 
 mod job;
 mod pods;
+mod renewed;
 mod rollout;
 mod snapshot;
 
 pub use pods::trouble;
+pub use renewed::Before;
 
 /// What must hold before the next step begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,19 @@ pub enum Wait {
     Verified,
     /// A pod that is ready. Reads the object and [`Sight::warnings`].
     Ready,
+    /// Nothing but time: a fault is at work.
+    Held {
+        /// How much.
+        seconds: u32,
+    },
+    /// A Deployment or StatefulSet with all its pods ready, of which none is as it was before a fault. Reads
+    /// [`Sight::pods`].
+    Renewed {
+        /// What the fault hits.
+        before: Vec<Before>,
+        /// How many seconds it may take.
+        within: u32,
+    },
 }
 
 /// What was seen of a step's object and what belongs to it.
@@ -173,7 +188,11 @@ impl Wait {
     pub fn patience(&self, sight: &Sight) -> Option<SignedDuration> {
         let least = SignedDuration::from_mins(4);
         match self {
-            Self::SnapshotReady | Self::SnapshotCut | Self::Ended => None,
+            Self::SnapshotReady
+            | Self::SnapshotCut
+            | Self::Ended
+            | Self::Held { .. }
+            | Self::Renewed { .. } => None,
             Self::Drained => Some(SignedDuration::from_mins(10)),
             Self::Verified => Some(SignedDuration::from_mins(30)),
             Self::FirstSuccess => Some(least + job::pause(sight)),
@@ -184,7 +203,11 @@ impl Wait {
     /// After how long the step ends even if what it waits for does not hold.
     #[must_use]
     pub fn grace(&self) -> Option<SignedDuration> {
-        (*self == Self::Ended).then(|| SignedDuration::from_mins(5))
+        match self {
+            Self::Ended => Some(SignedDuration::from_mins(5)),
+            Self::Held { seconds } => Some(SignedDuration::from_secs((*seconds).into())),
+            _ => None,
+        }
     }
 
     /// How long it may take in all, however much moves meanwhile.
@@ -194,6 +217,7 @@ impl Wait {
             // Invocations come and go: their number moves without getting anywhere.
             Self::Drained => Some(SignedDuration::from_mins(15)),
             Self::SnapshotReady | Self::SnapshotCut => Some(SignedDuration::from_hours(12)),
+            Self::Renewed { within, .. } => Some(SignedDuration::from_secs((*within).into())),
             _ => None,
         }
     }
@@ -221,6 +245,9 @@ impl Wait {
         if *self == Self::Ended {
             return ended(sight);
         }
+        if let Self::Held { seconds } = self {
+            return not_yet(format!("the fault is at work for {seconds} s"));
+        }
         let Some(object) = &sight.object else {
             return not_yet("it does not exist");
         };
@@ -235,7 +262,10 @@ impl Wait {
             Self::Stopped { claim } => stopped(object, claim, sight),
             Self::Verified => job::verified(object, sight, began),
             Self::Ready => pods::ready(object, sight, began),
-            Self::None | Self::Gone { .. } | Self::Drained | Self::Ended => Standing::Holds,
+            Self::Renewed { before, .. } => renewed::assess(object, before, sight, began),
+            Self::None | Self::Gone { .. } | Self::Drained | Self::Ended | Self::Held { .. } => {
+                Standing::Holds
+            }
         }
     }
 }

@@ -220,6 +220,45 @@ impl Client {
         .map(|_| ())
     }
 
+    /// Deletes one incarnation of a pod, which has so many seconds to stop, or those that it asks for.
+    pub(crate) async fn end(
+        &self,
+        pod: &ObjectRef,
+        uid: &Uid,
+        grace: Option<u32>,
+    ) -> Result<(), Failure> {
+        let mut options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+        });
+        if let Some(seconds) = grace {
+            options["gracePeriodSeconds"] = seconds.into();
+        }
+        let request = Request::delete(path(pod)).header(CONTENT_TYPE, "application/json");
+        let asked = asked("delete", pod);
+        self.send(&asked, request, options.to_string(), WRITE_PATIENCE)
+            .await
+            .map(|_| ())
+    }
+
+    /// Changes some fields of an object (JSON Merge Patch, RFC 7386). Unlike an apply it gives up nothing that the
+    /// same manager wrote before.
+    pub(crate) async fn merge(
+        &self,
+        object: &ObjectRef,
+        patch: &Value,
+        manager: &str,
+    ) -> Result<Value, Failure> {
+        let uri = format!("{}?fieldManager={manager}", path(object));
+        let request = Request::patch(uri).header(CONTENT_TYPE, "application/merge-patch+json");
+        let asked = asked("patch", object);
+        let text = self
+            .send(&asked, request, patch.to_string(), WRITE_PATIENCE)
+            .await?;
+        parse("patch", object, &text)
+    }
+
     /// What the API server says to a `SelfSubjectAccessReview`.
     pub(crate) async fn may(&self, review: &Value) -> Result<bool, Failure> {
         let asked = "ask what this user may do";

@@ -168,6 +168,28 @@ pub async fn connect(access: &Access, expected: Option<&Uid>) -> Result<Client, 
     }
 }
 
+/// Stands for the identity of a cluster that was not asked for it.
+pub const OWN_CLUSTER: &str = "the cluster that runs this pod";
+
+/// Connects a program that runs in a pod to the cluster that runs it. That is no matter of trust: address,
+/// authority and token are from the kubelet, no other server can prove to be that one, and none other takes the
+/// token. So the UID of `kube-system` is not read, which would take a permission in a namespace that is not ours.
+///
+/// # Errors
+/// When this is not a pod, or the pod has no account's token.
+pub fn connect_within() -> Result<Client, ConnectError> {
+    let mut config = Config::incluster_env().map_err(|error| ConnectError::Kubeconfig {
+        cause: format!("this is not a pod with an account: {}", whole(&error)),
+    })?;
+    bound(&mut config);
+    let server = config.cluster_url.to_string();
+    let server = server.trim_end_matches('/').to_owned();
+    let transport = Transport::new(config)
+        .map_err(|error| refusal(&server, Failure::of("connect", &server, error)))?;
+    let own = Uid(OWN_CLUSTER.to_owned());
+    Ok(Client::recognised(transport, server, own))
+}
+
 /// The identity of the cluster behind an access and its API server's address: what `cluster trust` shows,
 /// asks about and records.
 ///
@@ -268,10 +290,14 @@ async fn configuration(access: &Access) -> Result<Config, ConnectError> {
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(unreadable)?;
+    bound(&mut config);
+    Ok(config)
+}
+
+fn bound(config: &mut Config) {
     config.connect_timeout = Some(Duration::from_secs(5));
     // Retries hide for minutes that the API server is gone; whoever can wait says so.
     config.default_retry = false;
-    Ok(config)
 }
 
 fn unreadable(error: KubeconfigError) -> ConnectError {

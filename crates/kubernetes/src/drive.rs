@@ -21,6 +21,7 @@ mod effect;
 mod prepare;
 mod run;
 mod stopped;
+mod strike;
 #[cfg(test)]
 mod tests;
 mod wake;

@@ -13,11 +13,13 @@ mod data;
 mod drive;
 mod exec;
 mod failure;
+pub mod faults;
 mod heartbeat;
 mod lease;
 mod observe;
 mod permission;
 mod progress;
+mod records;
 mod refusal;
 mod report;
 mod resource;
@@ -31,7 +33,7 @@ mod triage;
 mod volumes;
 
 pub use client::Client;
-pub use connect::{Access, ConnectError, connect, identity};
+pub use connect::{Access, ConnectError, OWN_CLUSTER, connect, connect_within, identity};
 pub use data::{DataError, last_operation, observe_data};
 pub use drive::{Book, Stopped, drive, prepare};
 pub use exec::{Ended, Exec, Stdin, Stdout};
@@ -41,10 +43,12 @@ pub use lease::{Holder, Lease, LeaseError, LeaseStanding};
 pub use observe::{ObserveError, observe};
 pub use permission::{denied, to_carry_out, to_exec};
 pub use progress::{Doing, Progress};
+pub use records::{NoSnapshot, fault_ledger, pause_chaos, recorded, snapshot_failure};
 pub use report::{PodReport, Report};
 pub use sight::sight;
 pub use stamp::stamped;
 pub use status::{
-    Attempted, Holding, Node, Numbers, Reading, Running, Status, TestJob, Workload, status,
+    Attempted, Fault, Holding, Hour, Node, Numbers, Reading, Running, Status, TestJob, Workload,
+    status,
 };
-pub use triage::{Found, evidence, failed_tests, query};
+pub use triage::{Found, evidence, evidence_alone, failed_tests, query, test_jobs, twin};

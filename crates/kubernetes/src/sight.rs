@@ -90,7 +90,7 @@ async fn alone(client: &Client, reference: &ObjectRef) -> Result<Sight, Failure>
 fn belongs(step: &Step) -> bool {
     let reads = !matches!(
         step.until,
-        Wait::None | Wait::Active | Wait::Established | Wait::Gone { .. }
+        Wait::None | Wait::Active | Wait::Established | Wait::Gone { .. } | Wait::Held { .. }
     );
     reads || matches!(step.act, Effect::Interrupt { .. })
 }

@@ -14,8 +14,10 @@ use crate::{
     sight::invocations,
 };
 
+mod hour;
 mod tests_of;
 
+pub use hour::{Fault, Hour};
 pub use tests_of::{Attempted, TestJob};
 
 /// Names that the templates and this reading agree on.
@@ -64,6 +66,8 @@ pub struct Running {
     pub suspended: Option<bool>,
     /// The test Jobs that Kubernetes still keeps, newest first.
     pub tests: Vec<TestJob>,
+    /// The tests and the faults of the last hour.
+    pub hour: Hour,
     /// The operation in progress, if there is one.
     pub holder: Reading<Option<Holding>>,
     /// The last operation on the database, if it is not finished; perhaps nobody is at work on it.
@@ -161,11 +165,13 @@ async fn running(
         client.get(&cron_job),
         client.list(&jobs, ""),
     )?;
-    let (invocations, holder, unfinished, snapshots) = tokio::join!(
+    let tests = tests_of::recent(cron_job.as_ref(), &jobs, client.now());
+    let (invocations, holder, unfinished, snapshots, hour) = tokio::join!(
         invocations(client, environment),
         lease::holder(client, environment),
         unfinished(client, environment),
         snapshots(client, environment),
+        hour::hour(client, environment, &tests),
     );
     Ok(Running {
         terminating: text(namespace, "/status/phase") == Some("Terminating"),
@@ -179,7 +185,8 @@ async fn running(
         suspended: cron_job.as_ref().map(|cron_job| {
             cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
         }),
-        tests: tests_of::recent(cron_job.as_ref(), &jobs, client.now()),
+        tests,
+        hour,
         holder: reading(holder.map(|record| {
             record.map(|record| Holding {
                 who: record.who,

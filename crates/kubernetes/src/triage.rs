@@ -10,11 +10,10 @@ use http::{
 };
 use jiff::Timestamp;
 use longrun_core::{
+    faults::ledger::LEDGER,
     object::{ObjectRef, uid},
     plan::Target,
-    triage::{
-        Asked, Attempt, Case, Evidence, FORMAT, Fault, JobState, LEDGER, Twin, faults, minute,
-    },
+    triage::{Asked, Attempt, Case, Evidence, FORMAT, Fault, JobState, Twin, faults, minute},
 };
 use serde_json::{Value, json};
 
@@ -24,7 +23,10 @@ use crate::{
     resource::{Collection, encode},
 };
 
+mod alone;
 mod read;
+
+pub use alone::{evidence_alone, test_jobs, twin};
 
 /// The admin interface of the node.
 const ADMIN: &str = "pods/restate-0:9070/proxy";

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use longrun_program::{InvalidId, ProgramId, Seed, Size};
 use longrun_restate::Origin;
-use longrun_verification::{duration, observe, service, test};
+use longrun_verification::{duration, observe, service, signal, test};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Print what database a directory holds: Restate's cluster marker, and files beside it. Exit 1 if it holds none.
     Examine(Examine),
+    /// Send a signal to every process of this name in the pod, and print what was hit. Exit 1 if there is none, unless it is CONT.
+    Signal(Signal),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +128,15 @@ pub(crate) struct Compare {
 pub(crate) struct Examine {
     /// The node's base directory, or anything above the node's own.
     pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Signal {
+    /// Which signal.
+    #[arg(value_enum)]
+    pub(crate) signal: signal::Signal,
+    /// The name of the program that the process runs.
+    pub(crate) process: String,
 }
 
 #[cfg(test)]

@@ -18,4 +18,5 @@ pub mod line;
 pub mod log;
 pub mod observe;
 pub mod service;
+pub mod signal;
 pub mod test;

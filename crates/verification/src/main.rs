@@ -85,6 +85,11 @@ async fn run(command: Command) -> Result<bool, String> {
         }
         Command::Send(of) => directory::send(of.directory).await,
         Command::Compare(of) => directory::compare(of.one, of.other).await,
+        Command::Signal(of) => {
+            let hits = longrun_verification::signal::signal(of.signal, &of.process)?;
+            println!("{}", serde_json::json!({ "hit": hits }));
+            Ok(true)
+        }
         Command::Examine(of) => directory::examine(of.directory).await,
     }
 }

@@ -1,14 +1,19 @@
 //! `cargo xtask status`
 
-use longrun_core::journal::Checklist;
-use longrun_kubernetes::{Attempted, Client, Reading, Running, Status, TestJob, Workload, status};
+use std::time::Duration;
+
+use longrun_core::{faults::ledger::Outcome, journal::Checklist, records::Cell};
+use longrun_kubernetes::{
+    Attempted, Client, Fault, Hour, Reading, Running, Status, TestJob, Workload, status,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     access,
     failure::{End, Failure},
-    project::Project,
+    interrupt::Interrupts,
+    project::{Chosen, Project},
     terminal::Terminal,
 };
 
@@ -21,6 +26,9 @@ pub(crate) struct Args {
     /// Another cluster than the environments' usual one.
     #[arg(long)]
     cluster: Option<String>,
+    /// Look again every few seconds, until Ctrl-C. A terminal is drawn anew, in a pipe one look follows the other.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// One environment, as a document.
@@ -40,6 +48,9 @@ const SILENT: i64 = 30;
 /// The usual schedule of the tests.
 const EVERY_MINUTE: &str = "* * * * *";
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(5);
+
 pub(crate) async fn run(
     args: &Args,
     project: &Project,
@@ -47,12 +58,37 @@ pub(crate) async fn run(
 ) -> Result<End, Failure> {
     let inputs = project.inputs()?;
     let (environment, cluster) = (args.environment.as_deref(), args.cluster.as_deref());
-    let mut shown: Vec<Shown> = Vec::new();
-    for (chosen, client) in access::each(&inputs, environment, cluster).await? {
-        let environment = chosen.environment.name.as_str();
-        shown.push(look(&client, chosen.cluster.name.as_str(), environment).await?);
+    let each = access::each(&inputs, environment, cluster).await?;
+    if !args.watch {
+        return print(&all(&each).await?, terminal);
     }
-    print(&shown, terminal)
+    let interrupts = Interrupts::listen()?;
+    loop {
+        let looked = tokio::select! {
+            looked = all(&each) => looked,
+            () = interrupts.first() => return Ok(End::Done),
+        };
+        terminal.redraw()?;
+        match looked {
+            Ok(shown) if terminal.data_to_reader(&shown, || screens(&shown))? => {}
+            Ok(_) => return Ok(End::Done),
+            // That a cluster does not answer is worth watching for.
+            Err(failure) => terminal.say(&failure.message),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = interrupts.first() => return Ok(End::Done),
+        }
+    }
+}
+
+async fn all(each: &[(Chosen<'_>, Client)]) -> Result<Vec<Shown>, Failure> {
+    let mut shown = Vec::new();
+    for (chosen, client) in each {
+        let environment = chosen.environment.name.as_str();
+        shown.push(look(client, chosen.cluster.name.as_str(), environment).await?);
+    }
+    Ok(shown)
 }
 
 /// The closing screen of a deployment.
@@ -76,10 +112,12 @@ async fn look(client: &Client, cluster: &str, environment: &str) -> Result<Shown
 }
 
 fn print(shown: &[Shown], terminal: &Terminal) -> Result<End, Failure> {
-    terminal.data(&shown, || {
-        shown.iter().map(screen).collect::<Vec<_>>().join("\n\n")
-    })?;
+    terminal.data(&shown, || screens(shown))?;
     Ok(End::Done)
+}
+
+fn screens(shown: &[Shown]) -> String {
+    shown.iter().map(screen).collect::<Vec<_>>().join("\n\n")
 }
 
 fn screen(shown: &Shown) -> String {
@@ -116,6 +154,11 @@ fn screen(shown: &Shown) -> String {
         reading(&running.snapshots, ToString::to_string)
     ));
     lines.push(format!("  tests          {}", schedule(running)));
+    lines.extend(
+        hour(&running.hour)
+            .into_iter()
+            .map(|line| format!("    {line}")),
+    );
     lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
     lines.join("\n")
 }
@@ -216,6 +259,72 @@ fn schedule(running: &Running) -> String {
         count(|result| *result == Attempted::Running),
         count(|result| matches!(result, Attempted::Failed(_)))
     )
+}
+
+/// The last hour as a strip, what its signs mean, and why it may be incomplete.
+fn hour(hour: &Hour) -> Vec<String> {
+    const MEANING: [(Cell, &str); 6] = [
+        (Cell::Verified, "verified"),
+        (Cell::Again, "verified at a later attempt"),
+        (Cell::Failed, "FAILED"),
+        (Cell::Interrupted, "interrupted by an operation"),
+        (Cell::Running, "running"),
+        (Cell::Unknown, "unknown"),
+    ];
+    let strip: String = hour.cells.iter().map(|cell| cell.sign()).collect();
+    let counted = MEANING.iter().filter_map(|(cell, meaning)| {
+        let count = hour.cells.iter().filter(|other| *other == cell).count();
+        (count > 0).then(|| format!("{} {count} {meaning}", cell.sign()))
+    });
+    let counted: Vec<String> = counted.collect();
+    let mut lines = vec![
+        format!("the last hour, a minute each: {strip}"),
+        counted.join(", "),
+    ];
+    match &hour.faults {
+        Reading::Known(faults) if faults.is_empty() => {}
+        Reading::Known(faults) => {
+            lines.insert(
+                1,
+                format!("{:>30}{}", "faults that began in them: ", axis(faults)),
+            );
+            lines.extend(faults.iter().zip(letters()).map(injection));
+        }
+        Reading::Unknown(why) => lines.push(format!("its faults are unknown: {why}")),
+    }
+    if let Some(why) = &hour.missing {
+        lines.push(format!("what the recorder has of it is unknown: {why}"));
+    }
+    lines
+}
+
+/// One letter a fault, below the minute in which it began; `*` where there are several.
+fn axis(faults: &[Fault]) -> String {
+    let last = faults.iter().map(|fault| fault.cell).max().unwrap_or(0);
+    let mut signs = vec![' '; last + 1];
+    for (fault, letter) in faults.iter().zip(letters()) {
+        if let Some(sign) = signs.get_mut(fault.cell) {
+            *sign = if *sign == ' ' { letter } else { '*' };
+        }
+    }
+    signs.into_iter().collect()
+}
+
+fn letters() -> impl Iterator<Item = char> {
+    ('a'..='z').cycle()
+}
+
+fn injection((fault, letter): (&Fault, char)) -> String {
+    let entry = &fault.entry;
+    let how = match (entry.outcome, entry.recovery()) {
+        (Some(Outcome::Recovered), Some(recovery)) => {
+            format!("recovered after {} s", recovery.as_secs())
+        }
+        (None, _) => "not ended".to_owned(),
+        (Some(outcome), _) => outcome.words().to_owned(),
+    };
+    let began = entry.began.strftime("%H:%M:%SZ");
+    format!("{letter} {began} {}: {how}", entry.fault)
 }
 
 /// The latest ones, and every one that failed.

@@ -1,31 +1,29 @@
 //! `cargo xtask triage`
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use longrun_core::{
-    plan::{Plan, Target},
-    triage::{
-        Absence, Asked, COUNTERS, Case, Evidence, Group, Report, Window, absence, counters,
-        faults_in, group, invocations, judge, minute, resolve,
-    },
+    object::Uid,
+    plan::Plan,
+    triage::{Case, Group, Report, group, minute, resolve},
 };
-use longrun_kubernetes::{Client, Found, evidence, failed_tests, query};
-use longrun_restate::{open_invocations, state_of};
+use longrun_kubernetes::failed_tests;
 use serde::Serialize;
 
 use crate::{
-    access,
     database::{Consent, Database},
     failure::{End, Failure},
     operation::{AGAIN, Operation},
-    project::{self, Project},
+    project::Project,
+    recorded,
     saved::Saved,
     show,
     terminal::Terminal,
 };
+
+mod gather;
+
+use gather::{Gathered, Seen};
 
 /// Why tests failed: all failed Jobs by signature, or the whole story of one on a screen.
 ///
@@ -66,6 +64,8 @@ pub(crate) struct Args {
 struct Failures<'a> {
     groups: Vec<Group>,
     cases: &'a [Case],
+    /// Those of them that Kubernetes has let go: they are from the recorder.
+    remembered: Vec<String>,
     /// Where their evidence was kept.
     saved: Vec<PathBuf>,
 }
@@ -75,14 +75,17 @@ struct Failures<'a> {
 #[serde(rename_all = "camelCase")]
 struct Triaged {
     report: Report,
+    /// Whether Kubernetes has let it go, so that this is from the recorder.
+    remembered: bool,
     /// Where its evidence is.
     saved: Option<PathBuf>,
     /// Whether it was deleted.
     resolved: bool,
 }
 
-/// Open invocations that are asked for at most.
-const OPEN_AT_MOST: u32 = 1_000;
+/// Below what is told of a Job that is gone.
+const REMEMBERED: &str =
+    "  source       from the recorder: Kubernetes has let the Job go, and its pods\n";
 
 pub(crate) async fn run(
     args: &Args,
@@ -101,175 +104,55 @@ pub(crate) async fn run(
         None => list(args, &seen, terminal).await,
         Some(job) if args.resolve => end(args, job, &seen, terminal).await,
         Some(job) => {
-            let evidence = seen.gather(job, args.save.as_deref()).await?;
+            let Gathered {
+                evidence,
+                remembered,
+            } = seen.gather(job, args.save.as_deref()).await?;
             let saved = match &args.save {
                 Some(directory) => Some(Saved::at(directory).keep(&evidence)?),
                 None => None,
             };
-            print(Report::of(&evidence), saved, terminal)
+            let report = if remembered {
+                Report::of_gone(&evidence)
+            } else {
+                Report::of(&evidence)
+            };
+            print(report, remembered, saved, terminal)
         }
     }
-}
-
-/// An environment on a cluster that was recognised.
-struct Seen {
-    client: Client,
-    target: Target,
-    twins: Vec<String>,
-    links: BTreeMap<String, String>,
-}
-
-impl Seen {
-    async fn look(args: &Args, project: &Project) -> Result<Self, Failure> {
-        let inputs = project.inputs()?;
-        // Required where nothing is read from a directory.
-        let environment = args.environment.as_deref().unwrap_or_default();
-        let chosen = project::choose(&inputs, environment, args.cluster.as_deref())?;
-        let usual = &chosen.environment.cluster;
-        let twins = inputs
-            .environments()
-            .filter(|other| other.cluster == *usual && other.name != chosen.environment.name);
-        let links = chosen.cluster.links.iter();
-        let client = access::client(chosen.cluster).await?;
-        Ok(Self {
-            target: chosen.target(&client),
-            twins: twins.map(|twin| twin.name.to_string()).collect(),
-            links: links
-                .map(|(name, link)| (name.to_string(), link.to_string()))
-                .collect(),
-            client,
-        })
-    }
-
-    /// All that is known of a Job, or what is still known of one that is not there.
-    async fn gather(&self, job: &str, save: Option<&Path>) -> Result<Evidence, Failure> {
-        let (client, target) = (&self.client, &self.target);
-        let found = evidence(client, target, job, &self.twins, self.links.clone())
-            .await
-            .map_err(|error| Failure::refused(Failure::chain(&error)))?;
-        match found {
-            Found::Evidence(mut evidence) => {
-                ask_node(client, &mut evidence).await;
-                Ok(*evidence)
-            }
-            Found::Absent { made, kept, faults } => {
-                let now = client.now();
-                let absence = absence(job, now, made)?;
-                let mut failure = self.gone(job, absence, made.is_some(), save);
-                if let (Some(_), Absence::Gone(minute)) = (made, absence) {
-                    let faults = faults_in(&faults, Window::of_minute(minute, now), now);
-                    failure = failure.hint(match faults {
-                        Asked::Known(faults) => format!("faults in its half hour: {faults}"),
-                        Asked::Unknown(why) => {
-                            format!("faults in its half hour are unknown: {why}")
-                        }
-                    });
-                }
-                Err(match &kept[..] {
-                    [] => failure,
-                    kept => failure.hint(format!("test Jobs that are there: {}", kept.join(", "))),
-                })
-            }
-        }
-    }
-
-    fn gone(&self, job: &str, absence: Absence, deployed: bool, save: Option<&Path>) -> Failure {
-        let target = &self.target;
-        let at = |minute: jiff::Timestamp| minute.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        let why = match absence {
-            _ if !deployed => format!("{target} is not deployed"),
-            Absence::Future(minute) => format!("its minute, {}, has not come", at(minute)),
-            Absence::Before(minute) => format!(
-                "its minute was {}, before {target} was made: it never was there",
-                at(minute)
-            ),
-            Absence::Gone(minute) => format!(
-                "its minute was {}: it was deleted, let go after it verified or as the oldest failure, or never made",
-                at(minute)
-            ),
-        };
-        let failure = Failure::refused(format!(
-            "there is no Job {job} in {target}, and nothing was changed: {why}"
-        ));
-        self.still_known(failure, job, save)
-    }
-
-    /// Adds what saved evidence says of a Job that is not there.
-    fn still_known(&self, mut failure: Failure, job: &str, save: Option<&Path>) -> Failure {
-        let environment = self.target.environment.as_str();
-        let places = [Saved::of_user().ok(), save.map(Saved::at)];
-        let mut found = false;
-        for saved in places.into_iter().flatten() {
-            // One file that cannot be read must not hide the cause.
-            for (path, evidence) in saved.best(Some(environment), Some(job)).unwrap_or_default() {
-                if evidence.target.cluster != self.target.cluster {
-                    continue;
-                }
-                let (verdict, because) = judge(&evidence.case);
-                failure = failure
-                    .hint(format!(
-                        "saved of it in {}: {verdict}: {because}",
-                        path.display()
-                    ))
-                    .hint(format!(
-                        "see all of that: cargo xtask triage {job} --from {}",
-                        saved.directory().display()
-                    ));
-                found = true;
-            }
-        }
-        if found {
-            failure
-        } else {
-            failure.hint("nothing is saved of it")
-        }
-    }
-}
-
-/// Adds what the node knows of the program.
-async fn ask_node(client: &Client, evidence: &mut Evidence) {
-    let Some(program) = &evidence.case.job.program else {
-        let why = "the Job does not say which program it ran".to_owned();
-        evidence.invocations = Asked::Unknown(why.clone());
-        evidence.counters = Asked::Unknown(why);
-        return;
-    };
-    let (service, value) = COUNTERS;
-    let (open, kept) = (
-        open_invocations(program, OPEN_AT_MOST),
-        state_of(service, value, program),
-    );
-    let environment = &evidence.target.environment;
-    let (open, kept) = tokio::join!(
-        query(client, environment, &open),
-        query(client, environment, &kept)
-    );
-    let open = open.map_err(|failure| failure.words());
-    let kept = kept.map_err(|failure| failure.words());
-    evidence.invocations = asked(open.and_then(|rows| invocations(&rows)));
-    evidence.counters = asked(kept.and_then(|rows| counters(&rows)));
-}
-
-fn asked<T>(answer: Result<T, String>) -> Asked<T> {
-    answer.map_or_else(Asked::Unknown, Asked::Known)
 }
 
 /// All that failed.
 async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Failure> {
     let environment = &seen.target.environment;
-    let cases = failed_tests(&seen.client, environment)
+    let mut cases = failed_tests(&seen.client, environment)
         .await
         .map_err(|error| Failure::refused(Failure::chain(&error)))?;
+    let mut remembered = Vec::new();
+    match recorded::cases(&seen.client, environment).await {
+        Ok(kept) => {
+            let there: Vec<Uid> = cases.iter().map(|case| case.job.uid.clone()).collect();
+            let gone = kept.into_iter();
+            for case in gone.filter(|case| !there.contains(&case.job.uid)) {
+                remembered.push(case.job.name.clone());
+                cases.push(case);
+            }
+        }
+        Err(why) => terminal.say(&format!(
+            "what the recorder has of failures that Kubernetes has let go is unknown: {why}"
+        )),
+    }
     let mut saved = Vec::new();
     if let Some(directory) = &args.save {
         for case in &cases {
-            let evidence = seen.gather(&case.job.name, None).await?;
-            saved.push(Saved::at(directory).keep(&evidence)?);
+            let gathered = seen.gather(&case.job.name, None).await?;
+            saved.push(Saved::at(directory).keep(&gathered.evidence)?);
         }
     }
     let cluster = &seen.target.cluster;
     let one = format!("cargo xtask triage -n {environment} --cluster {cluster}");
-    print_all(&seen.target.to_string(), &one, &cases, saved, terminal)
+    let place = seen.target.to_string();
+    print_all(&place, &one, &cases, remembered, saved, terminal)
 }
 
 /// Judges what was saved.
@@ -294,7 +177,7 @@ fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Fail
     }
     if args.job.is_some() {
         if let [(path, evidence)] = &found[..] {
-            return print(Report::of(evidence), Some(path.clone()), terminal);
+            return print(Report::of(evidence), false, Some(path.clone()), terminal);
         }
         let places: Vec<String> = found
             .iter()
@@ -313,12 +196,25 @@ fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Fail
         .unzip();
     let place = directory.display().to_string();
     let one = format!("cargo xtask triage --from {place}");
-    print_all(&place, &one, &cases, paths, terminal)
+    print_all(&place, &one, &cases, Vec::new(), paths, terminal)
 }
 
 /// Deletes one Job, after its evidence is kept.
 async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result<End, Failure> {
-    let evidence = seen.gather(job, args.save.as_deref()).await?;
+    let Gathered {
+        evidence,
+        remembered,
+    } = seen.gather(job, args.save.as_deref()).await?;
+    if remembered {
+        let target = &seen.target;
+        return Err(Failure::refused(format!(
+            "{job} of {target} is gone already, and with it its alert; nothing was changed"
+        ))
+        .hint(format!(
+            "see what the recorder has of it: cargo xtask triage -n {} {job}",
+            target.environment
+        )));
+    }
     let saved = match &args.save {
         Some(directory) => Saved::at(directory),
         None => Saved::of_user()?,
@@ -335,8 +231,8 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
     };
     let operation = Operation::begin("triage --resolve", &seen.client, &seen.target, terminal)?;
     let again = async {
-        let evidence = seen.gather(job, args.save.as_deref()).await?;
-        Ok(resolve(&seen.target, &evidence.case)?)
+        let again = seen.gather(job, args.save.as_deref()).await?;
+        Ok(resolve(&seen.target, &again.evidence.case)?)
     };
     let approved = operation.renew(approved, 0, again).await?;
     let path = saved.keep(&evidence)?;
@@ -348,6 +244,7 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
     operation.done(&format!("{}: {job} is gone", seen.target));
     let triaged = Triaged {
         report,
+        remembered,
         saved: Some(path.clone()),
         resolved: true,
     };
@@ -357,14 +254,23 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
     Ok(End::Done)
 }
 
-fn print(report: Report, saved: Option<PathBuf>, terminal: &Terminal) -> Result<End, Failure> {
+fn print(
+    report: Report,
+    remembered: bool,
+    saved: Option<PathBuf>,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
     let triaged = Triaged {
         report,
+        remembered,
         saved,
         resolved: false,
     };
     terminal.data(&triaged, || {
-        let screen = show::report(&triaged.report);
+        let mut screen = show::report(&triaged.report);
+        if triaged.remembered {
+            screen.push_str(REMEMBERED);
+        }
         match &triaged.saved {
             Some(path) => format!("{screen}  evidence     {}\n", path.display()),
             None => screen,
@@ -377,16 +283,18 @@ fn print_all(
     place: &str,
     one: &str,
     cases: &[Case],
+    remembered: Vec<String>,
     saved: Vec<PathBuf>,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
     let failures = Failures {
         groups: group(cases),
         cases,
+        remembered,
         saved,
     };
     terminal.data(&failures, || {
-        let mut screen = show::failures(place, one, &failures.groups, cases);
+        let mut screen = show::failures(place, one, &failures.groups, cases, &failures.remembered);
         for path in &failures.saved {
             screen.push_str(&format!("evidence in {}\n", path.display()));
         }

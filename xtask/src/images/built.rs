@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     key::hexadecimal,
-    program::{Program, digest_of},
+    program::{Binary, Program, digest_of},
 };
 
 /// Everything in the project that may decide on what a program is. More than does: asking cargo once too
@@ -71,20 +71,29 @@ pub(super) fn sources(root: &Path) -> Option<String> {
 }
 
 /// The program that these sources made, if it is still where cargo put it and as it was.
-pub(super) fn recall(folder: &Path, sources: &str) -> Option<Program> {
-    let text = std::fs::read(memory(folder)).ok()?;
+pub(super) fn recall(binary: Binary, folder: &Path, sources: &str) -> Option<Program> {
+    let text = std::fs::read(memory(binary, folder)).ok()?;
     let Built {
         sources: known,
         path,
         digest,
     } = serde_json::from_slice(&text).ok()?;
     let is_same = known == sources && digest_of(&path).ok()? == digest;
-    is_same.then_some(Program::Built { path, digest })
+    is_same.then_some(Program::Built {
+        binary,
+        path,
+        digest,
+    })
 }
 
 /// Remembers what these sources made. What cannot be written down is found out again.
 pub(super) fn remember(folder: &Path, sources: String, program: &Program) {
-    let Program::Built { path, digest } = program else {
+    let Program::Built {
+        binary,
+        path,
+        digest,
+    } = program
+    else {
         return;
     };
     let built = Built {
@@ -94,12 +103,12 @@ pub(super) fn remember(folder: &Path, sources: String, program: &Program) {
     };
     if let Ok(text) = serde_json::to_vec(&built) {
         let _ = std::fs::create_dir_all(folder);
-        let _ = std::fs::write(memory(folder), text);
+        let _ = std::fs::write(memory(*binary, folder), text);
     }
 }
 
-fn memory(folder: &Path) -> PathBuf {
-    folder.join("verification.built")
+fn memory(binary: Binary, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.built", binary.name))
 }
 
 fn read(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
@@ -116,6 +125,7 @@ fn read(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::program::VERIFICATION;
 
     /// A project, and the program that it was built into.
     struct Scratch(PathBuf);
@@ -146,7 +156,11 @@ mod tests {
         fn build(&self) -> Program {
             let path = self.0.join("program");
             let digest = digest_of(&path).expect("the program");
-            let program = Program::Built { path, digest };
+            let program = Program::Built {
+                binary: VERIFICATION,
+                path,
+                digest,
+            };
             remember(&self.0, self.sources(), &program);
             program
         }
@@ -162,12 +176,15 @@ mod tests {
     fn what_is_unchanged_is_recalled() {
         let scratch = Scratch::new("unchanged");
         assert_eq!(
-            recall(&scratch.0, &scratch.sources()),
+            recall(VERIFICATION, &scratch.0, &scratch.sources()),
             None,
             "not built yet"
         );
         let built = scratch.build();
-        assert_eq!(recall(&scratch.0, &scratch.sources()), Some(built));
+        assert_eq!(
+            recall(VERIFICATION, &scratch.0, &scratch.sources()),
+            Some(built)
+        );
     }
 
     #[test]
@@ -185,7 +202,11 @@ mod tests {
         for (file, text) in changes {
             scratch.build();
             scratch.write(file, text);
-            assert_eq!(recall(&scratch.0, &scratch.sources()), None, "{file}");
+            assert_eq!(
+                recall(VERIFICATION, &scratch.0, &scratch.sources()),
+                None,
+                "{file}"
+            );
         }
     }
 
@@ -198,6 +219,6 @@ mod tests {
             scratch.0.join("crates/program/bil.rs"),
         )
         .expect("a file");
-        assert_eq!(recall(&scratch.0, &scratch.sources()), None);
+        assert_eq!(recall(VERIFICATION, &scratch.0, &scratch.sources()), None);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("nothing here builds images:\n{}", .0.join("\n"))]
     NoBuilder(Vec<String>),
     /// The sources do not build.
-    #[error("the verification program does not build:\n{0}")]
+    #[error("a program of ours does not build:\n{0}")]
     Cargo(String),
     /// What was hashed is not what would go into the image.
     #[error("{} changed while its image was being built", shown(.0))]
@@ -90,7 +90,7 @@ impl Error {
     fn hint(&self) -> String {
         let hint = match self {
             Self::UnknownImage { .. } => {
-                "ask for `restate:<version>`, `verification:<version>` or `busybox:<version>` in the environment"
+                "ask for `restate:<version>`, `verification:<version>`, `recorder:<version>`, `faults:<version>` or `busybox:<version>` in the environment"
             }
             Self::Reference(_) => {
                 "shorten the tag in the environment, or the registry in the cluster's file"
@@ -98,7 +98,7 @@ impl Error {
             Self::NoBuilder(_) => {
                 "install one: the Debian package buildah is enough, podman and docker do as well"
             }
-            Self::Cargo(_) => "see all of it: cargo build --release --package longrun-verification",
+            Self::Cargo(_) => "see all of it: cargo build --release --workspace --exclude xtask",
             Self::Changed(_) => "run the command again when nothing else is building",
             Self::Npm { .. } => "install Node.js with npm: the Debian packages nodejs and npm",
             Self::NoSuchRestate { .. } => {

@@ -12,19 +12,56 @@ use tokio::process::Command;
 
 use super::{Error, Report, built, key::hexadecimal, run::run};
 
-/// The program that is in an image.
-const VERIFICATION: &str = "verification";
-
 /// What an image runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     /// `restate-server` of a version, from npm. A published version never changes, so its number is its
     /// content, and it is not downloaded to know the image's name.
     Released { version: String },
-    /// `verification`, built from these sources.
-    Built { path: PathBuf, digest: String },
+    /// A program of this workspace, built from these sources.
+    Built {
+        binary: Binary,
+        path: PathBuf,
+        digest: String,
+    },
     /// A version of a Debian package, which the Containerfile installs.
     Packaged { version: String },
+}
+
+/// A program of this workspace that runs as a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Binary {
+    /// As cargo, the Containerfile and pods call it.
+    pub(super) name: &'static str,
+    package: &'static str,
+}
+
+/// The workload.
+pub(super) const VERIFICATION: Binary = Binary {
+    name: "verification",
+    package: "longrun-verification",
+};
+
+/// The service that is wrong on purpose, which is in no image.
+pub(super) const FAULTY_SERVICE: Binary = Binary {
+    name: "faulty-service",
+    package: "longrun-verification",
+};
+
+/// What an image has in it, if it is one of ours.
+pub(super) fn in_image(image: &str) -> Option<Binary> {
+    match image {
+        "verification" => Some(VERIFICATION),
+        "recorder" => Some(Binary {
+            name: "recorder",
+            package: "longrun-recorder",
+        }),
+        "faults" => Some(Binary {
+            name: "longrun-fault",
+            package: "longrun-kubernetes",
+        }),
+        _ => None,
+    }
 }
 
 impl Program {
@@ -47,7 +84,7 @@ impl Program {
     pub(super) fn file_name(&self) -> &'static str {
         match self {
             Self::Released { .. } => "restate-server",
-            Self::Built { .. } => VERIFICATION,
+            Self::Built { binary, .. } => binary.name,
             Self::Packaged { .. } => "version",
         }
     }
@@ -74,7 +111,7 @@ impl Program {
             Self::Packaged { version } => {
                 std::fs::write(&staged, version).map_err(Error::file("write", &staged))
             }
-            Self::Built { path, digest } => {
+            Self::Built { path, digest, .. } => {
                 copy(path, &staged)?;
                 // Somebody may have built again meanwhile, and the image's name would be wrong.
                 if digest_of(&staged)? == *digest {
@@ -98,22 +135,27 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
     Ok(hexadecimal(&Sha256::digest(content)))
 }
 
-/// `verification` as it is released, built unless it is known that these sources were. `folder` is where
-/// that is remembered.
+/// A program as it is released, built unless it is known that these sources were. `folder` is where that is
+/// remembered.
 pub(super) async fn build(
+    binary: Binary,
     root: &Path,
     folder: &Path,
     report: Report<'_>,
 ) -> Result<Program, Error> {
     let sources = built::sources(root);
     if let Some(sources) = &sources
-        && let Some(program) = built::recall(folder, sources)
+        && let Some(program) = built::recall(binary, folder, sources)
     {
         return Ok(program);
     }
-    let path = cargo_build(root, VERIFICATION, report).await?;
+    let path = cargo_build(binary, root, report).await?;
     let digest = digest_of(&path)?;
-    let program = Program::Built { path, digest };
+    let program = Program::Built {
+        binary,
+        path,
+        digest,
+    };
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
         && built::sources(root).as_ref() == Some(&sources)
@@ -123,10 +165,10 @@ pub(super) async fn build(
     Ok(program)
 }
 
-/// The path of a program of the workload, built as it is released.
+/// The path of a program, built as it is released.
 pub(super) async fn cargo_build(
+    binary: Binary,
     root: &Path,
-    program: &str,
     report: Report<'_>,
 ) -> Result<PathBuf, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -135,9 +177,9 @@ pub(super) async fn cargo_build(
             "build",
             "--release",
             "--package",
-            "longrun-verification",
+            binary.package,
             "--bin",
-            program,
+            binary.name,
         ])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root);
@@ -178,14 +220,15 @@ pub(super) async fn cargo_build(
     }
     let mut messages = ran.stdout.lines();
     messages
-        .find_map(|message| executable(message, program))
+        .find_map(|message| executable(message, binary))
         .ok_or_else(failed)
 }
 
 /// The path in a message of cargo, if the message is about the executable that was asked for.
-fn executable(message: &str, program: &str) -> Option<PathBuf> {
+fn executable(message: &str, binary: Binary) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let wanted = message["reason"] == "compiler-artifact" && message["target"]["name"] == program;
+    let wanted =
+        message["reason"] == "compiler-artifact" && message["target"]["name"] == binary.name;
     message["executable"]
         .as_str()
         .filter(|_| wanted)

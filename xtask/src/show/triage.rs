@@ -15,12 +15,21 @@ const TRAILS: usize = 5;
 const NODES: usize = 3;
 const INVOCATIONS: usize = 6;
 const NAMED: usize = 6;
+/// Behind a Job of which only the recorder has something.
+const GONE: &str = " (Kubernetes has let it go; from the recorder)";
 /// Texts of others are cut here.
 const WIDEST: usize = 160;
 
 /// The failed Jobs of an environment, or of a directory, by signature.
 /// `one` is the command that tells about one of them, up to its name.
-pub(crate) fn failures(place: &str, one: &str, groups: &[Group], cases: &[Case]) -> String {
+/// Those that are remembered are so by the recorder alone.
+pub(crate) fn failures(
+    place: &str,
+    one: &str,
+    groups: &[Group],
+    cases: &[Case],
+    remembered: &[String],
+) -> String {
     if cases.is_empty() {
         return format!("{place}: no failed test Job is kept\n");
     }
@@ -37,9 +46,10 @@ pub(crate) fn failures(place: &str, one: &str, groups: &[Group], cases: &[Case])
                 let minute = minute(name).map(day).unwrap_or_default();
                 let _ = writeln!(
                     text,
-                    "    {name}  {minute}  {}  {verdict}: {}",
+                    "    {name}  {minute}  {}  {verdict}: {}{}",
                     left(case),
-                    cut(&because)
+                    cut(&because),
+                    if remembered.contains(name) { GONE } else { "" }
                 );
             }
         }

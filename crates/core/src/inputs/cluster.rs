@@ -27,6 +27,10 @@ pub struct Cluster {
     /// Where names are resolved.
     #[serde(default)]
     pub dns: Dns,
+    /// Whether NetworkPolicies are enforced. Where they are not, everything reaches everything, and a fault that
+    /// cuts the network would cut nothing.
+    #[serde(default = "yes")]
+    pub enforces_policies: bool,
     /// Who collects metrics; nobody may when it is left out.
     #[serde(default)]
     pub metrics: Option<Metrics>,
@@ -122,6 +126,10 @@ impl Access {
     pub fn is_embedded(&self) -> bool {
         *self == Self::Embedded
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn class() -> Name {

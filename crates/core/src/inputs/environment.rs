@@ -1,11 +1,14 @@
 //! What runs in one namespace.
 
-use alloc::{collections::BTreeMap, string::String};
+use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Count, Cpu, ImageName, Name, Period, Schedule, Setting, Size, text::Literal as _};
+use super::{
+    Chaos, Count, Cpu, ImageName, Name, Period, Recorder, Schedule, Setting, Size,
+    text::Literal as _,
+};
 
 /// An environment: a Restate node, the service it calls and the test that runs every minute, in a
 /// namespace of their own. The file has the environment's name, and holds only what differs from the
@@ -36,9 +39,15 @@ pub struct Environment {
     /// The recurring test, with the resources of the Job that registers the service.
     #[serde(default)]
     pub test: Test,
+    /// What remembers results and failures.
+    #[serde(default)]
+    pub recorder: Recorder,
     /// The pod to look around in a copy of a snapshot.
     #[serde(default)]
     pub attach: Attach,
+    /// The faults that are injected; none by default.
+    #[serde(default)]
+    pub chaos: Chaos,
 }
 
 /// The Restate node.
@@ -130,16 +139,21 @@ pub struct Attach {
 impl Environment {
     /// The images that must exist before it can be deployed and looked after.
     #[must_use]
-    pub fn images(&self) -> [&ImageName; 3] {
-        [
+    pub fn images(&self) -> Vec<&ImageName> {
+        let mut images = vec![
             &self.restate.image,
             &self.verification.image,
+            &self.recorder.image,
             &self.attach.image,
-        ]
+        ];
+        if self.chaos.is_on() {
+            images.push(&self.chaos.image);
+        }
+        images
     }
 
     /// Reserved memory and its limit, by the key they stand under.
-    pub(super) fn memories(&self) -> [(&'static str, Size, Size); 4] {
+    pub(super) fn memories(&self) -> [(&'static str, Size, Size); 6] {
         [
             ("restate", self.restate.memory, self.restate.memory_limit),
             ("observer", self.observer.memory, self.observer.memory_limit),
@@ -149,6 +163,8 @@ impl Environment {
                 self.verification.memory_limit,
             ),
             ("test", self.test.memory, self.test.memory_limit),
+            ("chaos", self.chaos.memory, self.chaos.memory_limit),
+            ("recorder", self.recorder.memory, self.recorder.memory_limit),
         ]
     }
 }

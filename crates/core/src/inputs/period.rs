@@ -20,6 +20,10 @@ pub struct Period {
 const HINT: &str = "a whole number and s, m or h, for example 90s or 10m";
 
 impl Period {
+    pub(super) const fn of_seconds(count: u32) -> Self {
+        Self { count, unit: 's' }
+    }
+
     pub(super) const fn minutes(count: u32) -> Self {
         Self { count, unit: 'm' }
     }

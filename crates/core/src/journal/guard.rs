@@ -53,7 +53,10 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
             same && now == Some(policy.word())
         }
         (Effect::Interrupt { .. }, Some(_)) => sight.running().is_empty(),
-        (_, None) | (Effect::Discard { .. } | Effect::Watch { .. }, _) => false,
+        // Nothing tells what was struck from what was not. Once more does no harm.
+        (_, None) | (Effect::Discard { .. } | Effect::Strike { .. } | Effect::Watch { .. }, _) => {
+            false
+        }
     }
 }
 

@@ -21,11 +21,13 @@ use crate::{
 };
 
 mod delete;
+mod failure;
 mod listed;
 mod retention;
 mod take;
 
 pub use delete::delete;
+pub use failure::{Limits, Withheld, failure_name, on_failure};
 pub(super) use listed::restorable;
 pub use listed::{Listed, list};
 pub use retention::{Choice, Fate, Outcome, Policy, choose, outcome, prune};

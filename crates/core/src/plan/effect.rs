@@ -6,7 +6,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::object::{ObjectRef, Uid};
+use crate::{
+    faults::Blow,
+    object::{ObjectRef, Uid},
+};
 
 /// Everything that can be done to a cluster. The list is closed: the simulator interprets the same one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +83,13 @@ pub enum Effect {
         /// What becomes of the objects it owns.
         propagation: Propagation,
     },
+    /// Does what only faults do, or takes it back.
+    Strike {
+        /// What is struck.
+        object: ObjectRef,
+        /// How.
+        blow: Blow,
+    },
     /// Changes nothing: the step waits.
     Watch {
         /// What is watched.
@@ -138,12 +148,13 @@ impl Effect {
             | Self::Interrupt { object, .. }
             | Self::Reclaim { object, .. }
             | Self::Discard { object, .. }
+            | Self::Strike { object, .. }
             | Self::Watch { object } => Some(object.clone()),
         }
     }
 
     /// Whether the cluster is another one after it, unless it is undone. Suspending and stopping are
-    /// passing, a snapshot is a copy, and what a plan discards it has made itself.
+    /// passing, a snapshot is a copy, what a plan discards it has made itself, and what is struck recovers.
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
@@ -156,6 +167,7 @@ impl Effect {
             | Self::Snapshot { .. }
             | Self::Interrupt { .. }
             | Self::Discard { .. }
+            | Self::Strike { .. }
             | Self::Watch { .. } => false,
         }
     }
@@ -169,6 +181,9 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Strike { object, blow } = self {
+            return write!(f, "{blow} {object}");
+        }
         let verb = match self {
             Self::Create { .. } => "create",
             Self::Update { force: false, .. } => "update",
@@ -192,7 +207,7 @@ impl fmt::Display for Effect {
                 policy: Policy::Delete,
                 ..
             } => "no longer keep the data of",
-            Self::Watch { .. } => "wait for",
+            Self::Strike { .. } | Self::Watch { .. } => "wait for",
         };
         let object = self
             .object()

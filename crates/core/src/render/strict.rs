@@ -9,9 +9,10 @@ use alloc::{
 use k8s_openapi::{
     Resource,
     api::{
+        admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::{Deployment, StatefulSet},
         batch::v1::{CronJob, Job},
-        core::v1::{ConfigMap, Namespace, Service, ServiceAccount},
+        core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
@@ -59,7 +60,7 @@ const fn known<T: Resource + DeserializeOwned + Serialize>() -> (&'static str, &
     (T::API_VERSION, T::KIND, reread::<T>)
 }
 
-const KNOWN: [(&str, &str, Reread); 18] = [
+const KNOWN: [(&str, &str, Reread); 21] = [
     known::<ClusterRole>(),
     known::<ClusterRoleBinding>(),
     known::<ConfigMap>(),
@@ -70,6 +71,7 @@ const KNOWN: [(&str, &str, Reread); 18] = [
     known::<Job>(),
     known::<Namespace>(),
     known::<NetworkPolicy>(),
+    known::<PersistentVolumeClaim>(),
     known::<PodDisruptionBudget>(),
     known::<Role>(),
     known::<RoleBinding>(),
@@ -77,6 +79,8 @@ const KNOWN: [(&str, &str, Reread); 18] = [
     known::<ServiceAccount>(),
     known::<StatefulSet>(),
     known::<StorageClass>(),
+    known::<ValidatingAdmissionPolicy>(),
+    known::<ValidatingAdmissionPolicyBinding>(),
     (
         "snapshot.storage.k8s.io/v1",
         "VolumeSnapshotClass",

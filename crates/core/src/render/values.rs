@@ -1,10 +1,14 @@
 //! What templates can ask for: the inputs as they are, and what follows from them.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use serde::Serialize;
 
-use crate::inputs::{Cluster, Dns, Environment, Images, Size};
+use crate::{
+    faults::{self, GRACE, Rule},
+    inputs::{Cluster, Dns, Environment, Images, Size},
+    records::PORT,
+};
 
 /// The user and group of every container of ours, and so of the files of the database: whoever opens a
 /// restored volume must be this user.
@@ -22,13 +26,31 @@ pub(super) struct EnvironmentValues<'a> {
     user: u32,
     image: ImageValues,
     restate: RestateValues,
+    recorder: RecorderValues,
     dns_pods: bool,
+    faults: Vec<FaultValues>,
+    fault_rules: Vec<Rule>,
+    fault_grace: u32,
+    fault_hold: u64,
 }
 
 #[derive(Serialize)]
 struct ImageValues {
     restate: String,
     verification: String,
+    recorder: String,
+    faults: String,
+}
+
+/// A fault and its CronJob.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FaultValues {
+    name: &'static str,
+    does: &'static str,
+    cron_job: String,
+    schedule: String,
+    deadline: u64,
 }
 
 #[derive(Serialize)]
@@ -41,6 +63,14 @@ struct RestateValues {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecorderValues {
+    claim: Size,
+    evidence_bytes: u64,
+    port: u16,
+}
+
+#[derive(Serialize)]
 pub(super) struct SharedValues<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) embedded: bool,
@@ -48,12 +78,16 @@ pub(super) struct SharedValues<'a> {
 
 impl<'a> EnvironmentValues<'a> {
     pub(super) fn new(environment: &'a Environment, cluster: &'a Cluster, images: &Images) -> Self {
+        let chaos = &environment.chaos;
+        let hold = chaos.hold.seconds();
+        let rotation = chaos.rotation();
         let image = |name| images.reference(name, &cluster.registry);
         let restate = &environment.restate;
-        let claim = match cluster.storage.largest_claim {
-            Some(largest) if largest < restate.storage => largest,
-            _ => restate.storage,
+        let claim = |wanted| match cluster.storage.largest_claim {
+            Some(largest) if largest < wanted => largest,
+            _ => wanted,
         };
+        let recorder = claim(environment.recorder.storage);
         Self {
             environment,
             cluster,
@@ -61,14 +95,34 @@ impl<'a> EnvironmentValues<'a> {
             image: ImageValues {
                 restate: image(&restate.image),
                 verification: image(&environment.verification.image),
+                faults: image(&chaos.image),
+                recorder: image(&environment.recorder.image),
             },
             restate: RestateValues {
-                claim,
+                claim: claim(restate.storage),
                 grace_seconds: restate.shutdown_timeout.seconds() + GRACE_BEYOND_SHUTDOWN,
                 rocksdb_memory: restate.rocksdb_memory.spelled_out(),
                 query_memory: restate.query_memory.spelled_out(),
             },
+            recorder: RecorderValues {
+                claim: recorder,
+                evidence_bytes: recorder.bytes() / 4 * 3,
+                port: PORT,
+            },
             dns_pods: cluster.dns == Dns::Pods,
+            fault_rules: faults::rules(rotation.iter().map(|(fault, _)| *fault)),
+            faults: rotation
+                .into_iter()
+                .map(|(fault, minute)| FaultValues {
+                    name: fault.name,
+                    does: fault.does,
+                    cron_job: fault.cron_job(),
+                    schedule: faults::hourly(minute),
+                    deadline: fault.deadline(hold),
+                })
+                .collect(),
+            fault_grace: GRACE,
+            fault_hold: hold,
         }
     }
 }

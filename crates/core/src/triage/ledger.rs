@@ -10,13 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::faults::ledger::LEDGER;
+
 use super::{
     evidence::{Asked, Fault},
     timeline::Window,
 };
-
-/// The ConfigMap in which whoever injects a fault writes it down, one key a fault.
-pub const LEDGER: &str = "longrun-faults";
 
 /// Older entries are let go. What was before says nothing, neither that there was a fault nor that there was none.
 const KEPT: SignedDuration = SignedDuration::from_hours(48);

@@ -99,9 +99,19 @@ fn ran<'a>(case: &'a Case, attempts: &'a [Heard]) -> Option<&'a str> {
 }
 
 impl Report {
-    /// Judges evidence.
+    /// Judges evidence of a Job that is there.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Self {
+        Self::judged(evidence, true)
+    }
+
+    /// Judges evidence of a Job that Kubernetes has let go: what needs it or its pods cannot be done any more.
+    #[must_use]
+    pub fn of_gone(evidence: &Evidence) -> Self {
+        Self::judged(evidence, false)
+    }
+
+    fn judged(evidence: &Evidence, is_there: bool) -> Self {
         let case = &evidence.case;
         let attempts = hear(case);
         let (verdict, because) = judge(case);
@@ -140,7 +150,7 @@ impl Report {
             by_now,
             links: links(evidence, window),
             missing: missing(evidence, &attempts),
-            next: next(evidence, id, &attempts),
+            next: next(evidence, id, &attempts, is_there),
             signature,
             attempts,
             job: case.job.clone(),
@@ -290,7 +300,12 @@ fn missing(evidence: &Evidence, attempts: &[Heard]) -> Vec<Missing> {
     missing
 }
 
-fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<Next> {
+fn next(
+    evidence: &Evidence,
+    program: Option<&str>,
+    attempts: &[Heard],
+    is_there: bool,
+) -> Vec<Next> {
     let environment = &evidence.target.environment;
     let job = &evidence.case.job.name;
     // Which cluster is the usual one may differ from place to place, and change.
@@ -310,7 +325,7 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
             ),
         );
     }
-    if let Some(last) = attempts.last() {
+    if let Some(last) = attempts.last().filter(|_| is_there) {
         let pod = &last.pod;
         add(
             "read the last attempt's log",
@@ -336,7 +351,7 @@ fn next(evidence: &Evidence, program: Option<&str>, attempts: &[Heard]) -> Vec<N
         "keep this evidence",
         format!("cargo xtask triage {there} {job} --save DIR"),
     );
-    if matches!(evidence.case.job.state, JobState::Failed { .. }) {
+    if is_there && matches!(evidence.case.job.state, JobState::Failed { .. }) {
         add(
             "end its alert when all is understood",
             format!("cargo xtask triage {there} {job} --resolve"),

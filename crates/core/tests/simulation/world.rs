@@ -280,6 +280,7 @@ impl World {
                 self.scale(&place, *replicas, OPERATIONS_MANAGER);
                 Ok(id)
             }
+            Effect::Strike { .. } => unreachable!("only faults strike"),
             Effect::Interrupt { operation, .. } => {
                 live.ok_or("NotFound")?;
                 self.interrupt(&place, operation);

@@ -31,7 +31,11 @@ fn matrix(cluster: &str) -> String {
     network.add_namespace("kube-system", [].into());
     network.add_namespace("prometheus", [].into());
     let mut pods = pods(objects(&calm).chain(objects(&chaos)));
-    assert_eq!(pods.len(), 8, "node, service, discover and test, twice");
+    assert_eq!(
+        pods.len(),
+        2 * 5 + 8,
+        "node, service, discover, test and recorder, twice, and eight faults"
+    );
     pods.extend([
         // Somebody's pod for looking around: no door names it, so the default holds.
         outsider("a stranger", "restate", ("app", "stranger"), 8000, "TCP"),
@@ -127,6 +131,19 @@ fn outsider(
         }]
         .into(),
     }
+}
+
+/// What the end of a network fault puts back is what was rendered.
+#[test]
+fn the_service_door_says_what_its_rules_are() {
+    let files = rendered("restate-chaos", "dev");
+    let door = objects(&files).find(|object| object["metadata"]["name"] == "service-door");
+    let door = door.unwrap();
+    let said = door["metadata"]["annotations"]["longrun/rules"].as_str();
+    let said: Value = serde_json::from_str(said.unwrap()).unwrap();
+    assert_eq!(said["ingress"], door["spec"]["ingress"]);
+    assert_eq!(said["egress"], door["spec"]["egress"]);
+    assert_eq!(said.as_object().unwrap().len(), 2);
 }
 
 /// A network fault empties `service-door`: node and service are apart, and everything else stays.

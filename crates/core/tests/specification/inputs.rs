@@ -101,6 +101,14 @@ fn bad_environments() {
         "restate:\n  settings:\n    RUST_LOG: debug\n",
         "restate:\n  settings:\n    RESTATE_BASE_DIR: /data\n",
         "restate:\n  settings:\n    RESTATE_SHUTDOWN_TIMEOUT: 2m\n",
+        // Faults that do not exist, are there twice, or would overlap.
+        "chaos:\n  faults:\n    - kill-restate\n    - kil-services\n",
+        "chaos:\n  faults: [kill-restate, kill-restate]\n",
+        "chaos:\n  faults: [kill-restate, kill-services, cut-network]\n  spacing: 21m\n",
+        "chaos:\n  faults: [stop-services]\n  spacing: 5m\n",
+        "chaos:\n  faults: [stop-services]\n  hold: 10m\n",
+        "chaos:\n  faults: [kill-restate]\n  spacing: 450s\n",
+        "chaos: [kill-restate]\n",
         // Another shape.
         "restate: 1.7.12\n",
         "test: [1]\n",

@@ -1,10 +1,12 @@
 //! What inputs, rendering and the network policies promise, as seen from outside the crate.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod chaos;
 mod committed;
 mod doors;
 mod inputs;
 mod network;
 mod pods;
 mod project;
+mod recorder;
 mod rendering;

@@ -71,6 +71,20 @@ pub(crate) fn rendered(environment: &str, cluster: &str) -> Vec<Rendered> {
     .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))
 }
 
+/// The environment of this text, which is in no file.
+pub(crate) fn rendered_from(text: &str, cluster: &str) -> Vec<Rendered> {
+    let inputs = inputs();
+    let environment =
+        inputs::parse_environment("restate.yaml", text).unwrap_or_else(|error| panic!("{error}"));
+    render::render(
+        templates(),
+        &environment,
+        inputs.cluster(cluster).unwrap(),
+        &inputs.images(cluster),
+    )
+    .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))
+}
+
 pub(crate) fn rendered_shared(cluster: &str) -> Vec<Rendered> {
     render::render_shared(templates(), inputs().cluster(cluster).unwrap(), &[])
         .unwrap_or_else(|error| panic!("{error}\n{:?}", error.hint))

@@ -96,6 +96,7 @@ pub(super) async fn perform(
             let how = AS_OPERATION;
             write(client, &object, how, guard, seen).await
         }
+        Effect::Strike { object, blow } => super::strike::strike(client, object, blow).await,
         // The journal makes a deletion of it.
         Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
     }

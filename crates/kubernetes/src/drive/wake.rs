@@ -61,7 +61,11 @@ fn watched(step: &Step) -> Vec<(Collection, String)> {
     let pods = Collection::in_namespace("v1", "Pod", namespace);
     let jobs = Collection::in_namespace("batch/v1", "Job", namespace);
     match step.until {
-        Wait::RolledOut | Wait::Complete | Wait::Verified | Wait::Stopped { .. } => {
+        Wait::RolledOut
+        | Wait::Complete
+        | Wait::Verified
+        | Wait::Stopped { .. }
+        | Wait::Renewed { .. } => {
             watched.push((pods, String::new()));
         }
         Wait::FirstSuccess => watched.extend([(pods, String::new()), (jobs, String::new())]),

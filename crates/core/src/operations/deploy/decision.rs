@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    DryRun, Facts, Observed, Options, Refusal,
+    Conflict, DryRun, Facts, OPERATIONS_MANAGER, Observed, Options, Refusal,
     problem::Problem,
     recreate::{recreation, replacement},
     upgrade,
@@ -158,6 +158,11 @@ fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<S
                 Checked::Locally,
             ))
         }
+        DryRun::Refused(Refusal::Conflict(conflicts)) if is_ours(conflicts) => {
+            let changes = asked(&live, &observed.desired);
+            let steps = update(observed, options, uid, &live, changes, Checked::Nothing);
+            Ok(steps.into_iter().map(taken_back).collect())
+        }
         DryRun::Refused(Refusal::Invalid(message)) if is_immutable(message) => {
             let again = match observed.kind() {
                 "Job" => Some(replacement(observed, object.clone(), uid, &live)),
@@ -173,6 +178,21 @@ fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<S
         }
         DryRun::Refused(refusal) => Err(refused(object, refusal)),
     }
+}
+
+/// Whether nobody but our own operations is in the way. They leave a field as it is rendered when they end, and
+/// none is at work while a deployment holds the lease: what is still theirs is from before the file changed, or
+/// was left by a fault whose runner was killed.
+fn is_ours(conflicts: &[Conflict]) -> bool {
+    let mut managers = conflicts.iter().map(|conflict| conflict.manager.as_str());
+    managers.all(|manager| manager == OPERATIONS_MANAGER)
+}
+
+fn taken_back(mut step: Step) -> Step {
+    if let Effect::Update { force, .. } = &mut step.act {
+        *force = true;
+    }
+    step.why("an operation of ours wrote these fields last")
 }
 
 fn refused(object: ObjectRef, refusal: &Refusal) -> Problem {

@@ -74,7 +74,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     let suspender = upgrade::suspended_by(facts);
     let rolls = decisions
         .iter()
-        .any(|decision| decision.observed.kind() == "Deployment" && decision.restarts());
+        .any(|decision| upgrade::is_service(decision.observed) && decision.restarts());
     let suspends = rolls && suspender.is_none();
     let resumes = suspends || upgrade::left_suspended(facts);
     if suspends {

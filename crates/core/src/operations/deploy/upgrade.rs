@@ -18,6 +18,7 @@ use crate::{
         suspension,
     },
     plan::{Checked, Loss, Step, Target},
+    records::RECORDER,
     wait::Wait,
 };
 
@@ -171,6 +172,12 @@ pub(super) fn mixture() -> Loss {
 /// Whether this is the Job that registers the service with the node.
 pub(super) fn is_discovery(observed: &Observed) -> bool {
     observed.kind() == "Job" && observed.name() == DISCOVER
+}
+
+/// Whether this serves invocations: with two versions of it at once, one journal would meet both. The recorder only
+/// looks on.
+pub(super) fn is_service(observed: &Observed) -> bool {
+    observed.kind() == "Deployment" && observed.name() != RECORDER
 }
 
 /// Whether this is the CronJob that runs the tests.

@@ -74,3 +74,24 @@ fn what_is_to_be_taken_over_must_be_there() {
       - --take-over Configmap/settings: no object of this environment is called so; it is KIND/NAME, as the plan shows them
     "#);
 }
+
+/// A fault whose runner was killed leaves a field as the fault has it. Where somebody else is in the way as well,
+/// nothing is taken from anybody.
+#[test]
+fn what_an_operation_of_ours_wrote_last_is_put_back() {
+    let mut cluster = Cluster::up_to_date();
+    cluster.live("Deployment")["spec"]["replicas"] = json!(0);
+    let conflict = |manager: &str| Conflict {
+        manager: manager.into(),
+        field: ".spec.replicas".into(),
+    };
+    let refused = |conflicts| DryRun::Refused(Refusal::Conflict(conflicts));
+    cluster.of("Deployment").dry_run = refused(vec![conflict(OPERATIONS_MANAGER)]);
+    let plan = planned(&cluster.facts);
+    let step = &plan.steps[0];
+    assert_eq!(step.act.to_string(), "take over Deployment verification");
+    assert_eq!(step.changes[0].path, "spec.replicas");
+    let both = vec![conflict(OPERATIONS_MANAGER), conflict("kubectl-scale")];
+    cluster.of("Deployment").dry_run = refused(both);
+    assert!(check(&cluster.facts).contains("fields that others own"));
+}

@@ -1,0 +1,306 @@
+//! Whether a fault may be injected now, and the plan of it: strike, hold, take back, and wait until its target is
+//! healthy again.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use core::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Blow, CHAOS_LABEL, Fault, Ground, Hits, Pause, Settings, ledger::Ledger};
+use crate::{
+    journal::{Stored, admit},
+    object::{ObjectRef, uid},
+    plan::{Effect, Guard, Loss, Plan, Step, Target},
+    wait::{Before, Sight, Standing, Wait},
+};
+
+/// What is known of an environment before a fault is injected.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Its namespace.
+    pub namespace: Option<Value>,
+    /// The StatefulSet of the node, with its pods.
+    pub node: Sight,
+    /// The Deployment of the services, with its pods.
+    pub services: Sight,
+    /// The ConfigMap of a pause, if there is one.
+    pub pause: Option<Value>,
+    /// The ConfigMap of the ledger, if there is one.
+    pub ledger: Option<Value>,
+    /// The ConfigMap of the last operation on data, if there is one.
+    pub journal: Option<Value>,
+}
+
+/// Why a fault is not injected now. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoGo {
+    /// The namespace does not ask for it.
+    NotOptedIn {
+        /// Which one.
+        environment: String,
+    },
+    /// The cluster does not enforce what the fault works by.
+    NotEnforced {
+        /// Which fault.
+        fault: &'static str,
+        /// Where.
+        cluster: String,
+    },
+    /// Somebody wants quiet.
+    Paused(Pause),
+    /// Whether somebody wants quiet cannot be read.
+    Unreadable(String),
+    /// An operation on data is not finished.
+    Unfinished(String),
+    /// A fault before it has not ended.
+    Open {
+        /// Its entry in the ledger.
+        entry: String,
+    },
+    /// What is not well cannot recover from anything.
+    Unhealthy {
+        /// What.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl core::error::Error for NoGo {}
+
+impl fmt::Display for NoGo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOptedIn { environment } => write!(
+                f,
+                "the namespace {environment} has not the label {CHAOS_LABEL}=true: name faults in environments/{environment}.yaml under `chaos`, and deploy it"
+            ),
+            Self::NotEnforced { fault, cluster } => write!(
+                f,
+                "{fault} has no effect on {cluster}: its network policies are not enforced (`enforcesPolicies` in clusters/{cluster}.yaml)"
+            ),
+            Self::Paused(pause) => write!(
+                f,
+                "paused until {} by {}: {}",
+                pause.until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                pause.by,
+                pause.reason
+            ),
+            Self::Unreadable(cause) | Self::Unfinished(cause) => f.write_str(cause),
+            Self::Open { entry } => write!(
+                f,
+                "the fault {entry} has not ended: its runner is at work, or was killed and the next start takes it back"
+            ),
+            Self::Unhealthy { what, cause } => {
+                write!(f, "{what} is not healthy before the fault: {cause}")
+            }
+        }
+    }
+}
+
+/// The plan of a fault, if it may be injected now.
+///
+/// # Errors
+/// Why not.
+pub fn decide(
+    fault: &'static Fault,
+    settings: &Settings,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Plan, NoGo> {
+    opted_in(settings, facts)?;
+    if fault.needs_policies && !settings.enforces_policies {
+        return Err(NoGo::NotEnforced {
+            fault: fault.name,
+            cluster: settings.target.cluster.clone(),
+        });
+    }
+    let pause =
+        Pause::read(facts.pause.as_ref()).map_err(|error| NoGo::Unreadable(error.to_string()))?;
+    if let Some(pause) = pause.filter(|pause| pause.lasts(now)) {
+        return Err(NoGo::Paused(pause));
+    }
+    unfinished(facts)?;
+    let ledger = Ledger::read(facts.ledger.as_ref());
+    if let Some((entry, _)) = ledger.open().next() {
+        let entry = entry.to_string();
+        return Err(NoGo::Open { entry });
+    }
+    for (what, sight) in [("the node", &facts.node), ("the service", &facts.services)] {
+        healthy(what, sight, now)?;
+    }
+    Ok(plan(fault, settings, facts, now))
+}
+
+fn opted_in(settings: &Settings, facts: &Facts) -> Result<(), NoGo> {
+    let labels = facts
+        .namespace
+        .as_ref()
+        .and_then(|namespace| namespace.pointer("/metadata/labels"));
+    let label = labels.and_then(|labels| labels.get(CHAOS_LABEL)?.as_str());
+    if label == Some("true") {
+        return Ok(());
+    }
+    let environment = settings.target.environment.clone();
+    Err(NoGo::NotOptedIn { environment })
+}
+
+fn unfinished(facts: &Facts) -> Result<(), NoGo> {
+    let Some(live) = &facts.journal else {
+        return Ok(());
+    };
+    let stored = Stored::read(live).map_err(|error| NoGo::Unreadable(error.to_string()))?;
+    admit("fault", Some(&stored))
+        .map(drop)
+        .map_err(|unfinished| NoGo::Unfinished(unfinished.to_string()))
+}
+
+fn healthy(what: &str, sight: &Sight, now: Timestamp) -> Result<(), NoGo> {
+    let wait = Wait::Renewed {
+        before: Vec::new(),
+        within: 0,
+    };
+    let cause = match wait.assess(sight, now) {
+        Standing::Holds => return Ok(()),
+        Standing::NotYet { cause } | Standing::Bad { cause } | Standing::Never { cause } => cause,
+    };
+    let what = what.to_string();
+    Err(NoGo::Unhealthy { what, cause })
+}
+
+fn plan(fault: &'static Fault, settings: &Settings, facts: &Facts, now: Timestamp) -> Plan {
+    let ground = Ground {
+        settings,
+        node: &facts.node.pods,
+        services: &facts.services.pods,
+        now,
+    };
+    let act = (fault.inject)(&ground);
+    let hit = match fault.hits {
+        Hits::Node => &facts.node.pods,
+        Hits::Services => &facts.services.pods,
+    };
+    let before = renewed(&act, hit);
+    let mut strike = Step::new(act.clone(), guard(&act, facts), Wait::None).why(fault.does);
+    let target = fault.target(&settings.target);
+    let mut steps = Vec::new();
+    if let Some(undo) = fault.undo {
+        let undo = undo(&ground);
+        strike = strike.undo(undo.clone());
+        let seconds = u32::try_from(settings.hold.as_secs()).unwrap_or(u32::MAX);
+        steps.push(strike);
+        steps.push(Step::watch(target, Wait::Held { seconds }));
+        steps.push(Step::new(undo, Guard::None, Wait::None));
+    } else {
+        steps.push(strike);
+    }
+    steps.push(recovers(fault, &settings.target, before));
+    of(
+        fault,
+        &settings.target,
+        steps,
+        "the environment is disturbed on purpose",
+    )
+}
+
+/// What takes a fault back whose runner ended in between, by name alone: nothing of what it saw is needed.
+/// Where nothing is left to take back, it only waits for the target.
+#[must_use]
+pub fn heal(fault: &'static Fault, settings: &Settings, now: Timestamp) -> Plan {
+    let ground = Ground {
+        settings,
+        node: &[],
+        services: &[],
+        now,
+    };
+    let undo = fault.undo.map(|undo| undo(&ground));
+    let mut steps: Vec<Step> = undo
+        .map(|undo| Step::new(undo, Guard::None, Wait::None))
+        .into_iter()
+        .collect();
+    steps.push(recovers(fault, &settings.target, Vec::new()));
+    of(fault, &settings.target, steps, "a fault is taken back")
+}
+
+fn of(fault: &Fault, target: &Target, steps: Vec<Step>, what: &str) -> Plan {
+    Plan {
+        operation: format!("fault {}", fault.name),
+        target: target.clone(),
+        steps,
+        loses: vec![Loss::Disruption {
+            what: what.to_string(),
+        }],
+        notes: Vec::new(),
+        generated: Vec::new(),
+    }
+}
+
+fn recovers(fault: &Fault, target: &Target, before: Vec<Before>) -> Step {
+    let within = u32::try_from(fault.recovery().as_secs()).unwrap_or(u32::MAX);
+    Step::watch(fault.target(target), Wait::Renewed { before, within })
+}
+
+/// A signal is for one incarnation of the pod. Everything else says for itself which one it means.
+fn guard(act: &Effect, facts: &Facts) -> Guard {
+    let pod = act.object().filter(|object| object.kind == "Pod");
+    let live = pod.and_then(|pod| find(&facts.node.pods, &pod));
+    match live.and_then(uid) {
+        Some(uid) => Guard::Is { uid },
+        None => Guard::None,
+    }
+}
+
+fn find<'a>(pods: &'a [Value], pod: &ObjectRef) -> Option<&'a Value> {
+    pods.iter().find(|live| crate::gate::name(live) == pod.name)
+}
+
+/// The pods that are others afterwards, or have containers that are: until they are seen to be, what is seen is
+/// from before the fault.
+fn renewed(act: &Effect, hit: &[Value]) -> Vec<Before> {
+    let Effect::Strike { blow, .. } = act else {
+        return Vec::new();
+    };
+    let is_hit = |pod: &Value| match blow {
+        Blow::Signal { signal, .. } => *signal == super::Signal::Kill,
+        Blow::End { pods, .. } => pods
+            .iter()
+            .any(|marked| uid(pod).as_ref() == Some(&marked.uid)),
+        Blow::Scale { .. } | Blow::Restart { .. } => true,
+        Blow::Shut | Blow::Open => false,
+    };
+    hit.iter()
+        .filter(|pod| is_hit(pod))
+        .filter_map(Before::of)
+        .collect()
+}
+
+impl Facts {
+    /// What a plan of a fault is aimed at, for the ledger: `Pod restate-0 (UID)`.
+    #[must_use]
+    pub fn targets(&self, plan: &Plan) -> Vec<String> {
+        let Some(Effect::Strike { object, blow }) = plan.steps.first().map(|step| &step.act) else {
+            return Vec::new();
+        };
+        if let Blow::End { pods, .. } = blow {
+            let pods = pods.iter();
+            return pods
+                .map(|pod| format!("Pod {} ({})", pod.name, pod.uid))
+                .collect();
+        }
+        let live = match object.kind.as_str() {
+            "Pod" => find(&self.node.pods, object),
+            "Deployment" => self.services.object.as_ref(),
+            _ => None,
+        };
+        vec![match live.and_then(uid) {
+            Some(uid) => format!("{object} ({uid})"),
+            None => object.to_string(),
+        }]
+    }
+}

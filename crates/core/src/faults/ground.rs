@@ -1,0 +1,147 @@
+//! What a fault finds when it is injected, and the blows it can be made of.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{Blow, DOOR, Marked, SERVICES, Signal};
+use crate::{
+    gate::{is_going, name},
+    object::{ObjectRef, uid},
+    operations::data::NODE,
+    plan::{Effect, Target},
+};
+
+/// The process of the node.
+const SERVER: &str = "restate-server";
+
+/// The one pod of the node's StatefulSet.
+const NODE_POD: &str = "restate-0";
+
+/// What is decided elsewhere and holds for the whole fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where.
+    pub target: Target,
+    /// How many pods the services have, by the environment's file: a number that was read while a fault was at
+    /// work would be the fault's.
+    pub replicas: u64,
+    /// How long a fault stays that is taken back.
+    pub hold: SignedDuration,
+    /// Whether the cluster enforces NetworkPolicies.
+    pub enforces_policies: bool,
+    /// Chooses where there is a choice.
+    pub seed: u64,
+}
+
+/// What a fault finds.
+pub struct Ground<'a> {
+    pub(super) settings: &'a Settings,
+    /// The node's pods.
+    pub(super) node: &'a [Value],
+    /// The services' pods.
+    pub(super) services: &'a [Value],
+    pub(super) now: Timestamp,
+}
+
+impl Ground<'_> {
+    fn object(&self, api_version: &str, kind: &str, name: &str) -> ObjectRef {
+        let environment = &self.settings.target.environment;
+        ObjectRef::namespaced(api_version, kind, environment, name)
+    }
+
+    /// A signal to the node's process.
+    pub(super) fn signal(&self, signal: Signal) -> Effect {
+        Effect::Strike {
+            object: self.object("v1", "Pod", NODE_POD),
+            blow: Blow::Signal {
+                signal,
+                process: SERVER.to_string(),
+            },
+        }
+    }
+
+    /// The node's pod is deleted, with the time that it asks for.
+    pub(super) fn end_node(&self) -> Effect {
+        Effect::Strike {
+            object: self.object("apps/v1", "StatefulSet", NODE),
+            blow: Blow::End {
+                pods: marked(self.node),
+                grace: None,
+            },
+        }
+    }
+
+    /// Pods of the services are killed: all, or one of them.
+    ///
+    /// One second of grace. With none the API server forgets the pod before its processes have ended, and the
+    /// record would say of a process that still works that it is dead. With one, the kubelet cuts the
+    /// container's `preStop` short and sends SIGKILL a second or two later: what runs has no time to finish,
+    /// and what is gone is gone. A signal from within cannot do it: the service is process 1 of its pod.
+    pub(super) fn kill_services(&self, all: bool) -> Effect {
+        let mut pods = marked(self.services);
+        if !all && !pods.is_empty() {
+            let count = u64::try_from(pods.len()).unwrap_or(1);
+            let index = usize::try_from(self.settings.seed % count).unwrap_or(0);
+            pods = pods.into_iter().skip(index).take(1).collect();
+        }
+        Effect::Strike {
+            object: self.services(),
+            blow: Blow::End {
+                pods,
+                grace: Some(1),
+            },
+        }
+    }
+
+    pub(super) fn scale(&self, replicas: u64) -> Effect {
+        Effect::Strike {
+            object: self.services(),
+            blow: Blow::Scale { replicas },
+        }
+    }
+
+    /// The services have as many pods again as the environment's file says.
+    pub(super) fn scale_back(&self) -> Effect {
+        self.scale(self.settings.replicas)
+    }
+
+    pub(super) fn roll(&self) -> Effect {
+        let at: String = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Effect::Strike {
+            object: self.services(),
+            blow: Blow::Restart { at },
+        }
+    }
+
+    pub(super) fn door(&self, blow: Blow) -> Effect {
+        Effect::Strike {
+            object: self.object("networking.k8s.io/v1", "NetworkPolicy", DOOR),
+            blow,
+        }
+    }
+
+    fn services(&self) -> ObjectRef {
+        self.object("apps/v1", "Deployment", SERVICES)
+    }
+}
+
+/// The pods that are not on their way out, by name.
+fn marked(pods: &[Value]) -> Vec<Marked> {
+    let mut marked: Vec<Marked> = pods
+        .iter()
+        .filter(|pod| !is_going(pod))
+        .filter_map(|pod| {
+            Some(Marked {
+                name: name(pod).to_string(),
+                uid: uid(pod)?,
+            })
+        })
+        .collect();
+    marked.sort_by(|one, other| one.name.cmp(&other.name));
+    marked
+}

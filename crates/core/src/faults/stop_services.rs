@@ -1,0 +1,14 @@
+//! Nobody answers the node for a while.
+
+use super::{CHANGES_SERVICES, Fault, Hits};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "stop-services",
+    does: "Stops all pods of the services, and starts them again after `hold`.",
+    hits: Hits::Services,
+    inject: |ground| ground.scale(0),
+    undo: Some(|ground| ground.scale_back()),
+    recovery: 180,
+    rules: &[CHANGES_SERVICES],
+    needs_policies: false,
+};

@@ -1,0 +1,97 @@
+//! A runner that is told to stop, wherever it is.
+
+use super::*;
+use crate::journal::Next;
+
+/// The world as a fault's plan meets it, after so many requests.
+struct World {
+    struck: bool,
+    /// Everything is ready again.
+    healthy: bool,
+}
+
+/// Drives a plan until nothing more is to be done, or its driver is told to stop when it has asked for so many
+/// effects. Answers each effect.
+fn driven(name: &str, stop_after: Option<usize>) -> Vec<String> {
+    let mut journal = Journal::open(Ask::new(planned(name)).standing("chaos").unwrap());
+    let mut done = Vec::new();
+    let mut world = World {
+        struck: false,
+        healthy: true,
+    };
+    for second in 0..2000 {
+        if stop_after == Some(done.len()) {
+            journal.interrupt("it was interrupted".into());
+        }
+        let sight = seen(name, &world);
+        match journal.next(&sight, at(second)) {
+            Next::Do(effect) | Next::Undo(effect) if matches!(effect, Effect::Strike { .. }) => {
+                done.push(effect.to_string());
+                world.struck = true;
+                world.healthy = false;
+                if journal.stopped().is_some() {
+                    journal.undone();
+                } else {
+                    journal.acted(None, at(second));
+                }
+            }
+            Next::Wait { .. } => world.healthy = true,
+            Next::Done => {
+                done.push("done".into());
+                return done;
+            }
+            Next::Stop(_) => return done,
+            _ => {}
+        }
+    }
+    panic!("{name} never ends: {done:?}");
+}
+
+fn seen(name: &str, world: &World) -> Sight {
+    match fault(name).hits {
+        Hits::Node if !world.struck => {
+            let mut sight = node(vec![pod("restate-0", "n", 1, true)]);
+            // A signal is for the pod itself.
+            if matches!(planned(name).steps[0].act.object(), Some(object) if object.kind == "Pod") {
+                sight.object = Some(sight.pods[0].clone());
+            }
+            sight
+        }
+        Hits::Node => node(vec![pod("restate-0", "n", 2, world.healthy)]),
+        Hits::Services if !world.struck => services(),
+        Hits::Services => {
+            let pods = ["d", "e", "f"].map(|uid| pod(uid, uid, 0, world.healthy));
+            workload("Deployment", "verification", 3, pods.to_vec())
+        }
+    }
+}
+
+/// SIGTERM, a deadline and an error all end a plan this way, before its first request and after each.
+#[test]
+fn whatever_stays_is_taken_back_wherever_the_runner_is_stopped() {
+    for fault in FAULTS.iter().filter(|fault| fault.holds()) {
+        let whole = driven(fault.name, None);
+        let [strike, back, end] = &whole[..] else {
+            panic!("{}: {whole:?}", fault.name);
+        };
+        assert_eq!(end, "done");
+        assert_eq!(
+            driven(fault.name, Some(0)),
+            Vec::<String>::new(),
+            "{}",
+            fault.name
+        );
+        assert_eq!(
+            driven(fault.name, Some(1)),
+            [strike.clone(), back.clone()],
+            "{}",
+            fault.name
+        );
+        assert_eq!(
+            driven(fault.name, Some(2)),
+            [strike.clone(), back.clone()],
+            "{}",
+            fault.name
+        );
+    }
+}

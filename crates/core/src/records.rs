@@ -1,0 +1,31 @@
+//! What an environment remembers of its tests: a line for every result, evidence for every failure, the faults.
+//! Decided here is what is written down, what is let go when there is no room, and what a failure sets off. What
+//! nobody has written down is unknown, and never good.
+
+mod axis;
+mod budget;
+mod entry;
+mod faults;
+mod lines;
+mod look;
+mod merge;
+mod pause;
+mod strip;
+#[cfg(test)]
+mod tests;
+
+pub use axis::axis;
+pub use budget::{Kept, leaving};
+pub use entry::{Entry, GONE, Outcome};
+pub use faults::{Faults, copied};
+pub use lines::{Lines, file, is_over, line, read};
+pub use look::{Known, Task};
+pub use merge::merge;
+pub use pause::{Wanted, pause};
+pub use strip::{Cell, MINUTES, strip};
+
+/// Where the recorder serves what it has, within its namespace.
+pub const PORT: u16 = 9092;
+
+/// What its Service, its Deployment and its account are called.
+pub const RECORDER: &str = "recorder";

@@ -1,0 +1,156 @@
+//! Evidence that was gathered twice.
+
+use alloc::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    plan::Target,
+    triage::{Event, Evidence, FORMAT},
+};
+
+fn attempt(pod: &str, log: Asked<Vec<String>>) -> Attempt {
+    Attempt {
+        pod: pod.to_string(),
+        created: at("10:00:00"),
+        started: Some(at("10:00:01")),
+        ended: Some(at("10:00:20")),
+        phase: "Failed".to_string(),
+        exit: Some(1),
+        reason: Some("Error".to_string()),
+        log,
+    }
+}
+
+fn read(line: &str) -> Asked<Vec<String>> {
+    Asked::Known(vec![line.to_string()])
+}
+
+fn gone() -> Asked<Vec<String>> {
+    Asked::Unknown("the pod is gone".to_string())
+}
+
+fn evidence(state: JobState, attempts: Asked<Vec<Attempt>>) -> Evidence {
+    let unknown = || "nobody asked".to_string();
+    Evidence {
+        format: FORMAT,
+        at: at("10:05:00"),
+        target: Target {
+            cluster: "dev".to_string(),
+            kube_system: Uid("k".to_string()),
+            environment: "calm".to_string(),
+        },
+        case: Case {
+            job: job("10:00", 2, state),
+            attempts,
+        },
+        others: Asked::Unknown(unknown()),
+        twins: Vec::new(),
+        pods: Asked::Unknown(unknown()),
+        events: Asked::Unknown(unknown()),
+        faults: Asked::Unknown(unknown()),
+        invocations: Asked::Unknown(unknown()),
+        counters: Asked::Unknown(unknown()),
+        links: BTreeMap::new(),
+    }
+}
+
+fn logs(evidence: &Evidence) -> Vec<(&str, Option<&str>)> {
+    let attempts = evidence.case.attempts.known().unwrap();
+    let mut logs: Vec<_> = attempts
+        .iter()
+        .map(|one| (one.pod.as_str(), one.log.known().map(|log| log[0].as_str())))
+        .collect();
+    logs.sort_unstable();
+    logs
+}
+
+#[test]
+fn a_log_that_was_read_once_is_never_lost() {
+    let earlier = evidence(
+        JobState::Running,
+        Asked::Known(vec![attempt("a", read("one")), attempt("b", read("two"))]),
+    );
+    // One pod was evicted meanwhile, another one's log is gone.
+    let later = evidence(
+        failed(),
+        Asked::Known(vec![attempt("b", gone()), attempt("c", read("three"))]),
+    );
+    let merged = merge(earlier.clone(), later);
+    assert_eq!(
+        logs(&merged),
+        [("a", Some("one")), ("b", Some("two")), ("c", Some("three"))]
+    );
+    assert_eq!(merged.case.job.state, failed(), "the later word counts");
+
+    let nothing = evidence(failed(), Asked::Unknown("403".to_string()));
+    assert_eq!(
+        logs(&merge(earlier, nothing)),
+        [("a", Some("one")), ("b", Some("two"))]
+    );
+}
+
+#[test]
+fn a_log_that_is_read_again_is_the_longer_one() {
+    let earlier = evidence(
+        JobState::Running,
+        Asked::Known(vec![attempt("a", read("begun"))]),
+    );
+    let later = evidence(failed(), Asked::Known(vec![attempt("a", read("ended"))]));
+    assert_eq!(logs(&merge(earlier, later)), [("a", Some("ended"))]);
+}
+
+#[test]
+fn events_that_have_expired_are_kept() {
+    let event = |reason: &str| Event {
+        at: at("10:00:00"),
+        about: "Pod restate-0".to_string(),
+        reason: reason.to_string(),
+        message: String::new(),
+        count: 1,
+        warning: true,
+    };
+    let mut earlier = evidence(JobState::Running, Asked::Known(Vec::new()));
+    earlier.events = Asked::Known(vec![event("Killing"), event("Unhealthy")]);
+    let mut later = evidence(failed(), Asked::Known(Vec::new()));
+    later.events = Asked::Known(vec![event("Unhealthy"), event("Started")]);
+    let merged = merge(earlier, later);
+    let reasons: Vec<&str> = merged
+        .events
+        .known()
+        .unwrap()
+        .iter()
+        .map(|event| event.reason.as_str())
+        .collect();
+    assert_eq!(reasons, ["Killing", "Started", "Unhealthy"]);
+}
+
+/// A recorder that was killed after it kept evidence gathers it again, perhaps much later.
+#[test]
+fn what_the_node_said_at_the_end_counts_and_not_what_it_says_hours_later() {
+    let with = |state, counter: Option<u64>| {
+        let mut evidence = evidence(state, Asked::Known(Vec::new()));
+        if let Some(counter) = counter {
+            evidence.counters = Asked::Known([(0, counter)].into());
+        }
+        evidence
+    };
+    for (earlier, later, expected) in [
+        (with(failed(), Some(1)), with(failed(), Some(2)), 1),
+        (with(failed(), None), with(failed(), Some(2)), 2),
+        (with(JobState::Running, Some(1)), with(failed(), Some(2)), 2),
+    ] {
+        let merged = merge(earlier, later);
+        assert_eq!(merged.counters, Asked::Known([(0, expected)].into()));
+    }
+}
+
+#[test]
+fn nothing_is_taken_of_another_incarnation() {
+    let earlier = evidence(
+        failed(),
+        Asked::Known(vec![attempt("a", read("of another"))]),
+    );
+    let mut later = evidence(failed(), Asked::Known(Vec::new()));
+    later.case.job.uid = Uid("another".to_string());
+    assert_eq!(merge(earlier, later.clone()), later);
+}

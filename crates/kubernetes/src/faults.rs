@@ -1,0 +1,58 @@
+//! Faults, from the side of the cluster: what is known before one, the records that are kept of them, and the
+//! runner that injects one.
+
+use longrun_core::{
+    faults::{self, Facts, Pause, ledger::LEDGER},
+    journal::JOURNAL,
+    object::ObjectRef,
+    operations::data::NODE,
+};
+
+use crate::{belongings::Belongings, client::Client, failure::Failure};
+
+mod event;
+mod progress;
+mod record;
+mod rotation;
+mod run;
+mod trigger;
+
+pub use record::{pause, resume};
+pub use rotation::{Chaos, Verdict, chaos};
+pub use run::{Order, Ran, RunError, run};
+pub use trigger::{Triggered, trigger};
+
+/// What is known of an environment before a fault.
+async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
+    let map = |name: &str| ObjectRef::namespaced("v1", "ConfigMap", environment, name);
+    let workload =
+        |kind: &str, name: &str| ObjectRef::namespaced("apps/v1", kind, environment, name);
+    let namespace = ObjectRef::whole("v1", "Namespace", environment);
+    let (pause, ledger, journal) = (map(faults::PAUSE), map(LEDGER), map(JOURNAL));
+    let (node, services) = (
+        workload("StatefulSet", NODE),
+        workload("Deployment", faults::SERVICES),
+    );
+    let (namespace, pause, ledger, journal, lists) = tokio::try_join!(
+        client.get(&namespace),
+        client.get(&pause),
+        client.get(&ledger),
+        client.get(&journal),
+        Belongings::read(client, environment),
+    )?;
+    // After the lists, which may know of more than they do, and never of less.
+    let (node, services) = tokio::try_join!(client.get(&node), client.get(&services))?;
+    Ok(Facts {
+        namespace,
+        node: lists.sight(node),
+        services: lists.sight(services),
+        pause,
+        ledger,
+        journal,
+    })
+}
+
+/// The pause of an environment, over or not; `None` as well where it cannot be read.
+fn pause_of(facts: &Facts) -> Option<Pause> {
+    Pause::read(facts.pause.as_ref()).ok().flatten()
+}

@@ -1,0 +1,132 @@
+//! How far an injection is, read from its journal and from what its driver says.
+
+use jiff::Timestamp;
+use longrun_core::{
+    faults::{
+        Fault,
+        ledger::{Entry, Outcome},
+    },
+    journal::Journal,
+    plan::Effect,
+};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::record::record;
+use crate::{client::Client, drive::Stopped, progress::Doing};
+
+/// When the first step, which takes a fault back, was done. A fault that needs no taking back is healed by then.
+pub(super) fn healed_at(fault: &Fault, journal: &Journal, now: Timestamp) -> Option<Timestamp> {
+    if fault.holds() {
+        journal.entries().first()?.acted
+    } else {
+        Some(now)
+    }
+}
+
+pub(super) fn ended_at(journal: &Journal) -> Option<Timestamp> {
+    journal.entries().last()?.ended
+}
+
+/// A step of a fault that is worth a word in the ledger while it goes on.
+pub(super) enum Stage {
+    Injected,
+    Healed,
+}
+
+pub(super) fn stage(doing: &Doing<'_>) -> Option<Stage> {
+    match doing {
+        Doing::Ended { index: 0, .. } => Some(Stage::Injected),
+        Doing::Ended { step, .. } if matches!(step.act, Effect::Strike { .. }) => {
+            Some(Stage::Healed)
+        }
+        _ => None,
+    }
+}
+
+/// Writes each stage into the ledger as it comes. What cannot be written now is written in the end.
+pub(super) async fn keep(
+    client: Client,
+    environment: String,
+    name: String,
+    fault: &'static Fault,
+    mut heard: UnboundedReceiver<(Stage, Timestamp)>,
+) {
+    while let Some((stage, at)) = heard.recv().await {
+        let _ = record(&client, &environment, |ledger| {
+            let Some(entry) = ledger.entry(&name) else {
+                return;
+            };
+            match stage {
+                Stage::Injected => {
+                    entry.injected = Some(at);
+                    entry.healed = (!fault.holds()).then_some(at);
+                }
+                Stage::Healed => entry.healed = Some(at),
+            }
+        })
+        .await;
+    }
+}
+
+/// How an injection ended, by its journal.
+pub(super) struct Ended {
+    injected: Option<Timestamp>,
+    healed: Option<Timestamp>,
+    recovered: Option<Timestamp>,
+    outcome: Option<Outcome>,
+    note: Option<String>,
+}
+
+impl Ended {
+    pub(super) fn of(fault: &Fault, driven: Result<&Journal, &Stopped>, now: Timestamp) -> Self {
+        let journal = match driven {
+            Ok(journal) => journal,
+            Err(stopped) => &stopped.journal,
+        };
+        let first = journal.entries().first();
+        let injected = first.and_then(|entry| entry.acted);
+        let undone = first.is_some_and(|entry| entry.undone && entry.note.is_none());
+        let healed = match (fault.holds(), undone) {
+            (false, _) => injected,
+            (true, true) => Some(now),
+            // Strike, hold, heal.
+            (true, false) => journal.entries().get(2).and_then(|entry| entry.acted),
+        };
+        let note = driven.err().map(|stopped| stopped.reason.to_string());
+        let outcome = match (driven, first, healed) {
+            (Ok(_), ..) => Some(Outcome::Recovered),
+            (Err(_), None, _) => Some(Outcome::NotInjected),
+            (Err(_), Some(_), Some(_)) => Some(Outcome::NotRecovered),
+            // Whether it was done is not known; it may still be at work. The next run takes it back.
+            (Err(_), Some(_), None) if fault.holds() => None,
+            (Err(_), Some(_), None) => Some(Outcome::NotRecovered),
+        };
+        Self {
+            injected,
+            healed,
+            recovered: driven.ok().and_then(ended_at),
+            outcome,
+            note,
+        }
+    }
+
+    pub(super) fn write(&self, entry: &mut Entry) {
+        entry.injected = self.injected;
+        entry.healed = self.healed;
+        entry.recovered = self.recovered;
+        entry.outcome = self.outcome;
+        entry.note.clone_from(&self.note);
+    }
+}
+
+pub(super) fn line(doing: &Doing<'_>) -> String {
+    match doing {
+        Doing::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
+        Doing::Waiting {
+            index, of, cause, ..
+        } => format!("{}/{of} {cause}", index + 1),
+        Doing::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
+        Doing::Undoing { effect } => format!("taking back: {effect}"),
+        Doing::Note(note) => (*note).to_owned(),
+    }
+}

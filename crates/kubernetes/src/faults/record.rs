@@ -1,0 +1,83 @@
+//! The two records of faults: the ledger and the pause. Each is read, changed and written over exactly what was
+//! read.
+
+use longrun_core::{
+    faults::{
+        PAUSE, Pause,
+        ledger::{LEDGER, Ledger},
+    },
+    object::{ObjectRef, uid},
+    operations::deploy::OPERATIONS_MANAGER,
+    plan::Propagation,
+};
+use serde_json::Value;
+
+use crate::{client::Client, failure::Failure};
+
+/// How often a write is prepared anew because somebody wrote in between.
+const ATTEMPTS: u32 = 5;
+
+/// Changes the ledger.
+pub(super) async fn record(
+    client: &Client,
+    environment: &str,
+    change: impl Fn(&mut Ledger),
+) -> Result<(), Failure> {
+    let place = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
+    write(client, &place, |live| {
+        let mut ledger = Ledger::read(live);
+        change(&mut ledger);
+        ledger.manifest(environment)
+    })
+    .await
+}
+
+/// Writes a pause, in place of any other.
+///
+/// # Errors
+/// When the API server does not take it.
+pub async fn pause(client: &Client, environment: &str, pause: &Pause) -> Result<(), Failure> {
+    let place = ObjectRef::namespaced("v1", "ConfigMap", environment, PAUSE);
+    write(client, &place, |_| pause.manifest(environment)).await
+}
+
+/// Ends the pause. Answers whether there was one.
+///
+/// # Errors
+/// When the API server does not take it.
+pub async fn resume(client: &Client, environment: &str) -> Result<bool, Failure> {
+    let place = ObjectRef::namespaced("v1", "ConfigMap", environment, PAUSE);
+    let Some(uid) = client.get(&place).await?.as_ref().and_then(uid) else {
+        return Ok(false);
+    };
+    client.delete(&place, &uid, Propagation::Background).await?;
+    Ok(true)
+}
+
+async fn write(
+    client: &Client,
+    place: &ObjectRef,
+    make: impl Fn(Option<&Value>) -> Value,
+) -> Result<(), Failure> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let live = client.get(place).await?;
+        let mut object = make(live.as_ref());
+        let written = match &live {
+            None => client.create(&object, OPERATIONS_MANAGER).await,
+            Some(live) => {
+                for field in ["uid", "resourceVersion"] {
+                    object["metadata"][field] = live["metadata"][field].clone();
+                }
+                client.replace(&object, OPERATIONS_MANAGER).await
+            }
+        };
+        match written {
+            Ok(_) => return Ok(()),
+            // Made, deleted or written in between.
+            Err(failure) if attempt < ATTEMPTS && matches!(failure.code(), 404 | 409) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}

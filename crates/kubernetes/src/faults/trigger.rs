@@ -1,0 +1,158 @@
+//! A fault out of turn: a Job from its CronJob's template, as `kubectl create job --from` makes it.
+
+use std::time::Duration;
+
+use longrun_core::{
+    approval::Approved,
+    faults::{
+        Fault,
+        ledger::{Entry, LEDGER, Ledger},
+    },
+    object::{ObjectRef, uid},
+    operations::deploy::OPERATIONS_MANAGER,
+};
+use serde_json::{Value, json};
+
+use super::rotation::cron_job;
+use crate::{client::Client, failure::Failure};
+
+/// How often is looked how far it is.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A fault that was asked for, and the Job that injects it.
+#[derive(Clone, Debug)]
+pub struct Triggered {
+    /// The Job.
+    pub job: ObjectRef,
+    fault: &'static str,
+}
+
+/// Makes the Job. What it does was approved as a plan; the runner makes the same one from what it finds.
+///
+/// # Errors
+/// When there is no such CronJob, or the API server refuses.
+pub async fn trigger(
+    client: &Client,
+    approved: &Approved,
+    fault: &'static Fault,
+    by: &str,
+) -> Result<Triggered, Failure> {
+    let environment = &approved.plan().target.environment;
+    let place = cron_job(environment, fault);
+    let live = client.get(&place).await?;
+    let Some((live, owner)) = live.as_ref().and_then(|live| Some((live, uid(live)?))) else {
+        return Err(Failure::Unreadable {
+            asked: format!("trigger {}", fault.name),
+            cause: format!("{place} does not exist: deploy the environment first"),
+        });
+    };
+    let stamp = client.now().strftime("%H%M%S").to_string();
+    let name = format!("{}-by-hand-{stamp}", place.name);
+    let mut spec = live
+        .pointer("/spec/jobTemplate/spec")
+        .cloned()
+        .unwrap_or_default();
+    if let Some(arguments) = spec
+        .pointer_mut("/template/spec/containers/0/args")
+        .and_then(Value::as_array_mut)
+    {
+        arguments.push(format!("--by={by}").into());
+    }
+    let job = json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": environment,
+            "labels": live.pointer("/spec/jobTemplate/metadata/labels"),
+            "annotations": {"cronjob.kubernetes.io/instantiate": "manual"},
+            "ownerReferences": [{
+                "apiVersion": "batch/v1", "kind": "CronJob", "name": place.name, "uid": owner,
+                "controller": true,
+            }],
+        },
+        "spec": spec,
+    });
+    client.create(&job, OPERATIONS_MANAGER).await?;
+    Ok(Triggered {
+        job: ObjectRef::namespaced("batch/v1", "Job", environment, &name),
+        fault: fault.name,
+    })
+}
+
+impl Triggered {
+    /// Follows it to its end: the entry in the ledger, or nothing where it was not begun, and what the runner said
+    /// last.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub async fn follow(
+        &self,
+        client: &Client,
+        say: &dyn Fn(&str),
+    ) -> Result<(Option<Entry>, String), Failure> {
+        let environment = self.job.namespace.as_deref().unwrap_or_default();
+        let began = client.now();
+        loop {
+            let ledger = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
+            let (job, ledger) = tokio::try_join!(client.get(&self.job), client.get(&ledger))?;
+            let ledger = Ledger::read(ledger.as_ref());
+            let second = jiff::SignedDuration::from_secs(5);
+            let entry = ledger
+                .last(self.fault)
+                .filter(|entry| entry.began.duration_since(began) > -second);
+            say(&stage(entry));
+            let ended = job.as_ref().is_none_or(is_over);
+            if ended {
+                let said = self.said(client).await.unwrap_or_default();
+                return Ok((entry.cloned(), said));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The last line of the runner.
+    async fn said(&self, client: &Client) -> Result<String, Failure> {
+        let environment = self.job.namespace.as_deref().unwrap_or_default();
+        let pods = crate::resource::Collection::in_namespace("v1", "Pod", environment);
+        let query = format!(
+            "labelSelector=batch.kubernetes.io%2Fjob-name%3D{}",
+            self.job.name
+        );
+        let pods = client.list(&pods, &query).await?;
+        let name = pods
+            .first()
+            .and_then(|pod| pod.pointer("/metadata/name")?.as_str());
+        let Some(name) = name else {
+            return Ok(String::new());
+        };
+        let uri = format!("/api/v1/namespaces/{environment}/pods/{name}/log?tailLines=1");
+        let asked = format!("read the log of {name}");
+        let text = client.read(&asked, &uri, Duration::from_secs(10)).await?;
+        Ok(text.trim().to_owned())
+    }
+}
+
+fn stage(entry: Option<&Entry>) -> String {
+    match entry {
+        None => "its runner starts".to_owned(),
+        Some(Entry {
+            outcome: Some(_), ..
+        }) => "it has ended".to_owned(),
+        Some(Entry {
+            healed: Some(_), ..
+        }) => "its target recovers".to_owned(),
+        Some(Entry {
+            injected: Some(_), ..
+        }) => "the fault is at work".to_owned(),
+        Some(_) => "it is about to be injected".to_owned(),
+    }
+}
+
+fn is_over(job: &Value) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| {
+        condition["status"] == "True"
+            && (condition["type"] == "Complete" || condition["type"] == "Failed")
+    })
+}

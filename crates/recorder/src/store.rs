@@ -1,0 +1,326 @@
+//! What is kept, and where: lines of results by day, one file of evidence a Job, the faults. The memory of it is
+//! read once; every change is on the disk before it is in memory.
+//!
+//! When the disk is full, evidence goes until there is room, in the order in which the budget lets it go. Results
+//! are small, and never go for evidence.
+
+use std::{collections::BTreeMap, io};
+
+use jiff::Timestamp;
+use longrun_core::{
+    object::Uid,
+    records::{Entry, Faults, Kept, Outcome, copied, file, is_over, leaving, line, merge, read},
+    triage::{self, Evidence, signature},
+};
+use serde_json::Value;
+
+mod disk;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use disk::{Disk, Folder};
+
+const RESULTS: &str = "results";
+const EVIDENCE: &str = "evidence";
+const FAULTS: &str = "faults.json";
+const ENDING: &str = ".json";
+/// What is being written and is not there yet.
+const PARTIAL: &str = ".partial";
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Results and faults, in days.
+    pub(crate) days: u32,
+    /// Evidence, in bytes.
+    pub(crate) evidence_bytes: u64,
+}
+
+/// What is kept.
+pub(crate) struct Store<D> {
+    disk: D,
+    limits: Limits,
+    entries: BTreeMap<Uid, Entry>,
+    /// How many bytes of each file of results are whole lines.
+    lengths: BTreeMap<String, u64>,
+    evidence: BTreeMap<String, Kept>,
+    faults: Faults,
+    /// How much evidence was let go since the start.
+    pub(crate) let_go: u64,
+    /// How many writes failed since the start.
+    pub(crate) failed_writes: u64,
+}
+
+/// The Jobs whose evidence was let go for something.
+type Gone = Vec<String>;
+
+impl<D: Disk> Store<D> {
+    /// Reads what is there, and says what is odd about it.
+    ///
+    /// # Errors
+    /// When the disk cannot be read. What is on it is never a reason.
+    pub(crate) fn open(disk: D, limits: Limits, now: Timestamp) -> io::Result<(Self, Vec<String>)> {
+        let mut store = Self {
+            disk,
+            limits,
+            entries: BTreeMap::new(),
+            lengths: BTreeMap::new(),
+            evidence: BTreeMap::new(),
+            faults: Faults::new(),
+            let_go: 0,
+            failed_writes: 0,
+        };
+        let mut notes = Vec::new();
+        store.read_results(&mut notes)?;
+        store.read_evidence(&mut notes)?;
+        store.read_faults(&mut notes)?;
+        if let Err(error) = store.tidy(now) {
+            notes.push(format!("what is old cannot be let go: {error}"));
+        }
+        Ok((store, notes))
+    }
+
+    fn read_results(&mut self, notes: &mut Vec<String>) -> io::Result<()> {
+        for name in self.disk.list(RESULTS)? {
+            let path = format!("{RESULTS}/{name}");
+            let bytes = self.disk.read(&path)?;
+            let lines = read(&bytes);
+            if lines.whole < bytes.len() {
+                let torn = bytes.len() - lines.whole;
+                notes.push(format!(
+                    "{path}: the last line is torn, and its {torn} bytes are dropped: its writer was killed; its Job is written down again if it is still there"
+                ));
+            }
+            for number in lines.strange {
+                notes.push(format!(
+                    "{path}:{number}: this is no result, and is left as it is"
+                ));
+            }
+            self.lengths.insert(name, lines.whole as u64);
+            self.entries.extend(lines.entries);
+        }
+        Ok(())
+    }
+
+    fn read_evidence(&mut self, notes: &mut Vec<String>) -> io::Result<()> {
+        for name in self.disk.list(EVIDENCE)? {
+            let path = format!("{EVIDENCE}/{name}");
+            let Some(job) = name.strip_suffix(ENDING) else {
+                // Half a file of a killed writer.
+                self.disk.remove(&path)?;
+                continue;
+            };
+            let bytes = self.disk.read(&path)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let kept = match triage::read(&text) {
+                Ok(evidence) => {
+                    let is_of = |entry: &&Entry| entry.uid == evidence.case.job.uid;
+                    let recorded = self.entries.values().find(is_of);
+                    if recorded.is_some_and(|entry| !is_worth_keeping(entry.outcome)) {
+                        self.disk.remove(&path)?;
+                        continue;
+                    }
+                    kept(&evidence, bytes.len() as u64)
+                }
+                Err(error) => {
+                    notes.push(format!(
+                        "{path} cannot be read, and goes first when there is no room: {error}"
+                    ));
+                    Kept {
+                        job: job.to_owned(),
+                        signature: String::new(),
+                        created: Timestamp::MIN,
+                        bytes: bytes.len() as u64,
+                    }
+                }
+            };
+            self.evidence.insert(job.to_owned(), kept);
+        }
+        Ok(())
+    }
+
+    fn read_faults(&mut self, notes: &mut Vec<String>) -> io::Result<()> {
+        match self.disk.read(FAULTS) {
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(faults) => self.faults = faults,
+                Err(error) => notes.push(format!(
+                    "{FAULTS} cannot be read, and is begun anew: {error}"
+                )),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// All results that are kept.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// All evidence that is kept.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = &Kept> {
+        self.evidence.values()
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The bytes that can be written; `None` when nobody says.
+    pub(crate) fn free(&self) -> Option<u64> {
+        self.disk.free()
+    }
+
+    /// The evidence of a Job as it is kept.
+    pub(crate) fn evidence_of(&self, job: &str) -> io::Result<Option<String>> {
+        // Only what is known is opened: a name from outside is no path.
+        if !self.evidence.contains_key(job) {
+            return Ok(None);
+        }
+        let bytes = self.disk.read(&evidence_path(job))?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Writes a result down. What was gathered of a Job that came right after all is let go.
+    pub(crate) fn record(&mut self, entry: Entry) -> io::Result<Gone> {
+        let name = file(entry.created);
+        let path = format!("{RESULTS}/{name}");
+        let line = line(&entry);
+        let whole = self.lengths.get(&name).copied().unwrap_or(0);
+        let job = entry.job.clone();
+        let gone = self.with_room(&job, |disk| {
+            // What a failed write left half of is cut off.
+            disk.truncate(&path, whole)?;
+            disk.append(&path, line.as_bytes())
+        })?;
+        self.lengths.insert(name, whole + line.len() as u64);
+        let outcome = entry.outcome;
+        self.entries.insert(entry.uid.clone(), entry);
+        if !is_worth_keeping(outcome) && self.evidence.contains_key(&job) {
+            self.forget(&job)?;
+        }
+        Ok(gone)
+    }
+
+    /// Keeps evidence, together with what was kept of the same Job before, and answers all of it.
+    pub(crate) fn keep(&mut self, evidence: Evidence) -> io::Result<(Evidence, Gone)> {
+        let job = evidence.case.job.name.clone();
+        let before = self
+            .evidence_of(&job)?
+            .and_then(|text| triage::read(&text).ok());
+        let whole = match before {
+            Some(before) => merge(before, evidence),
+            None => evidence,
+        };
+        let text = triage::write(&whole).map_err(io::Error::other)?;
+        let coming = kept(&whole, text.len() as u64);
+        let others = self.evidence.values().filter(|other| other.job != job);
+        let leaving = leaving(others, Some(&coming), self.limits.evidence_bytes);
+        let mut gone: Gone = leaving.into_iter().map(str::to_owned).collect();
+        for job in &gone {
+            self.forget(job)?;
+            self.let_go += 1;
+        }
+        let path = evidence_path(&job);
+        gone.extend(self.with_room(&job, |disk| replace(disk, &path, text.as_bytes()))?);
+        self.evidence.insert(job, coming);
+        Ok((whole, gone))
+    }
+
+    /// Copies the ledger of faults.
+    pub(crate) fn copy_faults(&mut self, ledger: &Value, now: Timestamp) -> io::Result<()> {
+        let faults = copied(&self.faults, ledger, self.limits.days, now);
+        if faults == self.faults {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&faults).map_err(io::Error::other)?;
+        self.with_room("", |disk| replace(disk, FAULTS, text.as_bytes()))?;
+        self.faults = faults;
+        Ok(())
+    }
+
+    /// Lets go of the results that are old enough.
+    pub(crate) fn tidy(&mut self, now: Timestamp) -> io::Result<()> {
+        let over: Vec<String> = self
+            .lengths
+            .keys()
+            .filter(|name| is_over(name, self.limits.days, now))
+            .cloned()
+            .collect();
+        for name in over {
+            self.disk.remove(&format!("{RESULTS}/{name}"))?;
+            self.lengths.remove(&name);
+            self.entries.retain(|_, entry| file(entry.created) != name);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, job: &str) -> io::Result<()> {
+        self.disk.remove(&evidence_path(job))?;
+        self.evidence.remove(job);
+        Ok(())
+    }
+
+    /// Writes, and lets evidence go while the disk is full: of any Job but the one it is about.
+    fn with_room(&mut self, about: &str, write: impl Fn(&D) -> io::Result<()>) -> io::Result<Gone> {
+        let mut gone = Vec::new();
+        loop {
+            let error = match write(&self.disk) {
+                Ok(()) => return Ok(gone),
+                Err(error) => error,
+            };
+            self.failed_writes += 1;
+            let others = self.evidence.values().filter(|other| other.job != about);
+            let first = leaving(others, None, 0)
+                .first()
+                .map(|job| (*job).to_owned());
+            match first {
+                Some(job) if is_full(&error) => {
+                    self.forget(&job)?;
+                    self.let_go += 1;
+                    gone.push(job);
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// What came right needs no evidence; what nobody has seen the end of does.
+fn is_worth_keeping(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::Unknown)
+}
+
+fn kept(evidence: &Evidence, bytes: u64) -> Kept {
+    Kept {
+        job: evidence.case.job.name.clone(),
+        signature: signature(&evidence.case),
+        created: evidence.case.job.created,
+        bytes,
+    }
+}
+
+fn evidence_path(job: &str) -> String {
+    format!("{EVIDENCE}/{job}{ENDING}")
+}
+
+/// A reader never meets half a file, whenever the writer is killed.
+fn replace(disk: &impl Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let partial = format!("{path}{PARTIAL}");
+    let written = disk
+        .write(&partial, bytes)
+        .and_then(|()| disk.rename(&partial, path));
+    if written.is_err() {
+        // It would take the room that is missing.
+        let _ = disk.remove(&partial);
+    }
+    written
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}

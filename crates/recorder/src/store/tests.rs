@@ -1,0 +1,406 @@
+//! The store on a real folder: killed at each of its writes, on a full disk, and after a long time.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io,
+    rc::Rc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use longrun_core::{
+    object::Uid,
+    plan::Target,
+    records::{Entry, Outcome},
+    triage::{Asked, Attempt, Case, Evidence, FORMAT, Job, JobState},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    days: 14,
+    evidence_bytes: 100_000,
+};
+
+fn now() -> Timestamp {
+    "2026-01-05T12:00:00Z".parse().unwrap()
+}
+
+fn job(minute: i64, state: JobState) -> Job {
+    let created = Timestamp::from_second(minute * 60).unwrap();
+    let name = format!("test-{minute}");
+    Job {
+        uid: Uid(format!("uid of {name}")),
+        created,
+        started: Some(created),
+        ended: Some(created + SignedDuration::from_secs(40)),
+        state,
+        pods: 7,
+        program: None,
+        interrupted: None,
+        name,
+    }
+}
+
+fn failed(minute: i64) -> Job {
+    let (reason, message) = ("BackoffLimitExceeded".to_owned(), "given up".to_owned());
+    job(minute, JobState::Failed { reason, message })
+}
+
+/// Evidence with a log of so many characters.
+fn evidence(minute: i64, says: &str, length: usize) -> Evidence {
+    let unknown = || "nobody asked".to_owned();
+    let job = failed(minute);
+    let result = format!(
+        r#"{{"command": "verify", "result": {{"code": "internal", "message": "{says}"}}}}"#
+    );
+    let attempt = Attempt {
+        pod: format!("{}-x", job.name),
+        created: job.created,
+        started: job.started,
+        ended: job.ended,
+        phase: "Failed".to_owned(),
+        exit: Some(1),
+        reason: None,
+        log: Asked::Known(vec!["x".repeat(length), result]),
+    };
+    Evidence {
+        format: FORMAT,
+        at: now(),
+        target: Target {
+            cluster: "dev".to_owned(),
+            kube_system: Uid("k".to_owned()),
+            environment: "calm".to_owned(),
+        },
+        case: Case {
+            job,
+            attempts: Asked::Known(vec![attempt]),
+        },
+        others: Asked::Unknown(unknown()),
+        twins: Vec::new(),
+        pods: Asked::Unknown(unknown()),
+        events: Asked::Unknown(unknown()),
+        faults: Asked::Unknown(unknown()),
+        invocations: Asked::Unknown(unknown()),
+        counters: Asked::Unknown(unknown()),
+        links: BTreeMap::new(),
+    }
+}
+
+/// A minute of 2026-01-05, from 10:00 on.
+const TEN: i64 = 29_460_120;
+
+/// A disk on which things go wrong. Clones are one disk.
+#[derive(Clone)]
+struct Faulty {
+    folder: Rc<Folder>,
+    /// After so many writes its writer is dead: the next is half done, and none after it.
+    lives: Rc<Cell<Option<usize>>>,
+    /// How many bytes fit in all.
+    room: Rc<Cell<u64>>,
+    sizes: Rc<RefCell<BTreeMap<String, u64>>>,
+}
+
+impl Faulty {
+    fn new(root: &TempDir) -> Self {
+        Self {
+            folder: Rc::new(Folder::open(root.path()).unwrap()),
+            lives: Rc::new(Cell::new(None)),
+            room: Rc::new(Cell::new(u64::MAX)),
+            sizes: Rc::default(),
+        }
+    }
+
+    fn dies_after(&self, writes: usize) {
+        self.lives.set(Some(writes));
+    }
+
+    /// Whether the next write is done: all of it, half of it, or nothing of it.
+    fn next(&self) -> Result<bool, io::Error> {
+        match self.lives.get() {
+            None => Ok(true),
+            Some(0) => {
+                self.lives.set(Some(usize::MAX));
+                Ok(false)
+            }
+            Some(usize::MAX) => Err(io::Error::other("killed")),
+            Some(lives) => {
+                self.lives.set(Some(lives - 1));
+                Ok(true)
+            }
+        }
+    }
+
+    fn put(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        before: u64,
+        write: impl Fn(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !self.next()? {
+            write(&bytes[..bytes.len() / 2])?;
+            return Err(io::Error::other("killed"));
+        }
+        let others: u64 = {
+            let sizes = self.sizes.borrow();
+            let others = sizes.iter().filter(|(other, _)| *other != path);
+            others.map(|(_, size)| size).sum()
+        };
+        let left = self.room.get().saturating_sub(others + before);
+        let fits = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        write(&bytes[..fits])?;
+        let size = before + fits as u64;
+        self.sizes.borrow_mut().insert(path.to_owned(), size);
+        if fits < bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
+
+impl Disk for Faulty {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.folder.read(path)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.folder.list(folder)
+    }
+
+    fn truncate(&self, path: &str, length: u64) -> io::Result<()> {
+        if !self.next()? {
+            return Err(io::Error::other("killed"));
+        }
+        if let Some(size) = self.sizes.borrow_mut().get_mut(path) {
+            *size = length;
+        }
+        self.folder.truncate(path, length)
+    }
+
+    fn append(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let before = self.sizes.borrow().get(path).copied().unwrap_or(0);
+        self.put(path, bytes, before, |bytes| self.folder.append(path, bytes))
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.put(path, bytes, 0, |bytes| self.folder.write(path, bytes))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        if !self.next()? {
+            return Err(io::Error::other("killed"));
+        }
+        let size = self.sizes.borrow_mut().remove(from).unwrap_or(0);
+        self.sizes.borrow_mut().insert(to.to_owned(), size);
+        self.folder.rename(from, to)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        if !self.next()? {
+            return Err(io::Error::other("killed"));
+        }
+        self.sizes.borrow_mut().remove(path);
+        self.folder.remove(path)
+    }
+
+    fn free(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn names(store: &Store<impl Disk>) -> Vec<&str> {
+    store.evidence().map(|kept| kept.job.as_str()).collect()
+}
+
+fn outcomes(store: &Store<impl Disk>) -> BTreeMap<&str, Outcome> {
+    let entries = store.entries();
+    entries
+        .map(|entry| (entry.job.as_str(), entry.outcome))
+        .collect()
+}
+
+/// What the recorder does with two Jobs, one of which fails and one of which comes right at its third attempt.
+fn work(store: &mut Store<impl Disk>) -> io::Result<()> {
+    let ledger = json!({"data": {"20260105T100000Z-kill-restate": "{\"fault\":\"kill-restate\"}"}});
+    store.copy_faults(&ledger, now())?;
+    let (whole, _) = store.keep(evidence(TEN, "too low", 100))?;
+    if !store.entries().any(|entry| entry.uid == whole.case.job.uid) {
+        store.record(Entry::failed(&whole.case))?;
+    }
+    let right = job(TEN + 1, JobState::Succeeded);
+    if !store.entries().any(|entry| entry.uid == right.uid) {
+        store.keep(evidence(TEN + 1, "not yet", 100))?;
+        store.record(Entry::of(&right, Outcome::Succeeded))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn killed_at_any_write_it_goes_on_and_nothing_is_there_twice_or_half() {
+    let mut died = 0;
+    for writes in 0.. {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Faulty::new(&root);
+        let (mut store, _) = Store::open(disk.clone(), LIMITS, now()).unwrap();
+        disk.dies_after(writes);
+        let outcome = work(&mut store);
+        drop((store, disk));
+        if outcome.is_ok() {
+            break;
+        }
+        died += 1;
+
+        let disk = Folder::open(root.path()).unwrap();
+        let (mut store, notes) = Store::open(disk, LIMITS, now()).unwrap();
+        for (job, outcome) in outcomes(&store) {
+            let failed = job == format!("test-{TEN}");
+            assert_eq!(outcome == Outcome::Failed, failed, "{writes}: {job}");
+        }
+        for job in names(&store) {
+            let text = store.evidence_of(job).unwrap().unwrap();
+            assert!(triage::read(&text).is_ok(), "{writes}: half of {job}");
+        }
+        if let Some(torn) = notes.first() {
+            assert!(torn.contains("torn"), "{writes}: {torn}");
+        }
+        // Its evidence is there before its result is.
+        let failure = outcomes(&store).values().any(|one| *one == Outcome::Failed);
+        assert!(!failure || !names(&store).is_empty(), "{writes}");
+
+        work(&mut store).unwrap();
+        check(&store);
+        drop(store);
+        let disk = Folder::open(root.path()).unwrap();
+        let (store, notes) = Store::open(disk, LIMITS, now()).unwrap();
+        assert_eq!(notes, [] as [String; 0], "{writes}");
+        check(&store);
+        let lines = std::fs::read_to_string(root.path().join("results/2026-01-05.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 2, "{writes}: {lines}");
+        let files = std::fs::read_dir(root.path().join("evidence")).unwrap();
+        assert_eq!(files.count(), 1, "{writes}: nothing half is left");
+    }
+    assert!(died > 8, "{died} writes");
+}
+
+#[track_caller]
+fn check(store: &Store<impl Disk>) {
+    assert_eq!(names(store), [format!("test-{TEN}")]);
+    let outcomes: Vec<Outcome> = outcomes(store).into_values().collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Succeeded]);
+    assert_eq!(store.faults().len(), 1);
+}
+
+#[test]
+fn a_full_disk_lets_repetitions_go_first_and_takes_every_result() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Faulty::new(&root);
+    let (mut store, _) = Store::open(disk.clone(), LIMITS, now()).unwrap();
+    store.keep(evidence(TEN, "rare", 3_000)).unwrap();
+    for minute in 1..4 {
+        store.keep(evidence(TEN + minute, "often", 3_000)).unwrap();
+    }
+    let used: u64 = disk.sizes.borrow().values().sum();
+    // As when somebody else fills it: there is no room for a single byte more.
+    disk.room.set(used);
+    let gone = store
+        .record(Entry::of(&failed(TEN), Outcome::Failed))
+        .unwrap();
+    assert_eq!(gone, [format!("test-{}", TEN + 1)]);
+    let (_, gone) = store.keep(evidence(TEN + 4, "often", 3_000)).unwrap();
+    assert_eq!(gone, [format!("test-{}", TEN + 2)]);
+    assert!(names(&store).contains(&format!("test-{TEN}").as_str()));
+    assert_eq!((store.let_go, store.failed_writes), (2, 2));
+
+    // Nothing is left to go: it is said, nothing is half written, and it works again when there is room.
+    disk.room.set(0);
+    let entry = Entry::of(&failed(TEN + 5), Outcome::Failed);
+    let error = store.record(entry.clone()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(names(&store), [] as [&str; 0]);
+    assert_eq!(outcomes(&store).len(), 1);
+    disk.room.set(u64::MAX);
+    store.record(entry).unwrap();
+    drop((store, disk));
+    let (store, notes) = Store::open(Folder::open(root.path()).unwrap(), LIMITS, now()).unwrap();
+    assert_eq!(notes, [] as [String; 0]);
+    assert_eq!(outcomes(&store).len(), 2);
+}
+
+#[test]
+fn evidence_stays_within_its_budget() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Folder::open(root.path()).unwrap();
+    let (mut store, _) = Store::open(disk, LIMITS, now()).unwrap();
+    for minute in 0..40 {
+        store.keep(evidence(TEN + minute, "often", 5_000)).unwrap();
+        let bytes: u64 = store.evidence().map(|kept| kept.bytes).sum();
+        assert!(bytes <= LIMITS.evidence_bytes, "{minute}: {bytes}");
+    }
+    assert!(names(&store).contains(&format!("test-{}", TEN + 39).as_str()));
+    assert!(store.let_go > 20);
+}
+
+#[test]
+fn results_are_let_go_by_days() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Folder::open(root.path()).unwrap();
+    let (mut store, _) = Store::open(disk, LIMITS, now()).unwrap();
+    let day = 24 * 60;
+    for minute in [TEN - 16 * day, TEN - 13 * day, TEN] {
+        let job = job(minute, JobState::Succeeded);
+        store.record(Entry::of(&job, Outcome::Succeeded)).unwrap();
+    }
+    store.tidy(now()).unwrap();
+    assert_eq!(store.entries().count(), 2);
+    let files = std::fs::read_dir(root.path().join("results")).unwrap();
+    assert_eq!(files.count(), 2);
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_stops_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("evidence/test-1.json", "{\"format\": 1"),
+        ("evidence/test-2.json", "{\"format\": 99}"),
+        ("faults.json", "["),
+        ("results/2026-01-05.jsonl", "nonsense\n"),
+    ] {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let (mut store, notes) =
+        Store::open(Folder::open(root.path()).unwrap(), LIMITS, now()).unwrap();
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    store
+        .record(Entry::of(&failed(TEN), Outcome::Failed))
+        .unwrap();
+    let lines = std::fs::read_to_string(root.path().join("results/2026-01-05.jsonl")).unwrap();
+    assert!(lines.starts_with("nonsense\n{"), "{lines}");
+}
+
+#[test]
+fn two_recorders_do_not_share_a_claim() {
+    let root = tempfile::tempdir().unwrap();
+    let first = Folder::open(root.path()).unwrap();
+    let refused = Folder::open(root.path()).err().unwrap();
+    assert!(
+        refused.to_string().contains("another recorder"),
+        "{refused}"
+    );
+    drop(first);
+    Folder::open(root.path()).unwrap();
+}
+
+#[test]
+fn a_name_from_outside_is_no_path() {
+    let root = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Folder::open(root.path()).unwrap(), LIMITS, now()).unwrap();
+    std::fs::write(root.path().join("secret.json"), "{}").unwrap();
+    for name in ["../secret", "", "test-1"] {
+        assert!(store.evidence_of(name).unwrap().is_none(), "{name}");
+    }
+}

@@ -1,0 +1,416 @@
+//! Faults, for real: injected by the runner in its pod, recorded before they are, and taken back whatever becomes
+//! of it.
+
+use serde_json::Value;
+
+use crate::{
+    house::House,
+    run::{Ran, Running},
+};
+
+/// A whole environment with these faults.
+fn with_faults(test: &str, faults: &str) -> House {
+    let house = House::whole(test);
+    house.environment(&format!(
+        "verification: {{replicas: 1}}\ntest: {{size: 20}}\nrestate: {{storage: 512Mi}}\nchaos: {{faults: [{faults}]}}\n"
+    ));
+    house.deploy(&["--yes"]).exits(0);
+    house
+}
+
+impl House {
+    fn chaos(&self, arguments: &[&str]) -> Ran {
+        self.run(&self.chaos_arguments(arguments))
+    }
+
+    fn begin_chaos(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command(&self.chaos_arguments(arguments)))
+    }
+
+    fn chaos_arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["chaos"], arguments, &["-n", &self.name]].concat()
+    }
+
+    /// The last entry of the ledger.
+    fn last_fault(&self) -> Value {
+        let data = self.field("configmap/longrun-faults", "/data");
+        let last = data
+            .as_object()
+            .and_then(|data| data.iter().max_by_key(|(name, _)| *name));
+        let text = last.and_then(|(_, value)| value.as_str()).unwrap_or("null");
+        serde_json::from_str(text).expect("an entry")
+    }
+
+    fn restarts(&self) -> u64 {
+        let statuses = self.field("pod/restate-0", "/status/containerStatuses");
+        let statuses = statuses.as_array().cloned().unwrap_or_default();
+        let mut node = statuses.iter().filter(|status| status["name"] == "restate");
+        node.next()
+            .and_then(|status| status["restartCount"].as_u64())
+            .unwrap_or(0)
+    }
+
+    fn node_is_ready(&self) -> bool {
+        let conditions = self.field("pod/restate-0", "/status/conditions");
+        let conditions = conditions.as_array().cloned().unwrap_or_default();
+        conditions
+            .iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    }
+
+    /// The pod of the runner at work.
+    fn runner(&self) -> String {
+        let select = ["get", "pods", "-l", "app.kubernetes.io/component=faults"];
+        let running = [
+            "--field-selector",
+            "status.phase=Running",
+            "--output",
+            "name",
+        ];
+        let pods = self.kubectl(&[&select[..], &running[..]].concat());
+        pods.lines().next().expect("a runner").to_owned()
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let events = self.list("events");
+        let mut reasons: Vec<String> = events
+            .iter()
+            .filter_map(|event| event["reason"].as_str())
+            .filter(|reason| reason.starts_with("Fault"))
+            .map(ToOwned::to_owned)
+            .collect();
+        reasons.sort();
+        reasons.dedup();
+        reasons
+    }
+
+    /// Waits until the fault is at work.
+    fn is_injected(&self) {
+        self.until("the fault is injected", || {
+            self.last_fault()["injected"].is_string()
+        });
+    }
+}
+
+#[test]
+fn a_killed_node_recovers_and_the_ledger_says_so() {
+    let house = with_faults("kill", "kill-restate");
+    let before = house.restarts();
+    house
+        .chaos(&["status"])
+        .exits(0)
+        .prints(&["kill-restate", ":00", "go"]);
+    house
+        .chaos(&["trigger", "kil-restate", "--yes"])
+        .exits(2)
+        .says(&[
+            "there is no fault `kil-restate`",
+            "did you mean `kill-restate`?",
+        ]);
+    house
+        .chaos(&["trigger", "stop-services", "--yes"])
+        .exits(2)
+        .says(&["stop-services is not among the faults of"]);
+    house
+        .chaos(&["trigger", "kill-restate"])
+        .exits(2)
+        .says(&["--yes"]);
+    assert_eq!(house.restarts(), before, "nobody consented");
+
+    let entry = house
+        .chaos(&["trigger", "kill-restate", "--yes", "--output", "json"])
+        .exits(0)
+        .document();
+    assert_eq!(entry["outcome"], "recovered");
+    assert!(house.restarts() > before, "the process was killed");
+    assert!(house.node_is_ready(), "it is healthy again");
+    let kept = house.last_fault();
+    assert_eq!(kept, entry);
+    for time in ["began", "injected", "healed", "recovered"] {
+        assert!(kept[time].is_string(), "{time}: {kept}");
+    }
+    assert_ne!(kept["by"], "schedule");
+    assert_eq!(house.reasons(), ["FaultInjected", "FaultRecovered"]);
+    let holder = house.field("lease/longrun", "/spec/holderIdentity");
+    assert_eq!(holder.as_str().unwrap_or_default(), "", "the lease is held");
+    house.diff().exits(0);
+}
+
+#[test]
+fn nothing_is_injected_while_it_is_paused_or_a_wipe_is_not_finished() {
+    let house = with_faults("no-go", "kill-restate");
+    house
+        .chaos(&["pause", "--reason", "a release"])
+        .exits(2)
+        .says(&["--for <TIME>"]);
+    house
+        .chaos(&["pause", "--for", "2h", "--reason", "a release"])
+        .exits(0);
+    house
+        .chaos(&["trigger", "kill-restate", "--yes"])
+        .exits(2)
+        .says(&["nothing was changed", "paused until", "a release"]);
+    // The runner sees for itself.
+    house.kubectl(&[
+        "create",
+        "job",
+        "scheduled",
+        "--from",
+        "cronjob/fault-kill-restate",
+    ]);
+    house.until("the runner ends", || {
+        house.field("job/scheduled", "/status/succeeded") == 1
+    });
+    let said = house.kubectl(&["logs", "job/scheduled"]);
+    assert!(said.contains("paused until"), "{said}");
+    assert_eq!(house.reasons(), ["FaultSkipped"]);
+    assert_eq!(house.last_fault(), Value::Null);
+    house
+        .chaos(&["resume"])
+        .exits(0)
+        .prints(&["faults happen again"]);
+
+    let digest = house.digest("wipe", &[]);
+    let wipe = house.begin_data("wipe", &["--approve", &digest]);
+    house.until("the node stops", || {
+        house.field("statefulset/restate", "/spec/replicas") == 0
+    });
+    wipe.signal(nix::sys::signal::Signal::SIGKILL);
+    drop(wipe.end());
+    house
+        .chaos(&["trigger", "kill-restate", "--yes"])
+        .exits(2)
+        .says(&["nothing was changed", "is not finished", "--resume"]);
+    assert_eq!(
+        house.field("cronjob/fault-kill-restate", "/spec/suspend"),
+        true
+    );
+    house.data("wipe", &["--abort"]).exits(0);
+    assert_ne!(
+        house.field("cronjob/fault-kill-restate", "/spec/suspend"),
+        true
+    );
+}
+
+#[test]
+fn a_frozen_node_goes_on_although_its_runner_was_killed() {
+    let house = with_faults("freeze", "freeze-restate");
+    let run = house.begin_chaos(&["trigger", "freeze-restate", "--yes"]);
+    house.is_injected();
+    house.until("the node is not ready", || !house.node_is_ready());
+    let runner = house.runner();
+    house.kubectl(&["delete", &runner, "--grace-period=0", "--force"]);
+    run.end().exits(3);
+    let entry = house.last_fault();
+    assert_eq!(
+        entry["outcome"],
+        Value::Null,
+        "nobody was left to say how it ended"
+    );
+    house
+        .chaos(&["trigger", "freeze-restate", "--yes"])
+        .exits(2)
+        .says(&["has not ended"]);
+
+    house.kubectl(&[
+        "create",
+        "job",
+        "next",
+        "--from",
+        "cronjob/fault-freeze-restate",
+    ]);
+    house.until("the next run takes it back", || {
+        house.last_fault()["outcome"] == "healedLater"
+    });
+    assert!(house.node_is_ready(), "it goes on");
+    assert_eq!(house.restarts(), 0, "it was never killed");
+    assert!(house.reasons().contains(&"FaultHealed".to_owned()));
+}
+
+#[test]
+fn stopped_services_run_again_when_their_runner_is_told_to_stop() {
+    let house = with_faults("stop", "stop-services");
+    let run = house.begin_chaos(&["trigger", "stop-services", "--yes"]);
+    house.is_injected();
+    assert_eq!(house.field("deployment/verification", "/spec/replicas"), 0);
+    let runner = house.runner();
+    house.kubectl(&["delete", &runner]);
+    drop(run.end());
+    let entry = house.last_fault();
+    assert!(entry["healed"].is_string(), "{entry}");
+    assert_eq!(house.field("deployment/verification", "/spec/replicas"), 1);
+    house.until("the services run", || {
+        house.field("deployment/verification", "/status/availableReplicas") == 1
+    });
+    // And whole, from beginning to end.
+    house.chaos(&["trigger", "stop-services", "--yes"]).exits(0);
+    assert_eq!(house.last_fault()["outcome"], "recovered");
+    house.diff().exits(0);
+}
+
+#[test]
+fn every_other_fault_recovers() {
+    let faults = [
+        "delete-restate",
+        "kill-services",
+        "kill-one-service",
+        "restart-services",
+    ];
+    let house = with_faults(
+        "others",
+        &[&faults[..], &["cut-network"]].concat().join(", "),
+    );
+    for fault in faults {
+        house.chaos(&["trigger", fault, "--yes"]).exits(0);
+        let entry = house.last_fault();
+        assert_eq!(
+            (&entry["fault"], &entry["outcome"]),
+            (&fault.into(), &"recovered".into())
+        );
+    }
+    house
+        .chaos(&["trigger", "cut-network", "--yes"])
+        .exits(2)
+        .says(&["network policies are not enforced"]);
+    house.diff().exits(0);
+}
+
+#[test]
+fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
+    let house = with_faults(
+        "rights",
+        "kill-restate, kill-services, stop-services, cut-network",
+    );
+    let account = format!("system:serviceaccount:{}:longrun-faults", house.name);
+    let tries = |arguments: &[&str]| {
+        let said = house.try_kubectl(&[arguments, &["--as", &account]].concat());
+        said.err().unwrap_or_default()
+    };
+    let refused = |arguments: &[&str], why: &str| {
+        let said = tries(arguments);
+        assert!(said.contains(why), "{arguments:?}: {said:?}");
+    };
+    house.apply(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: somebodys}, data: {a: b}}",
+        &[],
+    );
+    let test_pod = {
+        house.until("a test has a pod", || {
+            !house
+                .kubectl(&[
+                    "get",
+                    "pods",
+                    "-l",
+                    "app.kubernetes.io/component=test",
+                    "--output",
+                    "name",
+                ])
+                .trim()
+                .is_empty()
+        });
+        let pods = house.kubectl(&[
+            "get",
+            "pods",
+            "-l",
+            "app.kubernetes.io/component=test",
+            "--output",
+            "name",
+        ]);
+        pods.lines().next().expect("a pod").to_owned()
+    };
+    let dry = "--dry-run=server";
+    refused(
+        &["delete", &test_pod, dry],
+        "deletes pods of the node and of the services only",
+    );
+    refused(
+        &[
+            "delete",
+            "pod/restate-0",
+            "--grace-period=0",
+            "--force",
+            dry,
+        ],
+        "a forced deletion removes the pod",
+    );
+    refused(
+        &["exec", "restate-0", "-c", "observer", "--", "/bin/true"],
+        "runs nothing but a signal to restate-server",
+    );
+    refused(
+        &[
+            "exec",
+            "restate-0",
+            "-c",
+            "restate",
+            "--",
+            "/usr/local/bin/verification",
+            "signal",
+            "KILL",
+            "restate-server",
+        ],
+        "runs nothing but a signal to restate-server",
+    );
+    let image = r#"{"spec": {"template": {"spec": {"serviceAccountName": "restate"}}}}"#;
+    refused(
+        &["patch", "deployment/verification", "--patch", image, dry],
+        "scales and rolls the services",
+    );
+    refused(
+        &[
+            "patch",
+            "networkpolicy/service-door",
+            "--patch",
+            r#"{"spec": {"podSelector": {"matchExpressions": null}}}"#,
+            "--type=merge",
+            dry,
+        ],
+        "shuts and opens the service door",
+    );
+    refused(
+        &["create", "configmap", "another", dry],
+        "writes its ledger and no other",
+    );
+    for forbidden in [
+        &["delete", "statefulset/restate", dry][..],
+        &["delete", "pvc/storage-restate-0", dry],
+        &["delete", "configmap/somebodys", dry],
+        &["get", "secrets"],
+        &["get", "pods", "--namespace", "kube-system"],
+        &[
+            "patch",
+            "networkpolicy/default-deny",
+            "--patch",
+            "{}",
+            "--type=merge",
+            dry,
+        ],
+        &["scale", "statefulset/restate", "--replicas=0"],
+    ] {
+        refused(forbidden, "orbidden");
+    }
+    assert_eq!(tries(&["delete", "pod/restate-0", dry]), "");
+    let annotation = r#"{"spec": {"replicas": 0}}"#;
+    assert_eq!(
+        tries(&[
+            "patch",
+            "deployment/verification",
+            "--patch",
+            annotation,
+            dry
+        ]),
+        ""
+    );
+    let shut = r#"{"spec": {"ingress": [], "egress": []}}"#;
+    assert_eq!(
+        tries(&[
+            "patch",
+            "networkpolicy/service-door",
+            "--patch",
+            shut,
+            "--type=merge",
+            dry
+        ]),
+        ""
+    );
+}

@@ -1,0 +1,348 @@
+//! `cargo xtask chaos`
+
+use comfy_table::{Table, presets::NOTHING};
+use jiff::{SignedDuration, Timestamp};
+use longrun_core::{
+    approval::Ask,
+    faults::{self, Facts, Fault, Pause, Settings, ledger::Outcome},
+    inputs::Period,
+    plan::Plan,
+};
+use longrun_kubernetes::{
+    Client,
+    faults::{Chaos, Verdict},
+};
+use serde::Serialize;
+
+use super::deploy::Which;
+use crate::{
+    access,
+    deployment::holder,
+    failure::{End, Failure},
+    project::{self, Project},
+    show,
+    terminal::{Answers, Terminal},
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// The rotation: each fault, its minute, how it ended last, and what stands against it now.
+    Status(Which),
+    /// Inject a fault now, out of turn, and follow it until its target is healthy again.
+    Trigger(Trigger),
+    /// Inject nothing for a while. A fault that is at work ends as it would have.
+    Pause(PauseArgs),
+    /// End a pause before its time.
+    Resume(Which),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Trigger {
+    /// Which fault, as the environment's file names it.
+    fault: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    answers: Answers,
+    /// Show the plan, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PauseArgs {
+    /// For how long, for example 2h: a pause always ends.
+    #[arg(long = "for", value_name = "TIME", value_parser = period)]
+    time: Period,
+    /// Why, for whoever finds it.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    Period::try_from(text.to_owned())
+}
+
+/// An environment with faults, on a cluster that is recognised.
+struct Place {
+    client: Client,
+    settings: Settings,
+    rotation: Vec<(&'static Fault, u32)>,
+}
+
+pub(crate) async fn run(
+    command: &Command,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<End, Failure> {
+    match command {
+        Command::Status(which) => status(&Place::open(which, project).await?, terminal).await,
+        Command::Trigger(args) => trigger(args, project, terminal).await,
+        Command::Pause(args) => pause(args, project, terminal).await,
+        Command::Resume(which) => resume(&Place::open(which, project).await?, terminal).await,
+    }
+}
+
+impl Place {
+    async fn open(which: &Which, project: &Project) -> Result<Self, Failure> {
+        let inputs = project.inputs()?;
+        let chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
+        let chaos = &chosen.environment.chaos;
+        if !chaos.is_on() {
+            let name = &chosen.environment.name;
+            return Err(Failure::refused(format!(
+                "the environment {name} has no faults, and nothing was changed"
+            ))
+            .hint(format!(
+                "name them in environments/{name}.yaml under `chaos.faults`, and deploy it"
+            )));
+        }
+        let client = access::client(chosen.cluster).await?;
+        let hold = i64::try_from(chaos.hold.seconds()).unwrap_or(i64::MAX);
+        let settings = Settings {
+            target: chosen.target(&client),
+            replicas: chosen.environment.verification.replicas.get().into(),
+            hold: SignedDuration::from_secs(hold),
+            enforces_policies: chosen.cluster.enforces_policies,
+            seed: 0,
+        };
+        Ok(Self {
+            client,
+            settings,
+            rotation: chaos.rotation(),
+        })
+    }
+
+    fn environment(&self) -> &str {
+        &self.settings.target.environment
+    }
+
+    async fn read(&self) -> Result<Chaos, Failure> {
+        longrun_kubernetes::faults::chaos(&self.client, &self.settings, &self.rotation)
+            .await
+            .map_err(Failure::refused)
+    }
+
+    /// A fault of this environment.
+    fn find(&self, name: &str) -> Result<&'static Fault, Failure> {
+        let fault = faults::find(name).map_err(|hint| {
+            Failure::refused(format!(
+                "there is no fault `{name}`, and nothing was changed"
+            ))
+            .hint(hint)
+        })?;
+        if self
+            .rotation
+            .iter()
+            .any(|(there, _)| there.name == fault.name)
+        {
+            return Ok(fault);
+        }
+        let names: Vec<&str> = self.rotation.iter().map(|(fault, _)| fault.name).collect();
+        Err(Failure::refused(format!(
+            "{name} is not among the faults of {}, and nothing was changed: {}",
+            self.environment(),
+            names.join(", ")
+        ))
+        .hint(format!(
+            "add it to environments/{}.yaml under `chaos.faults`, and deploy it",
+            self.environment()
+        )))
+    }
+
+    /// The plan of a fault, if it may be injected now.
+    fn plan(&self, fault: &'static Fault, facts: &Facts, now: Timestamp) -> Result<Plan, Failure> {
+        faults::decide(fault, &self.settings, facts, now).map_err(|reason| {
+            Failure::refused(format!(
+                "no {}, and nothing was changed: {reason}",
+                fault.name
+            ))
+        })
+    }
+}
+
+async fn status(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
+    let chaos = place.read().await?;
+    terminal.data(&chaos, || text(place, &chaos))?;
+    Ok(End::Done)
+}
+
+fn text(place: &Place, chaos: &Chaos) -> String {
+    let pause = match &chaos.pause {
+        None => "none".to_owned(),
+        Some(pause) => format!(
+            "until {} by {}: {}",
+            clock(pause.until),
+            pause.by,
+            pause.reason
+        ),
+    };
+    let operation = chaos.operation.as_deref().unwrap_or("none");
+    let mut text = format!(
+        "{}\n  pause          {pause}\n  operation      {operation}\n",
+        place.settings.target
+    );
+    for open in &chaos.open {
+        text.push_str(&format!(
+            "  not ended      {open}: its runner is at work, or was killed and the next start takes it back\n"
+        ));
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "FAULT",
+        "MINUTE",
+        "LAST",
+        "OUTCOME",
+        "RECOVERED",
+        "NEXT",
+        "NOW",
+    ]);
+    for verdict in &chaos.faults {
+        table.add_row(row(verdict));
+    }
+    text.push_str(&table.trim_fmt());
+    text
+}
+
+fn row(verdict: &Verdict) -> [String; 7] {
+    let none = || "–".to_owned();
+    let last = verdict.last.as_ref();
+    let outcome = last.map_or_else(none, |entry| match entry.outcome {
+        Some(outcome) => outcome.words().to_owned(),
+        None => "not ended".to_owned(),
+    });
+    let next = match (verdict.deployed, verdict.suspended, verdict.next) {
+        (false, ..) => "not deployed".to_owned(),
+        (true, true, _) => "suspended".to_owned(),
+        (true, false, next) => next.map_or_else(none, clock),
+    };
+    [
+        verdict.fault.to_owned(),
+        format!(":{:02}", verdict.minute),
+        last.map_or_else(none, |entry| clock(entry.began)),
+        outcome,
+        verdict
+            .recovery_seconds
+            .map_or_else(none, |seconds| format!("{seconds} s")),
+        next,
+        verdict.no_go.clone().unwrap_or_else(|| "go".to_owned()),
+    ]
+}
+
+fn clock(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let place = Place::open(&args.which, project).await?;
+    let fault = place.find(&args.fault)?;
+    let chaos = place.read().await?;
+    let plan = place.plan(fault, chaos.facts(), chaos.now)?;
+    if let Some(operation) = &chaos.operation {
+        return Err(Failure::refused(format!(
+            "no {}, and nothing was changed: {operation} is at work",
+            fault.name
+        ))
+        .hint("wait until it has ended"));
+    }
+    terminal.say(show::plan(&plan).trim_end());
+    if args.dry_run {
+        terminal.data(&plan, || "nothing was changed".to_owned())?;
+        return Ok(End::Done);
+    }
+    let approved = terminal.answer(Ask::new(plan), &args.answers)?;
+    let by = holder("chaos").who;
+    let work = terminal.work(&format!("{} of {}", fault.name, place.settings.target));
+    let triggered = longrun_kubernetes::faults::trigger(&place.client, &approved, fault, &by)
+        .await
+        .map_err(Failure::refused)?;
+    let followed = triggered
+        .follow(&place.client, &|news| work.report(news))
+        .await;
+    let (entry, said) = followed.map_err(|failure| {
+        Failure::half_way(format!(
+            "{} goes on by itself, and nobody sees how: {failure}",
+            triggered.job
+        ))
+        .hint(format!(
+            "see how it ended: cargo xtask chaos status {}",
+            place.settings.target.flags()
+        ))
+    })?;
+    let Some(entry) = entry else {
+        drop(work);
+        return Err(Failure::refused(format!(
+            "{} was not injected; its runner said: {said}",
+            fault.name
+        )));
+    };
+    if entry.outcome != Some(Outcome::Recovered) {
+        drop(work);
+        let how = entry.outcome.map_or("has not ended", Outcome::words);
+        let note = entry.note.clone().unwrap_or_default();
+        return Err(
+            Failure::half_way(format!("{}: {how}: {note}", fault.name)).hint(format!(
+                "see what is the matter: cargo xtask status {}",
+                place.settings.target.flags()
+            )),
+        );
+    }
+    let seconds = entry.recovery().map_or(0, |time| time.as_secs());
+    work.done(&format!(
+        "{}: its target is healthy again, {seconds} s after the injection",
+        fault.name
+    ));
+    terminal.data(&entry, || format!("recovered after {seconds} s"))?;
+    Ok(End::Done)
+}
+
+async fn pause(args: &PauseArgs, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    let place = Place::open(&args.which, project).await?;
+    let since = place.client.now();
+    let seconds = i64::try_from(args.time.seconds()).unwrap_or(i64::MAX);
+    let until = since
+        .checked_add(SignedDuration::from_secs(seconds))
+        .map_err(|_| Failure::refused("that is longer than there is time"))?;
+    let pause = Pause {
+        until,
+        since,
+        reason: args.reason.clone(),
+        by: holder("chaos").who,
+    };
+    longrun_kubernetes::faults::pause(&place.client, place.environment(), &pause)
+        .await
+        .map_err(Failure::refused)?;
+    terminal.data(&pause, || {
+        format!(
+            "nothing is injected into {} until {}; to end that before: cargo xtask chaos resume {}",
+            place.settings.target,
+            clock(until),
+            place.settings.target.flags()
+        )
+    })?;
+    Ok(End::Done)
+}
+
+/// What was done, as a document.
+#[derive(Serialize)]
+struct Resumed {
+    resumed: bool,
+}
+
+async fn resume(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
+    let resumed = longrun_kubernetes::faults::resume(&place.client, place.environment())
+        .await
+        .map_err(Failure::refused)?;
+    let target = &place.settings.target;
+    terminal.data(&Resumed { resumed }, || {
+        if resumed {
+            format!("{target}: faults happen again")
+        } else {
+            format!("{target}: there was no pause")
+        }
+    })?;
+    Ok(End::Done)
+}
