@@ -67,12 +67,18 @@ pub(crate) async fn client(cluster: &Cluster) -> Result<Client, Failure> {
         .map_err(|error| Failure::refused(Failure::chain(&error)))
 }
 
-/// The environment that is named, or all, each with a checked client. No cluster is connected to twice.
+/// An environment, and a client of its cluster or why there is none.
+pub(crate) struct Reached<'a> {
+    pub(crate) chosen: Chosen<'a>,
+    pub(crate) client: Result<Client, Failure>,
+}
+
+/// The environment that is named, or all. No cluster is connected to twice.
 pub(crate) async fn each<'a>(
     inputs: &'a Inputs,
     environment: Option<&str>,
     cluster: Option<&str>,
-) -> Result<Vec<(Chosen<'a>, Client)>, Failure> {
+) -> Result<Vec<Reached<'a>>, Failure> {
     let names: Vec<&str> = match environment {
         Some(name) => vec![name],
         None => inputs
@@ -80,17 +86,17 @@ pub(crate) async fn each<'a>(
             .map(|environment| environment.name.as_str())
             .collect(),
     };
-    let mut each: Vec<(Chosen<'a>, Client)> = Vec::new();
+    let mut each: Vec<Reached<'a>> = Vec::new();
     for name in names {
         let chosen = project::choose(inputs, name, cluster)?;
-        let connected = each
+        let tried = each
             .iter()
-            .find(|(other, _)| other.cluster.name == chosen.cluster.name);
-        let client = match connected {
-            Some((_, client)) => client.clone(),
-            None => client(chosen.cluster).await?,
+            .find(|other| other.chosen.cluster.name == chosen.cluster.name);
+        let client = match tried {
+            Some(other) => other.client.clone(),
+            None => client(chosen.cluster).await,
         };
-        each.push((chosen, client));
+        each.push(Reached { chosen, client });
     }
     Ok(each)
 }

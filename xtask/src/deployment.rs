@@ -8,11 +8,12 @@ use longrun_core::{
     inputs::{Images, Storage},
     operations::{
         data::{self, DISCOVER, NODE},
-        deploy::{self, Facts, Options},
+        deploy::{self, Facts, Options, Problems},
     },
     plan::{Plan, Target},
     render::{self, Difference, Extra, Rendered, Templates},
 };
+use longrun_embedded::Cluster as Embedded;
 use longrun_kubernetes::{Client, Holder, observe};
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ use crate::{
     access,
     commands::deploy::{Choices, Which},
     failure::Failure,
-    images::Workshop,
+    images::{Image, Workshop},
     project::{self, Chosen, Project, render_failure},
     terminal::{Answers, Terminal},
 };
@@ -54,11 +55,33 @@ impl Deployment {
         if chosen.cluster.access.is_embedded() {
             (chosen.images, extras) = prepare_embedded(&chosen, project, answers, terminal).await?;
         }
-        let rendered = render_all(&templates, &chosen, &extras)?;
-        if !chosen.cluster.access.is_embedded() {
-            refuse_unreviewed(project, &chosen, &rendered)?;
-        }
+        let objects = reviewed(project, &templates, &chosen, &extras)?;
         let client = access::client(chosen.cluster).await?;
+        Ok(Self::of(&chosen, objects, client, choices))
+    }
+
+    /// As [`Self::open`], where the cluster runs and what has to be built is built: nothing is changed.
+    pub(crate) async fn of_what_is_built(
+        chosen: &Chosen<'_>,
+        client: &Client,
+        project: &Project,
+    ) -> Result<Self, Failure> {
+        let mut chosen = chosen.clone();
+        let mut extras = Vec::new();
+        if chosen.cluster.access.is_embedded() {
+            let cluster = access::embedded(chosen.cluster.name.as_str())?;
+            extras = definitions(&cluster)?;
+            let workshop = Workshop::new(project.root(), access::places()?.cache);
+            let names = chosen.environment.images();
+            let built = workshop.references(names, &chosen.cluster.registry, None);
+            chosen.images = named(built.await?);
+        }
+        let objects = reviewed(project, &project.templates()?, &chosen, &extras)?;
+        let choices = Choices::default();
+        Ok(Self::of(&chosen, objects, client.clone(), &choices))
+    }
+
+    fn of(chosen: &Chosen<'_>, objects: Vec<Value>, client: Client, choices: &Choices) -> Self {
         let target = chosen.target(&client);
         let options = Options {
             take_over: choices.take_over.iter().cloned().collect(),
@@ -66,12 +89,7 @@ impl Deployment {
             retain_class: chosen.cluster.storage.snapshot_classes.retain.to_string(),
             now: now(),
         };
-        let objects = rendered
-            .into_iter()
-            .flat_map(|(_, files)| files)
-            .flat_map(|file| file.objects)
-            .collect();
-        Ok(Self {
+        Self {
             client,
             target,
             objects,
@@ -80,7 +98,7 @@ impl Deployment {
             busybox: chosen
                 .images
                 .reference(&chosen.environment.attach.image, &chosen.cluster.registry),
-        })
+        }
     }
 
     /// What the cluster says of what is rendered.
@@ -126,8 +144,12 @@ impl Deployment {
 
     /// The plan as of now.
     pub(crate) async fn plan(&self) -> Result<Plan, Failure> {
-        let facts = self.facts().await?;
-        Ok(deploy::plan(self.target.clone(), &facts, &self.options)?)
+        Ok(self.plan_of(&self.facts().await?)?)
+    }
+
+    /// The plan for a cluster that says this.
+    pub(crate) fn plan_of(&self, facts: &Facts) -> Result<Plan, Problems> {
+        deploy::plan(self.target.clone(), facts, &self.options)
     }
 }
 
@@ -148,7 +170,7 @@ async fn prepare_embedded(
         .references(
             chosen.environment.images(),
             &chosen.cluster.registry,
-            &report,
+            Some(&report),
         )
         .await?;
     let there = cluster.images()?;
@@ -166,22 +188,41 @@ async fn prepare_embedded(
     } else {
         drop(work);
     }
-    let definitions = cluster.snapshot_crds()?;
-    let extras = definitions
+    Ok((named(built), definitions(&cluster)?))
+}
+
+fn named(built: Vec<Image>) -> Images {
+    built
         .into_iter()
-        .enumerate()
+        .map(|image| (image.name, image.reference))
+        .collect()
+}
+
+/// What the controllers of an embedded cluster need.
+fn definitions(cluster: &Embedded) -> Result<Vec<Extra>, Failure> {
+    let definitions = cluster.snapshot_crds()?;
+    let named = definitions.into_iter().enumerate();
+    Ok(named
         .map(|(index, text)| Extra {
             path: format!("crds/{index}.yaml"),
             text,
         })
-        .collect();
-    Ok((
-        built
-            .into_iter()
-            .map(|image| (image.name, image.reference))
-            .collect(),
-        extras,
-    ))
+        .collect())
+}
+
+/// Everything that is rendered, if it is what was reviewed. On an embedded cluster nobody reviews.
+fn reviewed(
+    project: &Project,
+    templates: &Templates,
+    chosen: &Chosen<'_>,
+    extras: &[Extra],
+) -> Result<Vec<Value>, Failure> {
+    let rendered = render_all(templates, chosen, extras)?;
+    if !chosen.cluster.access.is_embedded() {
+        refuse_unreviewed(project, chosen, &rendered)?;
+    }
+    let files = rendered.into_iter().flat_map(|(_, files)| files);
+    Ok(files.flat_map(|file| file.objects).collect())
 }
 
 /// Everything that is rendered for an environment: folder → files, the cluster's own first.

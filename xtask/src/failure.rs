@@ -23,7 +23,7 @@ impl From<End> for ExitCode {
 }
 
 /// Why a command ended before it was done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) end: End,
     pub(crate) message: String,

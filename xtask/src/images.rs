@@ -59,16 +59,17 @@ impl Workshop {
     }
 
     /// What the names of environments stand for on a cluster with this registry. Builds the programs
-    /// whose sources have changed, and no image.
+    /// whose sources have changed, if there is anybody to report to, and no image.
     ///
     /// # Errors
     /// [`Error::UnknownImage`] for a name without Containerfile, [`Error::Cargo`] when the sources do not
-    /// build, [`Error::Reference`] when a tag leaves no room for the key.
+    /// build, [`Error::NotBuilt`] when they were not to be, [`Error::Reference`] when a tag leaves no room for the
+    /// key.
     pub(crate) async fn references(
         &self,
         names: impl IntoIterator<Item = &ImageName>,
         registry: &Registry,
-        report: Report<'_>,
+        report: Option<Report<'_>>,
     ) -> Result<Vec<Image>, Error> {
         let mut images = Vec::new();
         for name in names {
@@ -81,7 +82,7 @@ impl Workshop {
         &self,
         name: &ImageName,
         registry: &Registry,
-        report: Report<'_>,
+        report: Option<Report<'_>>,
     ) -> Result<Image, Error> {
         let containerfile = self
             .root
@@ -146,7 +147,9 @@ impl Workshop {
     /// # Errors
     /// [`Error::Cargo`] when they do not build.
     pub(crate) async fn verification(&self, report: Report<'_>) -> Result<PathBuf, Error> {
-        match program::build(program::VERIFICATION, &self.root, &self.folder(), report).await? {
+        let folder = self.folder();
+        let program = program::build(program::VERIFICATION, &self.root, &folder, Some(report));
+        match program.await? {
             Program::Built { path, .. } => Ok(path),
             other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
         }

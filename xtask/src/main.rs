@@ -16,6 +16,7 @@ mod attachment;
 mod commands;
 mod database;
 mod deployment;
+mod drift;
 mod failure;
 mod images;
 mod interrupt;

@@ -122,6 +122,7 @@ impl Project {
 }
 
 /// An environment on a cluster, as a command line names them.
+#[derive(Clone)]
 pub(crate) struct Chosen<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) cluster: &'a Cluster,

@@ -12,7 +12,7 @@ pub(crate) enum Memory {
     /// The evidence of a failure.
     Evidence(Box<Evidence>),
     /// Its result, without evidence.
-    Result(Entry),
+    Result(Box<Entry>),
     /// Nothing.
     Nothing,
 }
@@ -29,7 +29,7 @@ pub(crate) async fn memory(client: &Client, target: &Target, job: &str) -> Resul
     let lines = question(client, environment, &format!("results?job={job}")).await?;
     let results = read(lines.unwrap_or_default().as_bytes()).entries;
     let last = results.into_values().max_by_key(|entry| entry.created);
-    Ok(last.map_or(Memory::Nothing, Memory::Result))
+    Ok(last.map_or(Memory::Nothing, |entry| Memory::Result(Box::new(entry))))
 }
 
 /// The failures whose evidence it has, the newest first.
@@ -108,7 +108,7 @@ pub(crate) async fn remember(client: &Client, evidence: &mut Evidence) {
         };
         match memory(client, &target, job).await {
             Ok(Memory::Evidence(found)) => *case = Asked::Known(Some(found.case)),
-            Ok(Memory::Result(entry)) => *case = Asked::Known(Some(entry.into())),
+            Ok(Memory::Result(entry)) => *case = Asked::Known(Some((*entry).into())),
             Ok(Memory::Nothing) | Err(_) => {}
         }
     }

@@ -10,9 +10,11 @@ use longrun_kubernetes::Doing;
 use serde_json::Value;
 
 mod data;
+mod status;
 mod triage;
 
 pub(crate) use data::{checklist, choice, pruned, snapshots};
+pub(crate) use status::{status, unseen};
 pub(crate) use triage::{failures, report};
 
 /// A change's values longer than this are cut: the whole is in `--output json`.

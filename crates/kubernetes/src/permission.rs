@@ -97,9 +97,8 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
         | Effect::Interrupt { .. }
         | Effect::Reclaim { .. } => &["patch"],
         Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
-        // That is for the runner of faults, whose Role says what each fault needs.
-        Effect::Strike { .. } => &[],
-        Effect::Watch { .. } => &[],
+        // To strike is for the runner of faults, whose Role says what each fault needs.
+        Effect::Strike { .. } | Effect::Watch { .. } => &[],
     }
 }
 

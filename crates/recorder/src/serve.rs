@@ -96,7 +96,7 @@ pub(crate) fn answer(recorder: &Recorder, path: &str, query: &str) -> Reply {
         },
         "/evidence" => {
             let mut listed: Vec<Listed<'_>> = recorder.store.evidence().map(listed).collect();
-            listed.sort_by(|one, other| other.created.cmp(&one.created));
+            listed.sort_by_key(|one| std::cmp::Reverse(one.created));
             json(&listed)
         }
         "/cases" => match since(query) {

@@ -185,7 +185,7 @@ impl Watch<'_> {
         let environment = &self.arguments.environment;
         match pause_chaos(self.client, environment, wanted, failed).await {
             Ok(Some(pause)) => {
-                tracing::info!("chaos is paused until {}: {}", pause.until, pause.reason)
+                tracing::info!("chaos is paused until {}: {}", pause.until, pause.reason);
             }
             Ok(None) => {}
             Err(failure) => tracing::warn!("chaos is not paused: {failure}"),

@@ -55,7 +55,7 @@ pub(crate) async fn run(
     let report = |news: &str| work.report(news);
     let workshop = Workshop::new(project.root(), access::places()?.cache);
     let images = workshop
-        .references(names, &cluster.registry, &report)
+        .references(names, &cluster.registry, Some(&report))
         .await?;
     let mut recorded = Images::default();
     let mut built = Vec::new();

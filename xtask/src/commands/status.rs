@@ -1,23 +1,24 @@
 //! `cargo xtask status`
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use longrun_core::{faults::ledger::Outcome, journal::Checklist, records::Cell};
-use longrun_kubernetes::{
-    Attempted, Client, Fault, Hour, Reading, Running, Status, TestJob, Workload, status,
-};
+use longrun_core::inputs::Inputs;
+use longrun_kubernetes::{Client, Status, status};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
-    access,
+    access::{self, Reached},
+    deployment::Deployment,
+    drift::{self, Drift},
     failure::{End, Failure},
     interrupt::Interrupts,
-    project::{Chosen, Project},
+    project::Project,
+    show,
     terminal::Terminal,
 };
 
-/// What runs where: the node, the service, the tests of late, and who is at work.
+/// What runs where: the node, the service, whether all is as rendered, the tests and faults of the last hour, and who
+/// is at work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// One environment only.
@@ -36,20 +37,34 @@ pub(crate) struct Args {
 struct Shown {
     cluster: String,
     #[serde(flatten)]
-    status: Status,
+    seen: Seen,
 }
 
-/// How many tests are listed before those that failed.
-const LATEST: usize = 5;
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Seen {
+    Known {
+        #[serde(flatten)]
+        status: Box<Status>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drift: Option<Drift>,
+    },
+    Unknown {
+        environment: String,
+        #[serde(rename = "unknown", serialize_with = "message")]
+        why: Failure,
+    },
+}
 
-/// After so many seconds the holder of a lease is not at work any more, unless clocks differ.
-const SILENT: i64 = 30;
-
-/// The usual schedule of the tests.
-const EVERY_MINUTE: &str = "* * * * *";
+fn message<S: serde::Serializer>(failure: &Failure, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&failure.message)
+}
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// Comparing everything with what is rendered asks much of the API server: not more often than this.
+const COMPARED_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(
     args: &Args,
@@ -57,23 +72,20 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<End, Failure> {
     let inputs = project.inputs()?;
-    let (environment, cluster) = (args.environment.as_deref(), args.cluster.as_deref());
-    let each = access::each(&inputs, environment, cluster).await?;
+    let mut sight = Sight::new(args, &inputs, project).await?;
     if !args.watch {
-        return print(&all(&each).await?, terminal);
+        let shown = sight.look().await;
+        return all_seen(print(&shown, terminal).map(|_| shown)?);
     }
     let interrupts = Interrupts::listen()?;
     loop {
-        let looked = tokio::select! {
-            looked = all(&each) => looked,
+        let shown = tokio::select! {
+            shown = sight.look() => shown,
             () = interrupts.first() => return Ok(End::Done),
         };
         terminal.redraw()?;
-        match looked {
-            Ok(shown) if terminal.data_to_reader(&shown, || screens(&shown))? => {}
-            Ok(_) => return Ok(End::Done),
-            // That a cluster does not answer is worth watching for.
-            Err(failure) => terminal.say(&failure.message),
+        if !print(&shown, terminal)? {
+            return Ok(End::Done);
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
@@ -82,281 +94,140 @@ pub(crate) async fn run(
     }
 }
 
-async fn all(each: &[(Chosen<'_>, Client)]) -> Result<Vec<Shown>, Failure> {
-    let mut shown = Vec::new();
-    for (chosen, client) in each {
-        let environment = chosen.environment.name.as_str();
-        shown.push(look(client, chosen.cluster.name.as_str(), environment).await?);
-    }
-    Ok(shown)
+/// What is looked at, once or again and again.
+struct Sight<'a> {
+    args: &'a Args,
+    inputs: &'a Inputs,
+    project: &'a Project,
+    each: Vec<Reached<'a>>,
+    /// Of each of them, and when it was compared.
+    drifts: Vec<Option<(Instant, Drift)>>,
 }
 
-/// The closing screen of a deployment.
+impl<'a> Sight<'a> {
+    async fn new(
+        args: &'a Args,
+        inputs: &'a Inputs,
+        project: &'a Project,
+    ) -> Result<Self, Failure> {
+        let each = reach(args, inputs).await?;
+        Ok(Self {
+            args,
+            inputs,
+            project,
+            drifts: each.iter().map(|_| None).collect(),
+            each,
+        })
+    }
+
+    async fn look(&mut self) -> Vec<Shown> {
+        // A cluster that was not there may have come.
+        if self.each.iter().any(|reached| reached.client.is_err())
+            && let Ok(each) = reach(self.args, self.inputs).await
+        {
+            self.each = each;
+        }
+        let mut shown = Vec::new();
+        for (reached, drift) in self.each.iter().zip(&mut self.drifts) {
+            let seen = match &reached.client {
+                Ok(client) => self::seen(reached, client, drift, self.project).await,
+                Err(failure) => Err(failure.clone()),
+            };
+            let seen = seen.unwrap_or_else(|why| Seen::Unknown {
+                environment: reached.chosen.environment.name.to_string(),
+                why,
+            });
+            shown.push(Shown {
+                cluster: reached.chosen.cluster.name.to_string(),
+                seen,
+            });
+        }
+        shown
+    }
+}
+
+async fn reach<'a>(args: &Args, inputs: &'a Inputs) -> Result<Vec<Reached<'a>>, Failure> {
+    access::each(inputs, args.environment.as_deref(), args.cluster.as_deref()).await
+}
+
+async fn seen(
+    reached: &Reached<'_>,
+    client: &Client,
+    last: &mut Option<(Instant, Drift)>,
+    project: &Project,
+) -> Result<Seen, Failure> {
+    let status = self::status_of(client, reached.chosen.environment.name.as_str()).await?;
+    let is_old = |(at, _): &(Instant, Drift)| at.elapsed() >= COMPARED_EVERY;
+    if status.running.is_none() {
+        *last = None;
+    } else if last.as_ref().is_none_or(is_old) {
+        let drift = match Deployment::of_what_is_built(&reached.chosen, client, project).await {
+            Ok(deployment) => drift::of(&deployment).await,
+            Err(failure) => Drift::Unknown(failure.message),
+        };
+        *last = Some((Instant::now(), drift));
+    }
+    Ok(Seen::Known {
+        status: Box::new(status),
+        drift: last.as_ref().map(|(_, drift)| drift.clone()),
+    })
+}
+
+async fn status_of(client: &Client, environment: &str) -> Result<Status, Failure> {
+    status(client, environment)
+        .await
+        .map_err(|error| Failure::refused(Failure::chain(&error)))
+}
+
+/// The closing screen of a deployment, after which there is no drift.
 pub(crate) async fn show(
     client: &Client,
     cluster: &str,
     environment: &str,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    print(&[look(client, cluster, environment).await?], terminal)
-}
-
-async fn look(client: &Client, cluster: &str, environment: &str) -> Result<Shown, Failure> {
-    let status = status(client, environment)
-        .await
-        .map_err(|error| Failure::refused(Failure::chain(&error)))?;
-    Ok(Shown {
+    let status = Box::new(status_of(client, environment).await?);
+    let shown = Shown {
         cluster: cluster.to_owned(),
-        status,
-    })
-}
-
-fn print(shown: &[Shown], terminal: &Terminal) -> Result<End, Failure> {
-    terminal.data(&shown, || screens(shown))?;
+        seen: Seen::Known {
+            status,
+            drift: None,
+        },
+    };
+    print(&[shown], terminal)?;
     Ok(End::Done)
 }
 
-fn screens(shown: &[Shown]) -> String {
-    shown.iter().map(screen).collect::<Vec<_>>().join("\n\n")
+/// Whether anybody reads it still.
+fn print(shown: &[Shown], terminal: &Terminal) -> Result<bool, Failure> {
+    let screen = |Shown { cluster, seen }: &Shown| match seen {
+        Seen::Known { status, drift } => show::status(cluster, status, drift.as_ref()),
+        Seen::Unknown { environment, why } => show::unseen(cluster, environment, why),
+    };
+    let screens = || shown.iter().map(screen).collect::<Vec<_>>().join("\n\n");
+    terminal.data_to_reader(&shown, screens)
 }
 
-fn screen(shown: &Shown) -> String {
-    let title = format!("{}/{}", shown.cluster, shown.status.environment);
-    let Some(running) = &shown.status.running else {
-        return format!(
-            "{title}  is not deployed: cargo xtask deploy -n {} --cluster {}",
-            shown.status.environment, shown.cluster
-        );
-    };
-    let mut lines = vec![if running.terminating {
-        format!("{title}  IS BEING DELETED")
-    } else {
-        title
-    }];
-    lines.push(format!("  restate        {}", node(running)));
-    lines.push(format!(
-        "  verification   {}",
-        running
-            .service
-            .as_ref()
-            .map_or("not deployed".to_owned(), ready)
-    ));
-    lines.push(format!("  invocations    {}", invocations(running)));
-    lines.push(format!("  operation      {}", operation(running)));
-    let unfinished = reading(&running.unfinished, |list| {
-        list.as_ref().map_or_else(String::new, unfinished)
+/// One that could not be looked at makes a command fail that shows the others.
+fn all_seen(shown: Vec<Shown>) -> Result<End, Failure> {
+    let all = shown.len();
+    let unseen = shown.into_iter().filter_map(|shown| match shown.seen {
+        Seen::Unknown { why, .. } => Some(why),
+        Seen::Known { .. } => None,
     });
-    if !unfinished.is_empty() {
-        lines.push(format!("  NOT FINISHED   {unfinished}"));
-    }
-    lines.push(format!(
-        "  snapshots      {}",
-        reading(&running.snapshots, ToString::to_string)
+    let unseen: Vec<Failure> = unseen.collect();
+    let Some(first) = unseen.first() else {
+        return Ok(End::Done);
+    };
+    let mut failure = Failure::refused(format!(
+        "{} of {all} environments could not be looked at: {}",
+        unseen.len(),
+        first.message
     ));
-    lines.push(format!("  tests          {}", schedule(running)));
-    lines.extend(
-        hour(&running.hour)
-            .into_iter()
-            .map(|line| format!("    {line}")),
-    );
-    lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
-    lines.join("\n")
-}
-
-fn node(running: &Running) -> String {
-    let Some(node) = &running.node else {
-        return "not deployed".to_owned();
-    };
-    let phase = node.phase.as_deref().unwrap_or("no pod");
-    let image = node.image.as_deref().unwrap_or("unknown image");
-    let containers = format!(
-        "{}/{} containers ready",
-        node.ready_containers, node.containers
-    );
-    format!(
-        "{}, {phase}, {containers}, {} restarts, {image}",
-        ready(&node.pods),
-        node.restarts
-    )
-}
-
-fn ready(workload: &Workload) -> String {
-    format!("{}/{} ready", workload.ready, workload.wanted)
-}
-
-/// The observer's own counts of what is not completed, without those that are nothing.
-fn invocations(running: &Running) -> String {
-    reading(&running.invocations, |numbers| {
-        let field = |name: &str| numbers.0.get(name);
-        if field("known").and_then(Value::as_bool) != Some(true) {
-            let why = field("error").and_then(Value::as_str);
-            return format!("unknown: {}", why.unwrap_or("the observer does not say"));
-        }
-        let parts: Vec<String> = field("by_status")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter(|(_, count)| count.as_u64() != Some(0))
-            .map(|(status, count)| format!("{count} {status}"))
-            .collect();
-        if parts.is_empty() {
-            "none open".to_owned()
-        } else {
-            parts.join(", ")
-        }
-    })
-}
-
-fn operation(running: &Running) -> String {
-    reading(&running.holder, |holder| match holder {
-        None => "none".to_owned(),
-        Some(holding) => {
-            let silent = match holding.silent_seconds {
-                Some(seconds) if seconds > SILENT => {
-                    format!(", SILENT for {seconds} s: the next operation takes over")
-                }
-                _ => String::new(),
-            };
-            format!(
-                "{} by {} since {}{silent}",
-                holding.operation, holding.who, holding.since
-            )
-        }
-    })
-}
-
-/// `a wipe: 7 of 19 steps; next is …`
-fn unfinished(list: &Checklist) -> String {
-    let ended = list.items.iter().filter(|item| item.ended.is_some());
-    format!(
-        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe {} --status",
-        list.operation,
-        list.state,
-        ended.count(),
-        list.items.len(),
-        list.next.as_deref().unwrap_or("nothing"),
-        list.target.flags()
-    )
-}
-
-fn schedule(running: &Running) -> String {
-    let count = |result: fn(&Attempted) -> bool| {
-        running
-            .tests
-            .iter()
-            .filter(|test| result(&test.result))
-            .count()
-    };
-    let state = match running.suspended {
-        None => "not deployed",
-        Some(true) => "SUSPENDED",
-        Some(false) if running.schedule.as_deref() == Some(EVERY_MINUTE) => "every minute",
-        Some(false) => running.schedule.as_deref().unwrap_or("no schedule"),
-    };
-    format!(
-        "{state}; kept: {} succeeded, {} running, {} failed",
-        count(|result| *result == Attempted::Succeeded),
-        count(|result| *result == Attempted::Running),
-        count(|result| matches!(result, Attempted::Failed(_)))
-    )
-}
-
-/// The last hour as a strip, what its signs mean, and why it may be incomplete.
-fn hour(hour: &Hour) -> Vec<String> {
-    const MEANING: [(Cell, &str); 6] = [
-        (Cell::Verified, "verified"),
-        (Cell::Again, "verified at a later attempt"),
-        (Cell::Failed, "FAILED"),
-        (Cell::Interrupted, "interrupted by an operation"),
-        (Cell::Running, "running"),
-        (Cell::Unknown, "unknown"),
-    ];
-    let strip: String = hour.cells.iter().map(|cell| cell.sign()).collect();
-    let counted = MEANING.iter().filter_map(|(cell, meaning)| {
-        let count = hour.cells.iter().filter(|other| *other == cell).count();
-        (count > 0).then(|| format!("{} {count} {meaning}", cell.sign()))
-    });
-    let counted: Vec<String> = counted.collect();
-    let mut lines = vec![
-        format!("the last hour, a minute each: {strip}"),
-        counted.join(", "),
-    ];
-    match &hour.faults {
-        Reading::Known(faults) if faults.is_empty() => {}
-        Reading::Known(faults) => {
-            lines.insert(
-                1,
-                format!("{:>30}{}", "faults that began in them: ", axis(faults)),
-            );
-            lines.extend(faults.iter().zip(letters()).map(injection));
-        }
-        Reading::Unknown(why) => lines.push(format!("its faults are unknown: {why}")),
-    }
-    if let Some(why) = &hour.missing {
-        lines.push(format!("what the recorder has of it is unknown: {why}"));
-    }
-    lines
-}
-
-/// One letter a fault, below the minute in which it began; `*` where there are several.
-fn axis(faults: &[Fault]) -> String {
-    let last = faults.iter().map(|fault| fault.cell).max().unwrap_or(0);
-    let mut signs = vec![' '; last + 1];
-    for (fault, letter) in faults.iter().zip(letters()) {
-        if let Some(sign) = signs.get_mut(fault.cell) {
-            *sign = if *sign == ' ' { letter } else { '*' };
+    for hint in unseen.iter().flat_map(|failure| &failure.hints) {
+        if !failure.hints.contains(hint) {
+            failure = failure.hint(hint);
         }
     }
-    signs.into_iter().collect()
-}
-
-fn letters() -> impl Iterator<Item = char> {
-    ('a'..='z').cycle()
-}
-
-fn injection((fault, letter): (&Fault, char)) -> String {
-    let entry = &fault.entry;
-    let how = match (entry.outcome, entry.recovery()) {
-        (Some(Outcome::Recovered), Some(recovery)) => {
-            format!("recovered after {} s", recovery.as_secs())
-        }
-        (None, _) => "not ended".to_owned(),
-        (Some(outcome), _) => outcome.words().to_owned(),
-    };
-    let began = entry.began.strftime("%H:%M:%SZ");
-    format!("{letter} {began} {}: {how}", entry.fault)
-}
-
-/// The latest ones, and every one that failed.
-fn tests(tests: &[TestJob]) -> impl Iterator<Item = &TestJob> {
-    tests
-        .iter()
-        .enumerate()
-        .filter(|(index, test)| *index < LATEST || matches!(test.result, Attempted::Failed(_)))
-        .map(|(_, test)| test)
-}
-
-fn line(test: &TestJob) -> String {
-    let result = match &test.result {
-        Attempted::Running => "running".to_owned(),
-        Attempted::Succeeded => "verified".to_owned(),
-        Attempted::Failed(why) => format!("FAILED: {why}"),
-        Attempted::Interrupted(operation) => format!("interrupted by a {operation}, no failure"),
-    };
-    let attempts = match test.attempts {
-        1 => "1 attempt".to_owned(),
-        attempts => format!("{attempts} attempts"),
-    };
-    let took = test
-        .seconds
-        .map_or_else(String::new, |seconds| format!(", {seconds} s"));
-    format!("{}  {result}, {attempts}{took}", test.name)
-}
-
-/// What is not known is said so, with the reason.
-fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
-    match reading {
-        Reading::Known(value) => known(value),
-        Reading::Unknown(why) => format!("unknown: {why}"),
-    }
+    Err(failure)
 }

@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// The sources do not build.
     #[error("a program of ours does not build:\n{0}")]
     Cargo(String),
+    /// The sources are others than those of the program that there is, and nothing was to be built.
+    #[error("{0} is not built from these sources")]
+    NotBuilt(&'static str),
     /// What was hashed is not what would go into the image.
     #[error("{} changed while its image was being built", shown(.0))]
     Changed(PathBuf),
@@ -99,6 +102,7 @@ impl Error {
                 "install one: the Debian package buildah is enough, podman and docker do as well"
             }
             Self::Cargo(_) => "see all of it: cargo build --release --workspace --exclude xtask",
+            Self::NotBuilt(_) => "build it: cargo xtask images",
             Self::Changed(_) => "run the command again when nothing else is building",
             Self::Npm { .. } => "install Node.js with npm: the Debian packages nodejs and npm",
             Self::NoSuchRestate { .. } => {

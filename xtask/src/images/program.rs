@@ -136,12 +136,12 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
 }
 
 /// A program as it is released, built unless it is known that these sources were. `folder` is where that is
-/// remembered.
+/// remembered. Without anybody to report to nothing is built.
 pub(super) async fn build(
     binary: Binary,
     root: &Path,
     folder: &Path,
-    report: Report<'_>,
+    report: Option<Report<'_>>,
 ) -> Result<Program, Error> {
     let sources = built::sources(root);
     if let Some(sources) = &sources
@@ -149,6 +149,7 @@ pub(super) async fn build(
     {
         return Ok(program);
     }
+    let report = report.ok_or(Error::NotBuilt(binary.name))?;
     let path = cargo_build(binary, root, report).await?;
     let digest = digest_of(&path)?;
     let program = Program::Built {

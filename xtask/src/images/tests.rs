@@ -76,7 +76,9 @@ impl Scratch {
         let name = name.parse().expect("a name");
         let registry = registry.parse().expect("a registry");
         let workshop = Workshop::new(&self.0, self.0.join("cache"));
-        let images = workshop.references([&name], &registry, &|_| ()).await?;
+        let images = workshop
+            .references([&name], &registry, Some(&|_| ()))
+            .await?;
         Ok(images[0].reference.to_string())
     }
 }

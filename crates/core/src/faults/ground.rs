@@ -105,11 +105,6 @@ impl Ground<'_> {
         }
     }
 
-    /// The services have as many pods again as the environment's file says.
-    pub(super) fn scale_back(&self) -> Effect {
-        self.scale(self.settings.replicas)
-    }
-
     pub(super) fn roll(&self) -> Effect {
         let at: String = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Effect::Strike {

@@ -7,7 +7,8 @@ pub(super) const FAULT: Fault = Fault {
     does: "Stops all pods of the services, and starts them again after `hold`.",
     hits: Hits::Services,
     inject: |ground| ground.scale(0),
-    undo: Some(|ground| ground.scale_back()),
+    // As many as the environment's file says.
+    undo: Some(|ground| ground.scale(ground.settings.replicas)),
     recovery: 180,
     rules: &[CHANGES_SERVICES],
     needs_policies: false,

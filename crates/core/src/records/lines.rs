@@ -58,7 +58,7 @@ pub fn read(bytes: &[u8]) -> Lines {
 #[must_use]
 pub fn is_over(file: &str, days: u32, now: Timestamp) -> bool {
     let day = file.strip_suffix(SUFFIX);
-    let Some(Ok(day)) = day.map(|day| day.parse::<Date>()) else {
+    let Some(Ok(day)) = day.map(str::parse::<Date>) else {
         return false;
     };
     // Its day has to be over, and then the days that are kept.

@@ -96,10 +96,9 @@ impl Ended {
         let outcome = match (driven, first, healed) {
             (Ok(_), ..) => Some(Outcome::Recovered),
             (Err(_), None, _) => Some(Outcome::NotInjected),
-            (Err(_), Some(_), Some(_)) => Some(Outcome::NotRecovered),
             // Whether it was done is not known; it may still be at work. The next run takes it back.
             (Err(_), Some(_), None) if fault.holds() => None,
-            (Err(_), Some(_), None) => Some(Outcome::NotRecovered),
+            (Err(_), Some(_), _) => Some(Outcome::NotRecovered),
         };
         Self {
             injected,

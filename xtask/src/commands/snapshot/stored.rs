@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::Place;
 use crate::{
-    access,
+    access::{self, Reached},
     commands::deploy::Which,
     database::{Consent, Database, facts},
     deployment::now,
@@ -38,8 +38,8 @@ impl Seen {
         let inputs = project.inputs()?;
         let (environment, cluster) = (place.environment.as_deref(), place.cluster.as_deref());
         let mut each = Vec::new();
-        for (chosen, client) in access::each(&inputs, environment, cluster).await? {
-            each.push(Self::look(&chosen, client).await?);
+        for Reached { chosen, client } in access::each(&inputs, environment, cluster).await? {
+            each.push(Self::look(&chosen, client?).await?);
         }
         Ok(each)
     }

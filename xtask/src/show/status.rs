@@ -1,0 +1,282 @@
+//! The screen of `cargo xtask status`.
+
+use longrun_core::{faults::ledger::Outcome, journal::Checklist, records::Cell};
+use longrun_kubernetes::{Attempted, Fault, Hour, Reading, Running, Status, TestJob, Workload};
+use serde_json::Value;
+
+use crate::{drift::Drift, failure::Failure};
+
+/// How many tests are listed before those that failed.
+const LATEST: usize = 5;
+
+/// After so many seconds the holder of a lease is not at work any more, unless clocks differ.
+const SILENT: i64 = 30;
+
+/// The usual schedule of the tests.
+const EVERY_MINUTE: &str = "* * * * *";
+
+/// An environment that could not be looked at.
+pub(crate) fn unseen(cluster: &str, environment: &str, why: &Failure) -> String {
+    format!("{cluster}/{environment}  UNKNOWN: {}", why.message)
+}
+
+/// One environment.
+pub(crate) fn status(cluster: &str, status: &Status, drift: Option<&Drift>) -> String {
+    let environment = &status.environment;
+    let title = format!("{cluster}/{environment}");
+    let flags = format!("-n {environment} --cluster {cluster}");
+    let Some(running) = &status.running else {
+        return format!("{title}  is not deployed: cargo xtask deploy {flags}");
+    };
+    let mut lines = vec![if running.terminating {
+        format!("{title}  IS BEING DELETED")
+    } else {
+        title
+    }];
+    lines.push(format!("  restate        {}", node(running)));
+    lines.push(format!(
+        "  verification   {}",
+        running
+            .service
+            .as_ref()
+            .map_or("not deployed".to_owned(), ready)
+    ));
+    lines.push(format!("  invocations    {}", invocations(running)));
+    lines.push(format!("  operation      {}", operation(running)));
+    let unfinished = reading(&running.unfinished, |list| {
+        list.as_ref().map_or_else(String::new, unfinished)
+    });
+    if !unfinished.is_empty() {
+        lines.push(format!("  NOT FINISHED   {unfinished}"));
+    }
+    lines.push(format!(
+        "  snapshots      {}",
+        reading(&running.snapshots, ToString::to_string)
+    ));
+    if let Some(drift) = drift {
+        lines.push(format!("  drift          {}", drifted(drift, &flags)));
+    }
+    lines.push(format!("  tests          {}", schedule(running)));
+    lines.extend(
+        hour(&running.hour)
+            .into_iter()
+            .map(|line| format!("    {line}")),
+    );
+    lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
+    lines.join("\n")
+}
+
+fn node(running: &Running) -> String {
+    let Some(node) = &running.node else {
+        return "not deployed".to_owned();
+    };
+    let phase = node.phase.as_deref().unwrap_or("no pod");
+    let image = node.image.as_deref().unwrap_or("unknown image");
+    let containers = format!(
+        "{}/{} containers ready",
+        node.ready_containers, node.containers
+    );
+    format!(
+        "{}, {phase}, {containers}, {} restarts, {image}",
+        ready(&node.pods),
+        node.restarts
+    )
+}
+
+fn ready(workload: &Workload) -> String {
+    format!("{}/{} ready", workload.ready, workload.wanted)
+}
+
+fn drifted(drift: &Drift, flags: &str) -> String {
+    match drift {
+        Drift::None => "none, all is as rendered".to_owned(),
+        Drift::Differs(objects) => format!(
+            "not as rendered: {}; see how: cargo xtask diff {flags}",
+            objects.join(", ")
+        ),
+        Drift::Refused(why) => format!("a deployment would be refused: {}", indented(why)),
+        Drift::Unknown(why) => format!("unknown: {}", indented(why)),
+    }
+}
+
+/// Lines after the first, below the value that they belong to.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n                 ")
+}
+
+/// The observer's own counts of what is not completed, without those that are nothing.
+fn invocations(running: &Running) -> String {
+    reading(&running.invocations, |numbers| {
+        let field = |name: &str| numbers.0.get(name);
+        if field("known").and_then(Value::as_bool) != Some(true) {
+            let why = field("error").and_then(Value::as_str);
+            return format!("unknown: {}", why.unwrap_or("the observer does not say"));
+        }
+        let parts: Vec<String> = field("by_status")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter(|(_, count)| count.as_u64() != Some(0))
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect();
+        if parts.is_empty() {
+            "none open".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    })
+}
+
+fn operation(running: &Running) -> String {
+    reading(&running.holder, |holder| match holder {
+        None => "none".to_owned(),
+        Some(holding) => {
+            let silent = match holding.silent_seconds {
+                Some(seconds) if seconds > SILENT => {
+                    format!(", SILENT for {seconds} s: the next operation takes over")
+                }
+                _ => String::new(),
+            };
+            format!(
+                "{} by {} since {}{silent}",
+                holding.operation, holding.who, holding.since
+            )
+        }
+    })
+}
+
+/// `a wipe: 7 of 19 steps; next is …`
+fn unfinished(list: &Checklist) -> String {
+    let ended = list.items.iter().filter(|item| item.ended.is_some());
+    format!(
+        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe {} --status",
+        list.operation,
+        list.state,
+        ended.count(),
+        list.items.len(),
+        list.next.as_deref().unwrap_or("nothing"),
+        list.target.flags()
+    )
+}
+
+fn schedule(running: &Running) -> String {
+    let count = |result: fn(&Attempted) -> bool| {
+        running
+            .tests
+            .iter()
+            .filter(|test| result(&test.result))
+            .count()
+    };
+    let state = match running.suspended {
+        None => "not deployed",
+        Some(true) => "SUSPENDED",
+        Some(false) if running.schedule.as_deref() == Some(EVERY_MINUTE) => "every minute",
+        Some(false) => running.schedule.as_deref().unwrap_or("no schedule"),
+    };
+    format!(
+        "{state}; kept: {} succeeded, {} running, {} failed",
+        count(|result| *result == Attempted::Succeeded),
+        count(|result| *result == Attempted::Running),
+        count(|result| matches!(result, Attempted::Failed(_)))
+    )
+}
+
+/// The last hour as a strip, what its signs mean, and why it may be incomplete.
+fn hour(hour: &Hour) -> Vec<String> {
+    const MEANING: [(Cell, &str); 6] = [
+        (Cell::Verified, "verified"),
+        (Cell::Again, "verified at a later attempt"),
+        (Cell::Failed, "FAILED"),
+        (Cell::Interrupted, "interrupted by an operation"),
+        (Cell::Running, "running"),
+        (Cell::Unknown, "unknown"),
+    ];
+    let strip: String = hour.cells.iter().map(|cell| cell.sign()).collect();
+    let counted = MEANING.iter().filter_map(|(cell, meaning)| {
+        let count = hour.cells.iter().filter(|other| *other == cell).count();
+        (count > 0).then(|| format!("{} {count} {meaning}", cell.sign()))
+    });
+    let counted: Vec<String> = counted.collect();
+    let mut lines = vec![
+        format!("the last hour, a minute each: {strip}"),
+        counted.join(", "),
+    ];
+    match &hour.faults {
+        Reading::Known(faults) if faults.is_empty() => {}
+        Reading::Known(faults) => {
+            lines.insert(
+                1,
+                format!("{:>30}{}", "faults that began in them: ", axis(faults)),
+            );
+            lines.extend(faults.iter().zip(letters()).map(injection));
+        }
+        Reading::Unknown(why) => lines.push(format!("its faults are unknown: {why}")),
+    }
+    if let Some(why) = &hour.missing {
+        lines.push(format!("what the recorder has of it is unknown: {why}"));
+    }
+    lines
+}
+
+/// One letter a fault, below the minute in which it began; `*` where there are several.
+fn axis(faults: &[Fault]) -> String {
+    let last = faults.iter().map(|fault| fault.cell).max().unwrap_or(0);
+    let mut signs = vec![' '; last + 1];
+    for (fault, letter) in faults.iter().zip(letters()) {
+        if let Some(sign) = signs.get_mut(fault.cell) {
+            *sign = if *sign == ' ' { letter } else { '*' };
+        }
+    }
+    signs.into_iter().collect()
+}
+
+fn letters() -> impl Iterator<Item = char> {
+    ('a'..='z').cycle()
+}
+
+fn injection((fault, letter): (&Fault, char)) -> String {
+    let entry = &fault.entry;
+    let how = match (entry.outcome, entry.recovery()) {
+        (Some(Outcome::Recovered), Some(recovery)) => {
+            format!("recovered after {} s", recovery.as_secs())
+        }
+        (None, _) => "not ended".to_owned(),
+        (Some(outcome), _) => outcome.words().to_owned(),
+    };
+    let began = entry.began.strftime("%H:%M:%SZ");
+    format!("{letter} {began} {}: {how}", entry.fault)
+}
+
+/// The latest ones, and every one that failed.
+fn tests(tests: &[TestJob]) -> impl Iterator<Item = &TestJob> {
+    tests
+        .iter()
+        .enumerate()
+        .filter(|(index, test)| *index < LATEST || matches!(test.result, Attempted::Failed(_)))
+        .map(|(_, test)| test)
+}
+
+fn line(test: &TestJob) -> String {
+    let result = match &test.result {
+        Attempted::Running => "running".to_owned(),
+        Attempted::Succeeded => "verified".to_owned(),
+        Attempted::Failed(why) => format!("FAILED: {why}"),
+        Attempted::Interrupted(operation) => format!("interrupted by a {operation}, no failure"),
+    };
+    let attempts = match test.attempts {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
+    let took = test
+        .seconds
+        .map_or_else(String::new, |seconds| format!(", {seconds} s"));
+    format!("{}  {result}, {attempts}{took}", test.name)
+}
+
+/// What is not known is said so, with the reason.
+fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
+    match reading {
+        Reading::Known(value) => known(value),
+        Reading::Unknown(why) => format!("unknown: {why}"),
+    }
+}
