@@ -38,6 +38,7 @@ fn status_shows(house: &House) {
         "restate        1/1 ready, Running, 2/2 containers ready",
         "operation      none",
         "0 failed",
+        "drift          none",
     ]);
     let document = house
         .run(&["status", "-n", &house.name, "--output", "json"])
@@ -76,6 +77,10 @@ fn what_a_hand_removed_comes_back(house: &House) {
         "kubernetes.io/h2c",
         "create NetworkPolicy admin-door",
     ]);
+    house.run(&["status", "-n", &house.name]).exits(0).prints(&[
+        "not as rendered: NetworkPolicy admin-door, Service verification",
+        "cargo xtask diff -n",
+    ]);
     house.deploy(&["--yes"]).exits(0);
     assert_eq!(
         house.field("service/verification", "/spec/ports/0/appProtocol"),
@@ -107,4 +112,17 @@ fn what_is_not_deployed_is_said_to_be_absent() {
         .document();
     assert_eq!(document[0]["running"], serde_json::Value::Null);
     house.diff().exits(1).prints(&["create Namespace"]);
+
+    // A cluster that does not answer hides no other.
+    house.write(
+        "clusters/gone.yaml",
+        "name: gone\naccess: {kubeconfig: {context: nowhere}}\nregistry: localhost\nstorage: {driver: none}\n",
+    );
+    house.write(
+        "environments/elsewhere.yaml",
+        "name: elsewhere\ncluster: gone\n",
+    );
+    let all = house.run(&["status"]).exits(2);
+    all.prints(&["is not deployed", "gone/elsewhere  UNKNOWN:"])
+        .says(&["1 of 2 environments could not be looked at"]);
 }

@@ -21,7 +21,7 @@ mod store;
 use builder::Builder;
 pub(crate) use error::Error;
 use key::{Ingredient, content_key};
-use program::Program;
+use program::{Binary, Program};
 
 /// Is told what is being done.
 pub(crate) type Report<'a> = &'a dyn Fn(&str);
@@ -147,12 +147,7 @@ impl Workshop {
     /// # Errors
     /// [`Error::Cargo`] when they do not build.
     pub(crate) async fn verification(&self, report: Report<'_>) -> Result<PathBuf, Error> {
-        let folder = self.folder();
-        let program = program::build(program::VERIFICATION, &self.root, &folder, Some(report));
-        match program.await? {
-            Program::Built { path, .. } => Ok(path),
-            other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
-        }
+        self.executable(program::VERIFICATION, report).await
     }
 
     /// The service that is wrong on purpose, which is in no image.
@@ -160,7 +155,14 @@ impl Workshop {
     /// # Errors
     /// [`Error::Cargo`] when it does not build.
     pub(crate) async fn faulty_service(&self, report: Report<'_>) -> Result<PathBuf, Error> {
-        program::cargo_build(program::FAULTY_SERVICE, &self.root, report).await
+        self.executable(program::FAULTY_SERVICE, report).await
+    }
+
+    async fn executable(&self, binary: Binary, report: Report<'_>) -> Result<PathBuf, Error> {
+        match program::build(binary, &self.root, &self.folder(), Some(report)).await? {
+            Program::Built { path, .. } => Ok(path),
+            other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
+        }
     }
 
     /// The image as a file that container runtimes import, in docker's format; built unless it exists.

@@ -87,7 +87,7 @@ pub(super) fn recall(binary: Binary, folder: &Path, sources: &str) -> Option<Pro
 }
 
 /// Remembers what these sources made. What cannot be written down is found out again.
-pub(super) fn remember(folder: &Path, sources: String, program: &Program) {
+pub(super) fn remember(folder: &Path, sources: &str, program: &Program) {
     let Program::Built {
         binary,
         path,
@@ -97,7 +97,7 @@ pub(super) fn remember(folder: &Path, sources: String, program: &Program) {
         return;
     };
     let built = Built {
-        sources,
+        sources: sources.to_owned(),
         path: path.clone(),
         digest: digest.clone(),
     };
@@ -161,7 +161,7 @@ mod tests {
                 path,
                 digest,
             };
-            remember(&self.0, self.sources(), &program);
+            remember(&self.0, &self.sources(), &program);
             program
         }
     }

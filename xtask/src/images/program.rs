@@ -48,18 +48,25 @@ pub(super) const FAULTY_SERVICE: Binary = Binary {
     package: "longrun-verification",
 };
 
+const RECORDER: Binary = Binary {
+    name: "recorder",
+    package: "longrun-recorder",
+};
+
+const FAULT: Binary = Binary {
+    name: "longrun-fault",
+    package: "longrun-kubernetes",
+};
+
+/// Built with one command: one at a time, cargo would build again for each what they have in common.
+const OURS: [Binary; 4] = [VERIFICATION, FAULTY_SERVICE, RECORDER, FAULT];
+
 /// What an image has in it, if it is one of ours.
 pub(super) fn in_image(image: &str) -> Option<Binary> {
     match image {
         "verification" => Some(VERIFICATION),
-        "recorder" => Some(Binary {
-            name: "recorder",
-            package: "longrun-recorder",
-        }),
-        "faults" => Some(Binary {
-            name: "longrun-fault",
-            package: "longrun-kubernetes",
-        }),
+        "recorder" => Some(RECORDER),
+        "faults" => Some(FAULT),
         _ => None,
     }
 }
@@ -135,8 +142,8 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
     Ok(hexadecimal(&Sha256::digest(content)))
 }
 
-/// A program as it is released, built unless it is known that these sources were. `folder` is where that is
-/// remembered. Without anybody to report to nothing is built.
+/// A program as it is released, built with our others unless it is known that these sources were. `folder` is where
+/// that is remembered. Without anybody to report to nothing is built.
 pub(super) async fn build(
     binary: Binary,
     root: &Path,
@@ -150,38 +157,30 @@ pub(super) async fn build(
         return Ok(program);
     }
     let report = report.ok_or(Error::NotBuilt(binary.name))?;
-    let path = cargo_build(binary, root, report).await?;
-    let digest = digest_of(&path)?;
-    let program = Program::Built {
-        binary,
-        path,
-        digest,
-    };
+    let programs = cargo_build(root, report).await?;
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
         && built::sources(root).as_ref() == Some(&sources)
     {
-        built::remember(folder, sources, &program);
+        for program in &programs {
+            built::remember(folder, &sources, program);
+        }
     }
-    Ok(program)
+    let is_wanted = |program: &Program| matches!(program, Program::Built { binary: other, .. } if *other == binary);
+    programs
+        .into_iter()
+        .find(is_wanted)
+        .ok_or_else(|| Error::Cargo(format!("cargo named no executable {}", binary.name)))
 }
 
-/// The path of a program, built as it is released.
-pub(super) async fn cargo_build(
-    binary: Binary,
-    root: &Path,
-    report: Report<'_>,
-) -> Result<PathBuf, Error> {
+/// Our programs, built as they are released.
+async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Vec<Program>, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release"]);
+    for binary in OURS {
+        cargo.args(["--package", binary.package, "--bin", binary.name]);
+    }
     cargo
-        .args([
-            "build",
-            "--release",
-            "--package",
-            binary.package,
-            "--bin",
-            binary.name,
-        ])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root);
     // `cargo xtask` sets these for its own package. Build scripts that look at them would run again at
@@ -208,21 +207,22 @@ pub(super) async fn cargo_build(
     let ran = run(&mut cargo, &news)
         .await
         .map_err(Error::start("cargo"))?;
-    let failed = || {
-        let end = ran.end_without(is_message);
-        if end.is_empty() {
-            Error::Cargo("cargo named no executable".into())
-        } else {
-            Error::Cargo(end)
-        }
-    };
     if !ran.success {
-        return Err(failed());
+        return Err(Error::Cargo(ran.end_without(is_message)));
     }
-    let mut messages = ran.stdout.lines();
-    messages
-        .find_map(|message| executable(message, binary))
-        .ok_or_else(failed)
+    let built = |binary| {
+        let path = ran
+            .stdout
+            .lines()
+            .find_map(|line| executable(line, binary))?;
+        let digest = digest_of(&path);
+        Some(digest.map(|digest| Program::Built {
+            binary,
+            path,
+            digest,
+        }))
+    };
+    OURS.into_iter().filter_map(built).collect()
 }
 
 /// The path in a message of cargo, if the message is about the executable that was asked for.
