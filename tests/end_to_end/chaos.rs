@@ -71,6 +71,24 @@ impl House {
         pods.lines().next().expect("a runner").to_owned()
     }
 
+    /// Kills the runner's process, which then cannot even be told to stop, as a deleted pod is.
+    fn kill_runner(&self) {
+        let runner = self.runner();
+        let name = runner.trim_start_matches("pod/");
+        let host = format!("HOSTNAME={name}\0");
+        let processes = std::fs::read_dir("/proc").expect("processes");
+        let of_pod = processes.flatten().filter_map(|process| {
+            let environment = std::fs::read(process.path().join("environ")).ok()?;
+            String::from_utf8_lossy(&environment)
+                .contains(&host)
+                .then(|| process.file_name().to_str()?.parse().ok())?
+        });
+        let of_pod: Vec<i32> = of_pod.collect();
+        assert_eq!(of_pod.len(), 1, "the processes of {name}: {of_pod:?}");
+        let process = nix::unistd::Pid::from_raw(of_pod[0]);
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    }
+
     fn reasons(&self) -> Vec<String> {
         let events = self.list("events");
         let mut reasons: Vec<String> = events
@@ -198,8 +216,7 @@ fn a_frozen_node_goes_on_although_its_runner_was_killed() {
     let run = house.begin_chaos(&["trigger", "freeze-restate", "--yes"]);
     house.is_injected();
     house.until("the node is not ready", || !house.node_is_ready());
-    let runner = house.runner();
-    house.kubectl(&["delete", &runner, "--grace-period=0", "--force"]);
+    house.kill_runner();
     run.end().exits(3);
     let entry = house.last_fault();
     assert_eq!(
@@ -283,7 +300,8 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
     );
     let account = format!("system:serviceaccount:{}:longrun-faults", house.name);
     let tries = |arguments: &[&str]| {
-        let said = house.try_kubectl(&[arguments, &["--as", &account]].concat());
+        // First: behind `--` it would be a command's.
+        let said = house.try_kubectl(&[&["--as", &account], arguments].concat());
         said.err().unwrap_or_default()
     };
     let refused = |arguments: &[&str], why: &str| {

@@ -323,6 +323,16 @@ fn only_its_name_ends_it(house: &House, job: &str) {
 }
 
 fn of_one_that_is_gone_the_rest_is_said(house: &House, job: &str, kept: &TempDir) {
+    // By the recorder, and where that does not answer by what somebody kept.
+    house.triage(&[job]).exits(0).prints(&[
+        "STUCK",
+        "from the recorder: Kubernetes has let the Job go",
+        "fault kill-restate",
+    ]);
+    house.kubectl(&["scale", "deployment/recorder", "--replicas=0"]);
+    house.until("the recorder is gone", || {
+        house.field("deployment/recorder", "/status/replicas") == Value::Null
+    });
     let place = kept.path().display().to_string();
     house.triage(&[job, "--save", &place]).exits(2).says(&[
         "there is no Job",
