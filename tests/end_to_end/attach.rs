@@ -21,7 +21,7 @@ fn arguments<'a>(house: &'a House, more: &[&'a str]) -> Vec<&'a str> {
     [&["attach", "-n", &house.name, "-s", "kept"], more].concat()
 }
 
-fn attached(house: &House, more: &[&str]) -> Running {
+pub(crate) fn attached(house: &House, more: &[&str]) -> Running {
     let run = Running::start(house.command(&arguments(house, more)));
     run.hears("a copy of kept is at /target");
     run
@@ -33,7 +33,7 @@ fn left(house: &House) -> String {
     house.kubectl(&["get", "jobs,pods,pvc", labelled, "--output", "name"])
 }
 
-fn in_pod(house: &House, command: &str) -> Result<String, String> {
+pub(crate) fn in_pod(house: &House, command: &str) -> Result<String, String> {
     house.try_kubectl(&["exec", "kept", "--", "sh", "-c", command])
 }
 

@@ -1,6 +1,9 @@
 //! `copy`: all of it or a failure, from a snapshot or from the node while it runs.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 
@@ -22,7 +25,9 @@ fn a_snapshot_is_copied_and_nothing_is_overwritten() {
     let house = attach::house("copy");
     let to = house.path("db");
     let json = ["-s", "kept", "--output", "json"];
-    let document = house.run(&copying(&house, &to, &json)).exits(0).document();
+    let ran = house.run(&copying(&house, &to, &json)).exits(0);
+    assert!(!ran.stderr.contains("by exec"), "{ran}");
+    let document = ran.document();
     assert_eq!(document["consistent"], true, "{document}");
     assert!(to.join(".cluster-marker").is_file());
     assert!(!house.path("db.partial").exists());
@@ -33,6 +38,28 @@ fn a_snapshot_is_copied_and_nothing_is_overwritten() {
         .exits(2)
         .says(&["is not empty, and a copy overwrites nothing"]);
     nothing_is_attached(&house);
+}
+
+#[test]
+fn where_no_door_can_be_opened_it_comes_by_exec() {
+    let house = attach::house("copy-exec");
+    let attached = attach::attached(&house, &[]);
+    // Somebody who looks around in the pod listens where the sender would.
+    let mut kubectl = house.namespaced();
+    let listening = "nc -l -p 9093";
+    kubectl.args(["exec", "kept", "--", "sh", "-c", listening]);
+    let listener = Running::start(kubectl);
+    house.until("the port is taken", || {
+        attach::in_pod(&house, "netstat -ln").is_ok_and(|ports| ports.contains(":9093 "))
+    });
+    let to = house.path("db");
+    let ran = house.run(&copying(&house, &to, &["-s", "kept"])).exits(0);
+    ran.says(&["it takes longer by exec", "cannot answer at 0.0.0.0:9093"]);
+    assert!(to.join(".cluster-marker").is_file());
+    listener.signal(Signal::SIGKILL);
+    drop(listener.end());
+    attached.signal(Signal::SIGTERM);
+    attached.end().exits(0);
 }
 
 #[test]
@@ -51,7 +78,12 @@ fn a_copy_that_was_killed_goes_on() {
         let filler = std::fs::metadata(partial.join("filler"));
         filler.is_ok_and(|filler| filler.len() > 10_000_000)
     };
-    house.until("it is in the middle", is_begun);
+    // It does not stay there for long.
+    let began = Instant::now();
+    while !is_begun() {
+        assert!(began.elapsed() < Duration::from_secs(120), "it never began");
+        std::thread::sleep(Duration::from_millis(2));
+    }
     run.signal(Signal::SIGINT);
     run.end().exits(3).says(&[
         "it was interrupted",

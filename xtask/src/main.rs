@@ -25,6 +25,7 @@ mod project;
 mod recorded;
 mod reproduction;
 mod saved;
+mod sender;
 mod show;
 mod terminal;
 

@@ -108,6 +108,11 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Says something that stays.
+    pub(crate) fn say(&self, text: &str) {
+        self.work.say(text);
+    }
+
     /// How many bytes of how many there are.
     pub(crate) fn bytes(&self, done: u64, total: u64) {
         self.work.bytes(done, total);

@@ -256,6 +256,14 @@ impl Work {
         }
     }
 
+    /// Says something that stays.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.shown {
+            Shown::Redrawn(bar) => bar.suspend(|| tell(&format!("{text}\n"))),
+            Shown::Lines { .. } => tell(&format!("{text}\n")),
+        }
+    }
+
     /// How many bytes of how many there are. Those of the first call cost nothing.
     pub(crate) fn bytes(&self, done: u64, total: u64) {
         let (since, before) = *self.transfer.get_or_init(|| {

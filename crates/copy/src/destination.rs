@@ -58,10 +58,14 @@ impl Destination {
     pub fn receive(
         &self,
         to: impl Write,
-        from: impl Read,
-        progress: impl FnMut(Progress),
+        mut from: impl Read,
+        mut progress: impl FnMut(Progress),
     ) -> Result<Copied, Error> {
         let lock = self.begin()?;
+        // Compiled here, as fast as this crate is, and not for each of its callers.
+        let to: Box<dyn Write + '_> = Box::new(to);
+        let (from, progress): (&mut dyn Read, &mut dyn FnMut(Progress)) =
+            (&mut from, &mut progress);
         Receipt::new(self, lock, progress).run(to, from)
     }
 

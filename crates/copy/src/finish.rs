@@ -21,9 +21,9 @@ pub(crate) fn finish(destination: &Destination, record: &Record) -> Result<(), F
         ..
     } = destination;
     // The other way round, so that a directory is as it should be only after what is in it.
-    for recorded in record.entries.iter().rev() {
-        let full = partial.join(recorded.entry.path.as_path());
-        settle(&full, &recorded.entry).map_err(|error| Failed::new("finish", &full, error))?;
+    let entries: Vec<&Entry> = record.entries.iter().map(|one| &one.entry).rev().collect();
+    for some in entries.chunks(AT_A_TIME) {
+        settle_all(partial, some)?;
     }
     sync(partial)?;
     record.save(beside)?;
@@ -38,15 +38,34 @@ pub(crate) fn finish(destination: &Destination, record: &Record) -> Result<(), F
     }
 }
 
-fn settle(full: &Path, entry: &Entry) -> io::Result<()> {
+/// How many files are open at a time.
+const AT_A_TIME: usize = 256;
+
+/// First all that is to be written down and then that it be so: a file system writes it together for the first that
+/// asks, and the others need not wait. A file may have become unreadable, and is held open for it.
+fn settle_all(partial: &Path, entries: &[&Entry]) -> Result<(), Failed> {
+    let mut settled = Vec::new();
+    for entry in entries {
+        let full = partial.join(entry.path.as_path());
+        let file = settle(&full, entry).map_err(|error| Failed::new("finish", &full, error))?;
+        settled.extend(file.map(|file| (full, file)));
+    }
+    for (full, file) in settled {
+        file.sync_all()
+            .map_err(|error| Failed::new("sync", &full, error))?;
+    }
+    Ok(())
+}
+
+fn settle(full: &Path, entry: &Entry) -> io::Result<Option<File>> {
     match &entry.kind {
-        Kind::Symlink { target } => symlink(target.as_path(), full),
-        Kind::Special => Ok(()),
+        Kind::Symlink { target } => symlink(target.as_path(), full).map(|()| None),
+        Kind::Special => Ok(None),
         Kind::Directory | Kind::File { .. } => {
             let file = File::open(full)?;
             file.set_times(FileTimes::new().set_modified(time(entry.modified)))?;
             file.set_permissions(Permissions::from_mode(entry.mode.permissions()))?;
-            file.sync_all()
+            Ok(Some(file))
         }
     }
 }

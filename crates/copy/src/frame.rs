@@ -1,13 +1,19 @@
-//! Frames: tag, length, content compressed with zstd, and the SHA-256 of this and all frames before. So a flipped
-//! byte, a lost, a doubled and a swapped frame are found before anything of the frame is believed.
+//! Frames: tag, length, content, and the SHA-256 of this and all frames before. So a flipped byte, a lost, a doubled
+//! and a swapped frame are found before anything of the frame is believed. The bytes of files are no part of that:
+//! the hash of their file, which is in a later frame, covers them, and to hash everything twice takes longer than to
+//! send it.
+//!
+//! Content is compressed with zstd; the bytes of files where that takes less time than it saves.
 
 use std::io::{self, BufReader, Read, Write};
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
+use crate::pace::Pace;
 use crate::wire::Tag;
 
 /// The most that a frame holds, unpacked. What a reader keeps in memory is about twice that.
@@ -17,17 +23,21 @@ pub(crate) const CHUNK: usize = 1 << 20;
 const LEVEL: i32 = 1;
 
 /// Says what follows, to a person too. Another layout is another number.
-const VERSION: &str = "longrun-copy/1 ";
+const VERSION: &str = "longrun-copy/2 ";
 /// What a sender writes.
 pub(crate) const DIRECTORY: &str = "directory\n";
 /// What a receiver writes.
 pub(crate) const OFFERS: &str = "offers\n";
+
+/// In the byte of a tag: the content is packed. Tags are ASCII.
+const PACKED: u8 = 0x80;
 
 /// Writes frames.
 pub(crate) struct Writer<W> {
     to: W,
     chain: [u8; 32],
     compressor: Compressor<'static>,
+    pace: Pace,
     packed: Vec<u8>,
     whole: Vec<u8>,
     /// Bytes written.
@@ -43,6 +53,7 @@ impl<W: Write> Writer<W> {
             to,
             chain: [0; 32],
             compressor: Compressor::new(LEVEL)?,
+            pace: Pace::default(),
             packed: Vec::with_capacity(zstd::zstd_safe::compress_bound(CHUNK)),
             whole: Vec::new(),
             written: (VERSION.len() + what.len()) as u64,
@@ -52,20 +63,39 @@ impl<W: Write> Writer<W> {
     /// Writes a frame with at most [`CHUNK`] bytes.
     pub(crate) fn frame(&mut self, tag: Tag, content: &[u8]) -> io::Result<()> {
         debug_assert!(content.len() <= CHUNK, "the reader refuses larger ones");
-        self.packed.clear();
-        self.compressor
-            .compress_to_buffer(content, &mut self.packed)?;
-        let length = u32::try_from(self.packed.len()).map_err(io::Error::other)?;
+        let packed = tag != Tag::Data || self.pace.packs();
+        let body = if packed {
+            self.packed.clear();
+            let began = Instant::now();
+            self.compressor
+                .compress_to_buffer(content, &mut self.packed)?;
+            if tag == Tag::Data {
+                let (from, to) = (content.len(), self.packed.len());
+                self.pace.packed(from, to, began.elapsed());
+            }
+            &self.packed
+        } else {
+            content
+        };
+        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
         let mut head = [tag.byte(), 0, 0, 0, 0];
+        if packed {
+            head[0] |= PACKED;
+        }
         head[1..].copy_from_slice(&length.to_be_bytes());
-        self.chain = link(&self.chain, &head, &self.packed);
+        self.chain = link(&self.chain, &head, chained(tag, body));
         // One write, so that a frame is on its way when this returns, without a buffer behind it.
         self.whole.clear();
-        for part in [&head[..], &self.packed, &self.chain] {
+        for part in [&head[..], body, &self.chain] {
             self.whole.extend_from_slice(part);
         }
         self.written += self.whole.len() as u64;
-        self.to.write_all(&self.whole)
+        let began = Instant::now();
+        self.to.write_all(&self.whole)?;
+        if tag == Tag::Data {
+            self.pace.written(self.whole.len(), began.elapsed());
+        }
+        Ok(())
     }
 
     /// Writes a frame with one document.
@@ -106,12 +136,17 @@ impl<W: Write> Writer<W> {
     }
 }
 
-fn link(chain: &[u8; 32], head: &[u8], packed: &[u8]) -> [u8; 32] {
+fn link(chain: &[u8; 32], head: &[u8], body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(chain);
     hash.update(head);
-    hash.update(packed);
+    hash.update(body);
     hash.finalize().into()
+}
+
+/// What of a frame's body is hashed with it.
+fn chained(tag: Tag, body: &[u8]) -> &[u8] {
+    if tag == Tag::Data { &[] } else { body }
 }
 
 /// Why there is no next frame.
@@ -132,7 +167,8 @@ pub(crate) struct Reader<R> {
     from: BufReader<R>,
     chain: [u8; 32],
     decompressor: Decompressor<'static>,
-    packed: Vec<u8>,
+    /// The body of the latest frame is at its beginning.
+    body: Vec<u8>,
     content: Vec<u8>,
     frames: u64,
     /// Bytes read.
@@ -167,7 +203,7 @@ impl<R: Read> Reader<R> {
             from,
             chain: [0; 32],
             decompressor: Decompressor::new().map_err(Broken::Read)?,
-            packed: Vec::new(),
+            body: Vec::new(),
             content: Vec::with_capacity(CHUNK),
             frames: 0,
             read: expected.len() as u64,
@@ -181,33 +217,45 @@ impl<R: Read> Reader<R> {
         self.fill(&mut head)?;
         let [byte, length @ ..] = head;
         let length = u32::from_be_bytes(length) as usize;
-        let Some(tag) = Tag::of(byte) else {
+        let packed = byte & PACKED != 0;
+        let Some(tag) = Tag::of(byte & !PACKED) else {
             return Err(corrupted);
         };
-        if length > zstd::zstd_safe::compress_bound(CHUNK) {
+        let most = if packed {
+            zstd::zstd_safe::compress_bound(CHUNK)
+        } else {
+            CHUNK
+        };
+        if length > most {
             return Err(corrupted);
         }
-        let mut packed = std::mem::take(&mut self.packed);
-        packed.resize(length, 0);
-        self.fill(&mut packed)?;
-        self.packed = packed;
+        let mut body = std::mem::take(&mut self.body);
+        if body.len() < length {
+            body.resize(length, 0);
+        }
+        self.fill(&mut body[..length])?;
+        self.body = body;
         let mut sent = [0; 32];
         self.fill(&mut sent)?;
-        let chain = link(&self.chain, &head, &self.packed);
+        let body = &self.body[..length];
+        let chain = link(&self.chain, &head, chained(tag, body));
         if chain != sent {
             return Err(corrupted);
         }
         self.chain = chain;
+        self.frames += 1;
+        self.read += (head.len() + length + sent.len()) as u64;
+        if !packed {
+            return Ok((tag, &self.body[..length]));
+        }
         self.content.clear();
         // No more than the capacity is unpacked, whatever the frame says that it holds.
         let unpacked = self
             .decompressor
-            .decompress_to_buffer(&self.packed, &mut self.content);
+            .decompress_to_buffer(&self.body[..length], &mut self.content);
         if unpacked.is_err() {
             return Err(corrupted);
         }
-        self.frames += 1;
-        self.read += (head.len() + length + sent.len()) as u64;
         Ok((tag, &self.content))
     }
 

@@ -9,7 +9,8 @@
 //! - **Every hash is checked, and each file is read once.** A hash in the manifest would mean reading a large
 //!   volume twice, so the manifest has path, type, size, mode and time of change, and the SHA-256 of a file
 //!   follows its content: of all its bytes, holes as zeros, as `sha256sum` has it. On the way, each frame
-//!   carries the SHA-256 of itself and all frames before it, so that nothing is lost, doubled or swapped.
+//!   carries the SHA-256 of itself, but for bytes of files, and all frames before it, so that nothing is lost,
+//!   doubled or swapped.
 //! - **Only an end frame is an end.** It has totals; a stream without it is a failure, whatever the connection
 //!   says.
 //! - **A file that is here in part goes on where it stops**, when the sender finds the same hash for as many of
@@ -30,10 +31,12 @@ mod entry;
 mod error;
 mod examine;
 mod finish;
+mod flush;
 mod frame;
 mod inventory;
 mod list;
 mod manifest;
+mod pace;
 mod path;
 mod receive;
 mod send;

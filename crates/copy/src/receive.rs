@@ -15,6 +15,7 @@ use crate::destination::Destination;
 use crate::entry::{Change, Entry, Kind};
 use crate::error::{Error, Failed, Interrupted, Problem, Rejected, State};
 use crate::finish;
+use crate::flush::Flush;
 use crate::frame::{self, Broken, DIRECTORY, OFFERS, Reader, Writer};
 use crate::inventory::{Inventory, Part};
 use crate::manifest::{Manifest, Record, Recorded};
@@ -102,12 +103,13 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
         let record = self.record(manifest.clone(), HashMap::new(), None);
         record.save(&self.destination.record)?;
 
+        let flush = Flush::start();
         let mut ends = HashMap::new();
         let mut bytes = 0;
         let mut short = Vec::new();
         for (path, size) in manifest.files() {
             let part = inventory.parts.remove(path);
-            let received = self.file(&mut frames, path, size, part)?;
+            let received = self.file(&mut frames, path, size, part, &flush)?;
             if received.as_ref().is_none_or(|end| end.size < size) {
                 short.push(path);
             }
@@ -131,6 +133,7 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
             return Err(Rejected::TooShort(path.clone()).into());
         }
 
+        flush.end()?;
         let special = manifest.special();
         let record = self.record(manifest, ends, Some(changes));
         let directory = self.destination.path.clone();
@@ -155,6 +158,7 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
         path: &RelativePath,
         size: u64,
         part: Option<Part>,
+        flush: &Flush,
     ) -> Result<Option<FileEnd>, Problem> {
         let full = self.destination.partial.join(path.as_path());
         let failed = |error| Failed::new("write", &full, error);
@@ -223,6 +227,7 @@ impl<'a, P: FnMut(Progress)> Receipt<'a, P> {
                         return Err(Problem::Hash(path.clone()));
                     }
                     self.at.total -= size - position;
+                    flush.begin(full, file);
                     return Ok(Some(end));
                 }
                 (tag, content) => return Err(unexpected(tag, content)),

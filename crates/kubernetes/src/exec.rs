@@ -22,10 +22,9 @@ use kube::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, ReadHalf, SimplexStream, WriteHalf},
     task::JoinHandle,
-    time::Sleep,
 };
 
-use crate::{client::Client, failure::Failure};
+use crate::{client::Client, failure::Failure, silence::Silence};
 
 /// How long it may take until the command runs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,9 +35,6 @@ const UNDER_WAY: usize = 1 << 20;
 
 /// How much of what it says on stderr is kept: the end, which is where programs say why.
 const SAID: usize = 4 << 10;
-
-/// After this long without a byte nobody is at the other end any more.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// A command that runs in a container. Dropped, it is left alone: its streams break off.
 pub struct Exec {
@@ -122,7 +118,7 @@ impl Exec {
             bytes: stdout,
             status: Some(status.clone().boxed()),
             broken: false,
-            silence: None,
+            silence: Silence::default(),
         };
         let exec = Self {
             process,
@@ -212,8 +208,7 @@ pub struct Stdout {
     status: Option<BoxFuture<'static, Option<Status>>>,
     /// Whoever fills the pipe has gone, and left it open.
     broken: bool,
-    /// Ends when nothing has come for too long.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
 }
 
 impl AsyncRead for Stdout {
@@ -231,19 +226,14 @@ impl AsyncRead for Stdout {
         }
         // After the look at the status: what was written before the break counts.
         if let Poll::Ready(read) = Pin::new(&mut this.bytes).poll_read(context, buffer) {
-            this.silence = None;
+            this.silence.broken();
             return Poll::Ready(read);
         }
         if this.broken {
             let broken = io::Error::new(io::ErrorKind::ConnectionAborted, "it broke off");
             return Poll::Ready(Err(broken));
         }
-        let silence = this
-            .silence
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(SILENCE)));
-        ready!(silence.as_mut().poll(context));
-        let late = format!("nothing came for {} s", SILENCE.as_secs());
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, late)))
+        Poll::Ready(Err(ready!(this.silence.poll(context))))
     }
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use longrun_program::{InvalidId, ProgramId, Seed, Size};
 use longrun_restate::Origin;
 use longrun_verification::{duration, observe, service, signal, test};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) enum Command {
     Inspect(OfProgram),
     /// Remove the state of a program. Evidence of a failure goes with it.
     Clear(OfProgram),
-    /// Send a directory as a copy's stream on stdout; what the receiver has of it is read from stdin.
+    /// Send a directory as a copy's stream; what the receiver has of it is read from stdin.
     Send(Send),
     /// Print in what two directories differ, one a line: lists, modes and Restate's cluster markers. Exit 1 if they do.
     Compare(Compare),
@@ -114,6 +115,9 @@ pub(crate) struct OfProgram {
 pub(crate) struct Send {
     /// What to send.
     pub(crate) directory: PathBuf,
+    /// Not on stdout, but in answer to the first HTTP request at this address whose header x-longrun-secret is the first line of stdin.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) at: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

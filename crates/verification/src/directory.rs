@@ -1,23 +1,38 @@
 //! What is done to a database where it is mounted: sent, compared with a copy, or judged alone.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Write};
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use longrun_copy::Examined;
 use tokio::sync::oneshot;
 
-/// Sends `directory` on stdout, after what stdin says that the receiver has.
+use crate::door;
+
+/// Sends `directory` on stdout, or to whoever comes to that address and knows the first line of stdin; after what
+/// (the rest of) stdin says that the receiver has.
 ///
 /// # Errors
 /// Why not all of it was sent; the receiver knows too.
-pub async fn send(directory: PathBuf) -> Result<bool, String> {
-    let sent = apart(move || {
+pub async fn send(directory: PathBuf, at: Option<SocketAddr>) -> Result<bool, String> {
+    let Some(address) = at else {
         // Not through Rust's stdout, which looks for line ends.
-        let stream = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        longrun_copy::send(&directory, io::stdin().lock(), stream)
-    });
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        let stdout = stdout.map_err(|error| format!("there is no stdout: {error}"))?;
+        return send_to(directory, File::from(stdout)).await;
+    };
+    let secret = apart(|| io::stdin().lock().lines().next());
+    let secret = match secret.await? {
+        Some(Ok(secret)) if !secret.is_empty() => secret,
+        _ => return Err("no secret came on stdin".to_owned()),
+    };
+    send_to(directory, door::visitor(address, &secret).await?).await
+}
+
+async fn send_to(directory: PathBuf, stream: impl Write + Send + 'static) -> Result<bool, String> {
+    let sent = apart(move || longrun_copy::send(&directory, io::stdin().lock(), stream));
     let sent = sent.await?.map_err(|error| error.to_string())?;
     tracing::info!(?sent);
     Ok(true)

@@ -11,6 +11,7 @@
 
 pub mod directory;
 pub mod discover;
+pub mod door;
 pub mod duration;
 pub mod http;
 pub mod inspect;

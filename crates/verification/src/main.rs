@@ -83,7 +83,7 @@ async fn run(command: Command) -> Result<bool, String> {
             let ingress = Ingress::new(of.ingress);
             print(inspect::clear(&ingress, &of.program.id(), REQUEST).await)
         }
-        Command::Send(of) => directory::send(of.directory).await,
+        Command::Send(of) => directory::send(of.directory, of.at).await,
         Command::Compare(of) => directory::compare(of.one, of.other).await,
         Command::Signal(of) => {
             let hits = longrun_verification::signal::signal(of.signal, &of.process)?;

@@ -6,7 +6,8 @@
 )]
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -73,6 +74,79 @@ fn a_directory_is_sent_and_compared() {
 fn said(output: &Output) -> (Option<i32>, String) {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code(), out)
+}
+
+/// A sender that has opened its door, and the address.
+fn at_a_door(directory: &Path) -> (Child, SocketAddr) {
+    // Whoever takes the port in between makes the sender fail, and the test with it.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let address = free.unwrap();
+    let mut sender = verification()
+        .arg("send")
+        .arg(directory)
+        .args(["--at", &address.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdin = sender.stdin.as_mut().unwrap();
+    stdin.write_all(b"the secret\n").unwrap();
+    let mut open = [0; 5];
+    sender
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut open)
+        .unwrap();
+    assert_eq!(&open, b"open\n");
+    (sender, address)
+}
+
+/// Asks for the stream; the first line of the answer, and what follows its head.
+fn ask(address: SocketAddr, headers: &str) -> (String, impl Read + use<>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nhost: x\r\n{headers}\r\n").unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        answer.read_until(b'\n', &mut head).unwrap();
+    }
+    let head = String::from_utf8(head).unwrap();
+    (head.lines().next().unwrap().to_owned(), answer)
+}
+
+#[test]
+fn a_directory_is_fetched_by_whoever_knows_the_secret_and_nobody_else() {
+    let room = room();
+    let (one, other) = (room.path().join("one"), room.path().join("other"));
+    let (mut sender, address) = at_a_door(&one);
+    for wrong in ["", "x-longrun-secret: the secre\r\n"] {
+        let (line, mut rest) = ask(address, wrong);
+        assert_eq!(line, "HTTP/1.1 403 Forbidden");
+        let mut nothing = Vec::new();
+        rest.read_to_end(&mut nothing).unwrap();
+        assert_eq!(nothing, b"");
+    }
+    let (line, stream) = ask(address, "X-Longrun-Secret: the secret\r\n");
+    assert_eq!(line, "HTTP/1.1 200 OK");
+    let copied = Destination::new(&other, "one")
+        .unwrap()
+        .receive(sender.stdin.take().unwrap(), stream, |_| {})
+        .unwrap();
+    assert_eq!(copied.bytes, 8 << 20);
+    assert!(sender.wait().unwrap().success());
+}
+
+#[test]
+fn a_door_opens_for_nobody_without_a_secret() {
+    let output = verification()
+        .args(["send", ".", "--at", "127.0.0.1:0"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(said(&output), (Some(1), String::new()));
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("no secret came on stdin"), "{log}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use longrun_core::{
     },
     plan::{Plan, Target},
 };
-use longrun_kubernetes::{Client, Exec, Over, Stdin, Stdout, to_carry_out, to_exec};
+use longrun_kubernetes::{Client, Exec, Over, Stdin, to_carry_out, to_exec};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::io::SyncIoBridge;
@@ -25,6 +25,7 @@ use crate::{
     interrupt::Interrupts,
     operation::Operation,
     project::{self, Project},
+    sender::{Sender, Stream},
     show,
     terminal::{Answers, Terminal},
 };
@@ -226,13 +227,12 @@ async fn stream(
     attachment: Option<&Attachment<'_>>,
     operation: &Operation<'_>,
 ) -> Result<Copied, Failure> {
-    let command: Vec<&str> = source.command.iter().map(String::as_str).collect();
-    let (stdin, stdout, sender) = client
-        .exec(&target.environment, &source.pod, source.container, &command)
-        .await
-        .map_err(Failure::refused)?;
+    let Sender { to, from, links } = tokio::select! {
+        sender = Sender::start(client, &target.environment, source, operation) => sender?,
+        () = operation.interrupts.first() => return Err(Failure::refused("it was interrupted; nothing is here")),
+    };
     let (say, mut heard) = watch::channel(None);
-    let mut receiving = receive(destination, stdin, stdout, say);
+    let mut receiving = receive(destination, to, from, say);
     let over = async {
         match attachment {
             Some(attachment) => attachment.over().await,
@@ -243,7 +243,7 @@ async fn stream(
     let broken = loop {
         tokio::select! {
             received = &mut receiving => return match received {
-                Ok(received) => ended(received, sender).await,
+                Ok(received) => ended(received, links.sender).await,
                 Err(error) => Err(Failure::half_way(format!("the copy broke off: {error}"))),
             },
             Ok(()) = heard.changed() => {
@@ -259,7 +259,7 @@ async fn stream(
         }
     };
     // Its streams break off, and the receiver says what is here.
-    drop(sender);
+    drop(links);
     match receiving.await {
         // It was done in that very moment.
         Ok(Ok(copied)) => Ok(copied),
@@ -276,13 +276,13 @@ async fn stream(
 /// Receives on a thread that may block.
 fn receive(
     destination: Destination,
-    stdin: Stdin,
-    stdout: Stdout,
+    to: Stdin,
+    from: Stream,
     say: watch::Sender<Option<Progress>>,
 ) -> JoinHandle<Result<Copied, Error>> {
     tokio::task::spawn_blocking(move || {
-        let to = SyncIoBridge::new(stdin);
-        let from = BufReader::with_capacity(PIECE, SyncIoBridge::new(stdout));
+        let to = SyncIoBridge::new(to);
+        let from = BufReader::with_capacity(PIECE, SyncIoBridge::new(from));
         destination.receive(to, from, |progress| {
             let _ = say.send_replace(Some(progress));
         })

@@ -16,7 +16,8 @@ struct Meddler<F> {
 
 impl<F: FnOnce()> Write for Meddler<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes[0] == self.at
+        // Its highest bit says that the frame is compressed.
+        if bytes[0] & 0x7f == self.at
             && let Some(meddle) = self.meddle.take()
         {
             meddle();

@@ -48,6 +48,9 @@ const LOOK: &str = "busybox";
 /// The container that a copy is streamed from: it has the programs of the workload.
 pub(super) const COPY: &str = "copy";
 
+/// Where that container answers when it is told to.
+pub const COPY_PORT: u16 = 9093;
+
 /// Which container kubectl takes when none is named.
 const DEFAULT_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
 

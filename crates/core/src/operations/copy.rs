@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use super::{
-    attach::{self, COPY, TARGET, present},
+    attach::{self, COPY, COPY_PORT, TARGET, present},
     data::{Facts, NODE, Options},
     exchange::PROGRAM,
     ground::possible,
@@ -34,8 +34,19 @@ pub struct Source {
     pub container: &'static str,
     /// The program and its arguments: a stream of `longrun-copy` on stdout.
     pub command: Vec<String>,
+    /// A shorter way, where there is one.
+    pub door: Option<Door>,
     /// Nothing writes to it: a copy that is not consistent is no copy of it.
     pub still: bool,
+}
+
+/// A port that the stream can be read from through the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Its number.
+    pub port: u16,
+    /// What opens it for whoever knows the first line of stdin.
+    pub command: Vec<String>,
 }
 
 /// The database that the node writes to.
@@ -57,6 +68,8 @@ pub fn live(target: &Target, facts: &Facts) -> Result<Source, Refusals> {
         pod: format!("{NODE}-0"),
         container: OBSERVER,
         command: command(),
+        // Nothing of the node's pod is opened for it.
+        door: None,
         still: false,
     })
 }
@@ -76,6 +89,7 @@ pub fn of_snapshot(
         pod: wish.snapshot.clone(),
         container: COPY,
         command: command(),
+        door: Some(door()),
         still: true,
     };
     let Some(present) = present(target, facts, &wish.snapshot) else {
@@ -94,6 +108,15 @@ pub fn of_snapshot(
         Ok((source, None))
     } else {
         Err(Refusals(against))
+    }
+}
+
+fn door() -> Door {
+    let mut command = command();
+    command.extend(["--at".to_string(), format!("0.0.0.0:{COPY_PORT}")]);
+    Door {
+        port: COPY_PORT,
+        command,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     faults::{self, GRACE, Rule},
     inputs::{Cluster, Dns, Environment, Images, Size},
+    operations::attach::COPY_PORT,
     records::PORT,
 };
 
@@ -27,6 +28,7 @@ pub(super) struct EnvironmentValues<'a> {
     image: ImageValues,
     restate: RestateValues,
     recorder: RecorderValues,
+    copy_port: u16,
     dns_pods: bool,
     faults: Vec<FaultValues>,
     fault_rules: Vec<Rule>,
@@ -109,6 +111,7 @@ impl<'a> EnvironmentValues<'a> {
                 evidence_bytes: recorder.bytes() / 4 * 3,
                 port: PORT,
             },
+            copy_port: COPY_PORT,
             dns_pods: cluster.dns == Dns::Pods,
             fault_rules: faults::rules(rotation.iter().map(|(fault, _)| *fault)),
             faults: rotation

@@ -37,6 +37,14 @@ fn matrix(cluster: &str) -> String {
         "node, service, discover, test and recorder, twice, and eight faults"
     );
     pods.extend([
+        // What copies are fetched from.
+        outsider(
+            "an attachment",
+            "restate",
+            ("app.kubernetes.io/component", "attach"),
+            9093,
+            "TCP",
+        ),
         // Somebody's pod for looking around: no door names it, so the default holds.
         outsider("a stranger", "restate", ("app", "stranger"), 8000, "TCP"),
         outsider("DNS", "kube-system", ("k8s-app", "kube-dns"), 53, "UDP"),

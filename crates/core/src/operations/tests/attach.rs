@@ -279,6 +279,11 @@ fn copied(twist: impl FnOnce(&mut Facts)) -> String {
         Ok((source, plan)) => {
             let attach = plan.map_or("nothing\n".to_string(), |plan| story(Ok(plan)));
             let command = source.command.join(" ");
+            let door = source.door.unwrap();
+            assert_eq!(
+                door.command.join(" "),
+                format!("{command} --at 0.0.0.0:{}", door.port)
+            );
             format!(
                 "{}: {command} in {}/{}; attach: {attach}",
                 source.name, source.pod, source.container
@@ -328,6 +333,7 @@ fn a_copy_of_the_live_database_takes_the_sidecar_of_the_node() {
         ("restate-0", "observer")
     );
     assert!(!source.still);
+    assert_eq!(source.door, None);
     let nothing = Facts::default();
     let refused = copy::live(&target(), &nothing).unwrap_err().to_string();
     assert!(
