@@ -2,7 +2,7 @@
 
 use longrun_core::{
     plan::Target,
-    records::{Entry, Outcome, read},
+    records::{Entry, Outcome, merge, read},
     triage::{self, Asked, Case, Evidence, JobState, Twin},
 };
 use longrun_kubernetes::{Client, failed_tests, recorded, twin};
@@ -30,6 +30,26 @@ pub(crate) async fn memory(client: &Client, target: &Target, job: &str) -> Resul
     let results = read(lines.unwrap_or_default().as_bytes()).entries;
     let last = results.into_values().max_by_key(|entry| entry.created);
     Ok(last.map_or(Memory::Nothing, |entry| Memory::Result(Box::new(entry))))
+}
+
+/// Adds to what is seen of a Job what the recorder has kept of it: pods go before their Job, and their logs with
+/// them. What the node says now stays.
+pub(crate) async fn complete(client: &Client, evidence: Evidence) -> Evidence {
+    let job = evidence.case.job.name.clone();
+    match memory(client, &evidence.target, &job).await {
+        Ok(Memory::Evidence(kept)) => {
+            let (invocations, counters) = (evidence.invocations.clone(), evidence.counters.clone());
+            let mut merged = merge(*kept, evidence);
+            if let Asked::Known(_) = invocations {
+                merged.invocations = invocations;
+            }
+            if let Asked::Known(_) = counters {
+                merged.counters = counters;
+            }
+            merged
+        }
+        _ => evidence,
+    }
 }
 
 /// The failures whose evidence it has, the newest first.

@@ -142,7 +142,7 @@ pub async fn snapshot_failure(
     let (claim, snapshots, holder) = tokio::try_join!(
         client.get(&claim),
         served_snapshots(client, environment),
-        lease::holder(client, environment),
+        lease::at_work(client, environment),
     )?;
     let name = failure_name(job);
     let planned = on_failure(

@@ -34,6 +34,8 @@ const ADMIN: &str = "pods/restate-0:9070/proxy";
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The last lines of an attempt's log. The results come last; what is before them are warnings of the client.
 const LINES: usize = 400;
+/// In bytes.
+const LONGEST_LOG: usize = 256 << 10;
 const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
@@ -237,8 +239,40 @@ async fn with_log(client: &Client, job: &Value, mut attempt: Attempt) -> Attempt
         encode(&attempt.pod)
     );
     let log = client.read("read the log", &uri, LOG_PATIENCE).await;
-    attempt.log = asked(log.map(|text| text.lines().map(str::to_owned).collect()));
+    attempt.log = log.map_or_else(
+        |failure| Asked::Unknown(failure.words()),
+        |text| as_log(&text),
+    );
     attempt
+}
+
+fn as_log(text: &str) -> Asked<Vec<String>> {
+    if text.starts_with(NO_LOG) {
+        Asked::Unknown(text.trim().to_owned())
+    } else {
+        Asked::Known(last_lines(text))
+    }
+}
+
+/// What the kubelet says in place of a log that is gone with its container, as if it were one (Kubernetes 1.36: with
+/// code 200).
+const NO_LOG: &str = "unable to retrieve container logs for ";
+
+/// The end of a log: whoever writes long lines shall not fill a disk.
+fn last_lines(log: &str) -> Vec<String> {
+    let mut room = LONGEST_LOG;
+    let mut lines: Vec<String> = log
+        .lines()
+        .rev()
+        .take_while(|line| {
+            let fits = line.len() <= room;
+            room = room.saturating_sub(line.len());
+            fits
+        })
+        .map(str::to_owned)
+        .collect();
+    lines.reverse();
+    lines
 }
 
 fn is_failed_test(job: &Value) -> bool {

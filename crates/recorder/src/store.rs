@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use longrun_core::{
     object::Uid,
     records::{Entry, Faults, Kept, Outcome, copied, file, is_over, leaving, line, merge, read},
-    triage::{self, Evidence, signature},
+    triage::{self, Evidence, JobState, signature},
 };
 use serde_json::Value;
 
@@ -26,6 +26,9 @@ const FAULTS: &str = "faults.json";
 const ENDING: &str = ".json";
 /// What is being written and is not there yet.
 const PARTIAL: &str = ".partial";
+
+/// What a file system needs besides a file's own bytes.
+const SPARE: u64 = 1 << 20;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +131,8 @@ impl<D: Disk> Store<D> {
                     ));
                     Kept {
                         job: job.to_owned(),
+                        uid: None,
+                        failed: false,
                         signature: String::new(),
                         created: Timestamp::MIN,
                         bytes: bytes.len() as u64,
@@ -189,17 +194,18 @@ impl<D: Disk> Store<D> {
         let line = line(&entry);
         let whole = self.lengths.get(&name).copied().unwrap_or(0);
         let job = entry.job.clone();
-        let gone = self.with_room(&job, |disk| {
+        let gone = self.with_room(&job, line.len(), |disk| {
             // What a failed write left half of is cut off.
             disk.truncate(&path, whole)?;
             disk.append(&path, line.as_bytes())
         })?;
         self.lengths.insert(name, whole + line.len() as u64);
-        let outcome = entry.outcome;
-        self.entries.insert(entry.uid.clone(), entry);
-        if !is_worth_keeping(outcome) && self.evidence.contains_key(&job) {
+        let kept = self.evidence.get(&job);
+        let is_of_it = kept.is_some_and(|kept| kept.uid.as_ref() == Some(&entry.uid));
+        if !is_worth_keeping(entry.outcome) && is_of_it {
             self.forget(&job)?;
         }
+        self.entries.insert(entry.uid.clone(), entry);
         Ok(gone)
     }
 
@@ -209,7 +215,16 @@ impl<D: Disk> Store<D> {
         let before = self
             .evidence_of(&job)?
             .and_then(|text| triage::read(&text).ok());
+        let is_over = |evidence: &Evidence| evidence.case.job.state != JobState::Running;
         let whole = match before {
+            // Somebody runs the program of a failure again: until that fails too, the failure is what is kept.
+            Some(before)
+                if before.case.job.uid != evidence.case.job.uid
+                    && is_over(&before)
+                    && !is_over(&evidence) =>
+            {
+                return Ok((evidence, Gone::new()));
+            }
             Some(before) => merge(before, evidence),
             None => evidence,
         };
@@ -223,7 +238,9 @@ impl<D: Disk> Store<D> {
             self.let_go += 1;
         }
         let path = evidence_path(&job);
-        gone.extend(self.with_room(&job, |disk| replace(disk, &path, text.as_bytes()))?);
+        gone.extend(self.with_room(&job, text.len(), |disk| {
+            replace(disk, &path, text.as_bytes())
+        })?);
         self.evidence.insert(job, coming);
         Ok((whole, gone))
     }
@@ -235,9 +252,22 @@ impl<D: Disk> Store<D> {
             return Ok(());
         }
         let text = serde_json::to_string(&faults).map_err(io::Error::other)?;
-        self.with_room("", |disk| replace(disk, FAULTS, text.as_bytes()))?;
+        self.with_room("", text.len(), |disk| {
+            replace(disk, FAULTS, text.as_bytes())
+        })?;
         self.faults = faults;
         Ok(())
+    }
+
+    /// The Jobs whose failure is written down, or was and is old enough to be let go since, while Kubernetes may
+    /// still have them.
+    pub(crate) fn known(&self, now: Timestamp) -> impl Iterator<Item = Uid> {
+        let of_old = self
+            .evidence
+            .values()
+            .filter(move |kept| kept.failed && is_over(&file(kept.created), self.limits.days, now));
+        let recorded = self.entries.values().map(|entry| entry.uid.clone());
+        recorded.chain(of_old.filter_map(|kept| kept.uid.clone()))
     }
 
     /// Lets go of the results that are old enough.
@@ -262,8 +292,16 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
-    /// Writes, and lets evidence go while the disk is full: of any Job but the one it is about.
-    fn with_room(&mut self, about: &str, write: impl Fn(&D) -> io::Result<()>) -> io::Result<Gone> {
+    /// Writes so many bytes, and lets evidence go while the disk is full: of any Job but the one it is about, and
+    /// not more than can be of use. A disk that others fill is not emptied for it.
+    fn with_room(
+        &mut self,
+        about: &str,
+        bytes: usize,
+        write: impl Fn(&D) -> io::Result<()>,
+    ) -> io::Result<Gone> {
+        let useful = bytes as u64 + SPARE;
+        let mut freed = 0;
         let mut gone = Vec::new();
         loop {
             let error = match write(&self.disk) {
@@ -276,7 +314,8 @@ impl<D: Disk> Store<D> {
                 .first()
                 .map(|job| (*job).to_owned());
             match first {
-                Some(job) if is_full(&error) => {
+                Some(job) if is_full(&error) && freed < useful => {
+                    freed += self.evidence.get(&job).map_or(0, |kept| kept.bytes);
                     self.forget(&job)?;
                     self.let_go += 1;
                     gone.push(job);
@@ -295,6 +334,8 @@ fn is_worth_keeping(outcome: Outcome) -> bool {
 fn kept(evidence: &Evidence, bytes: u64) -> Kept {
     Kept {
         job: evidence.case.job.name.clone(),
+        uid: Some(evidence.case.job.uid.clone()),
+        failed: evidence.case.job.state != JobState::Running,
         signature: signature(&evidence.case),
         created: evidence.case.job.created,
         bytes,
@@ -321,6 +362,6 @@ fn replace(disk: &impl Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
 }

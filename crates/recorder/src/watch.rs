@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longrun_core::{
     plan::Target,
-    records::{Entry, Known, Task},
+    records::{Entry, Known, Task, missing},
     triage::{Evidence, Job},
 };
 use longrun_kubernetes::{
@@ -22,14 +22,7 @@ const POLICY: &str = "recorder.onFailure.snapshot";
 
 /// Looks for ever.
 pub(crate) async fn watch(client: &Client, arguments: &Arguments, shared: &Shared) {
-    let recorded: Vec<_> = {
-        let recorder = locked(shared);
-        recorder
-            .store
-            .entries()
-            .map(|entry| entry.uid.clone())
-            .collect()
-    };
+    let recorded: Vec<_> = locked(shared).store.known(client.now()).collect();
     let mut watch = Watch {
         client,
         arguments,
@@ -103,10 +96,14 @@ impl Watch<'_> {
     /// Reads what a test that goes on has left so far.
     async fn gather(&mut self, job: &Job) -> Result<(), String> {
         // The node is asked at the end: until then invocations of a test are open as they should be.
-        if let Some(evidence) = self.evidence(job).await? {
-            self.keep(evidence)?;
+        let kept = match self.evidence(job).await? {
+            Some(evidence) => Some(self.keep(evidence)?),
+            None => None,
+        };
+        // What could not be read now is read at the next look.
+        if kept.as_ref().is_none_or(|kept| missing(kept).is_none()) {
+            self.known.gathered(job);
         }
-        self.known.gathered(job);
         Ok(())
     }
 
@@ -119,12 +116,24 @@ impl Watch<'_> {
             return self.record(entry);
         };
         node::ask(&self.arguments.node, &mut evidence).await;
-        let case = self.keep(evidence)?.case;
-        let mut entry = Entry::failed(&case);
-        let now = self.client.now();
-        if entry.is_fresh(now) {
-            entry.snapshot = self.snapshot(job).await;
-            self.pause(&entry).await;
+        let mut entry = Entry::failed(&evidence.case);
+        let is_fresh = entry.is_fresh(self.client.now());
+        match self.keep(evidence) {
+            Ok(kept) => {
+                entry = Entry::failed(&kept.case);
+                if is_fresh {
+                    entry.snapshot = self.snapshot(job).await;
+                    self.pause(&entry).await;
+                    // A node that does not answer may be the cause: its logs are there when it does again.
+                    if let Some(why) = missing(&kept) {
+                        tracing::debug!(job = job.name, why, "not all of it could be read yet");
+                        return Ok(());
+                    }
+                }
+            }
+            Err(why) if is_fresh => return Err(why),
+            // The result is worth more than what does not fit.
+            Err(why) => tracing::error!("{why}"),
         }
         tracing::info!(
             job = job.name,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use longrun_core::{
-    object::Uid,
     plan::Plan,
+    records::merge_case,
     triage::{Case, Group, Report, group, minute, resolve},
 };
 use longrun_kubernetes::failed_tests;
@@ -131,11 +131,15 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Fail
     let mut remembered = Vec::new();
     match recorded::cases(&seen.client, environment).await {
         Ok(kept) => {
-            let there: Vec<Uid> = cases.iter().map(|case| case.job.uid.clone()).collect();
-            let gone = kept.into_iter();
-            for case in gone.filter(|case| !there.contains(&case.job.uid)) {
-                remembered.push(case.job.name.clone());
-                cases.push(case);
+            for kept in kept {
+                let is_same = |case: &&mut Case| case.job.uid == kept.job.uid;
+                match cases.iter_mut().find(is_same) {
+                    Some(case) => *case = merge_case(kept, case.clone()),
+                    None => {
+                        remembered.push(kept.job.name.clone());
+                        cases.push(kept);
+                    }
+                }
             }
         }
         Err(why) => terminal.say(&format!(

@@ -6,11 +6,17 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use jiff::Timestamp;
 
+use crate::object::Uid;
+
 /// Evidence that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The Job.
     pub job: String,
+    /// Its incarnation; nothing where that cannot be read.
+    pub uid: Option<Uid>,
+    /// It has failed: what goes on may still verify.
+    pub failed: bool,
     /// By what its failure is known.
     pub signature: String,
     /// When it was made.
@@ -20,7 +26,8 @@ pub struct Kept {
 }
 
 /// The Jobs whose evidence goes, in this order, so that all that stays and what is coming fit into the budget.
-/// What is coming never goes, and counts as the newest of its signature when it is.
+/// What is coming never goes. The newest of a signature is a Job that has failed, what is coming included: what was
+/// gathered of others goes first.
 #[must_use]
 pub fn leaving<'a>(
     kept: impl IntoIterator<Item = &'a Kept>,
@@ -29,7 +36,7 @@ pub fn leaving<'a>(
 ) -> Vec<&'a str> {
     let kept: Vec<&Kept> = kept.into_iter().collect();
     let mut newest: BTreeMap<&str, (Timestamp, &str)> = BTreeMap::new();
-    for one in kept.iter().copied().chain(coming) {
+    for one in kept.iter().copied().chain(coming).filter(|one| one.failed) {
         let at = (one.created, one.job.as_str());
         let newest = newest.entry(&one.signature).or_insert(at);
         *newest = at.max(*newest);
@@ -39,7 +46,7 @@ pub fn leaving<'a>(
         last.is_some_and(|(_, job)| *job == one.job)
     };
     let mut order = kept;
-    order.sort_by_key(|one| (is_last(one), one.created, &one.job));
+    order.sort_by_key(|one| (one.failed, is_last(one), one.created, &one.job));
     let coming = coming.map_or(0, |coming| coming.bytes);
     let mut bytes = order
         .iter()

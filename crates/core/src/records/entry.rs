@@ -165,6 +165,10 @@ impl From<Entry> for Case {
                 ended: entry.ended,
                 state,
                 pods: entry.attempts,
+                failed: match entry.outcome {
+                    Outcome::Failed => entry.attempts,
+                    _ => entry.attempts.saturating_sub(1),
+                },
                 program: entry.program,
                 interrupted: entry.interrupted,
             },

@@ -17,7 +17,7 @@ use crate::{
 pub struct Known {
     /// Those whose result is written down.
     recorded: BTreeSet<Uid>,
-    /// Those that were seen and are not over, with how many attempts they had when their evidence was gathered.
+    /// Those that were seen and are not over, with how many attempts had failed when their evidence was gathered.
     open: BTreeMap<Uid, (Job, u64)>,
 }
 
@@ -50,6 +50,8 @@ impl Known {
             .filter(|job| minute(&job.name).is_ok())
             .collect();
         let there: BTreeSet<&Uid> = tests.iter().map(|job| &job.uid).collect();
+        // What is gone does not come back.
+        self.recorded.retain(|uid| there.contains(uid));
         let gone = self
             .open
             .values()
@@ -64,12 +66,12 @@ impl Known {
             let (seen, gathered) = self
                 .open
                 .entry(job.uid.clone())
-                .or_insert_with(|| (job.clone(), 1));
+                .or_insert_with(|| (job.clone(), 0));
             *seen = job.clone();
             match Outcome::of(job) {
                 Some(Outcome::Failed) => tasks.push(Task::Fail(job.clone())),
                 Some(outcome) => tasks.push(Task::Record(Entry::of(job, outcome))),
-                None if job.pods > *gathered && job.interrupted.is_none() => {
+                None if job.failed > *gathered && job.interrupted.is_none() => {
                     tasks.push(Task::Gather(job.clone()));
                 }
                 None => {}
@@ -81,7 +83,7 @@ impl Known {
     /// The evidence of a Job that goes on was kept.
     pub fn gathered(&mut self, job: &Job) {
         if let Some((_, gathered)) = self.open.get_mut(&job.uid) {
-            *gathered = job.pods;
+            *gathered = job.failed;
         }
     }
 

@@ -1,9 +1,9 @@
 //! Evidence of one Job that was gathered twice: pods and Events go meanwhile, and what is found later may know
 //! less.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
-use crate::triage::{Asked, Attempt, Event, Evidence, JobState};
+use crate::triage::{Asked, Attempt, Case, Event, Evidence, JobState};
 
 /// The later evidence, with what only the earlier one knows. Of another incarnation nothing is taken.
 #[must_use]
@@ -11,10 +11,13 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
     if earlier.case.job.uid != later.case.job.uid {
         return later;
     }
-    let is_over = |evidence: &Evidence| evidence.case.job.state != JobState::Running;
+    let was_over = earlier.case.job.state != JobState::Running;
     // What the node said at the end of the Job says more than what it says hours later.
-    let node = if is_over(&earlier) { &earlier } else { &later };
-    let other = if is_over(&earlier) { &later } else { &earlier };
+    let (node, other) = if was_over {
+        (&earlier, &later)
+    } else {
+        (&later, &earlier)
+    };
     let invocations = known(&node.invocations, &other.invocations);
     let counters = known(&node.counters, &other.counters);
     let mut merged = later;
@@ -22,9 +25,44 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
     merged.counters = counters;
     merged.case.attempts = attempts(earlier.case.attempts, merged.case.attempts);
     merged.events = events(earlier.events, merged.events);
-    merged.pods = known(&merged.pods, &earlier.pods);
-    merged.faults = known(&merged.faults, &earlier.faults);
+    // Pods are replaced, and a ledger forgets.
+    (merged.pods, merged.faults) = if was_over {
+        (
+            known(&earlier.pods, &merged.pods),
+            known(&earlier.faults, &merged.faults),
+        )
+    } else {
+        (
+            known(&merged.pods, &earlier.pods),
+            known(&merged.faults, &earlier.faults),
+        )
+    };
     merged
+}
+
+/// A Job with its attempts, as it was seen twice.
+#[must_use]
+pub fn merge_case(earlier: Case, later: Case) -> Case {
+    Case {
+        attempts: attempts(earlier.attempts, later.attempts),
+        ..later
+    }
+}
+
+/// What should be known of evidence and is not, for a reason that may pass: the pods, or a log.
+#[must_use]
+pub fn missing(evidence: &Evidence) -> Option<&str> {
+    let attempts = match &evidence.case.attempts {
+        Asked::Unknown(why) => return Some(why),
+        Asked::Known(attempts) => attempts,
+    };
+    attempts
+        .iter()
+        .filter(|attempt| attempt.started.is_some())
+        .find_map(|attempt| match &attempt.log {
+            Asked::Unknown(why) => Some(why.as_str()),
+            Asked::Known(_) => None,
+        })
 }
 
 fn known<T: Clone>(first: &Asked<T>, second: &Asked<T>) -> Asked<T> {
@@ -43,11 +81,16 @@ fn attempts(earlier: Asked<Vec<Attempt>>, later: Asked<Vec<Attempt>>) -> Asked<V
     for attempt in earlier {
         match merged.iter_mut().find(|other| other.pod == attempt.pod) {
             None => merged.push(attempt),
-            Some(other) if other.log.known().is_none() => other.log = attempt.log,
+            // A log only grows: what is shorter now was cut.
+            Some(other) if length(&other.log) < length(&attempt.log) => other.log = attempt.log,
             Some(_) => {}
         }
     }
     Asked::Known(merged)
+}
+
+fn length(log: &Asked<Vec<String>>) -> Option<usize> {
+    log.known().map(Vec::len)
 }
 
 fn events(earlier: Asked<Vec<Event>>, later: Asked<Vec<Event>>) -> Asked<Vec<Event>> {

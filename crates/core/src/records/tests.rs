@@ -36,6 +36,10 @@ fn job(minute: &str, pods: u64, state: JobState) -> Job {
         created,
         started: Some(created),
         ended: (state != JobState::Running).then(|| created + SignedDuration::from_secs(40)),
+        failed: match state {
+            JobState::Failed { .. } => pods,
+            _ => pods.saturating_sub(1),
+        },
         state,
         pods,
         program: Some(format!("v1-s30-all-{name}")),

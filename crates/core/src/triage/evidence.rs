@@ -106,6 +106,9 @@ pub struct Job {
     pub state: JobState,
     /// How many pods its controller counts (Kubernetes 1.36: `active`, `succeeded` and `failed` together).
     pub pods: u64,
+    /// How many of them have failed.
+    #[serde(default)]
+    pub failed: u64,
     /// The id of the program that it ran, as its template says.
     pub program: Option<String>,
     /// The operation that interrupted it.

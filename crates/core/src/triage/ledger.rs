@@ -26,6 +26,7 @@ struct Entry {
     fault: String,
     began: Timestamp,
     injected: Option<Timestamp>,
+    healed: Option<Timestamp>,
     recovered: Option<Timestamp>,
     outcome: Option<String>,
 }
@@ -49,7 +50,8 @@ pub fn faults(ledger: &Value) -> Result<Vec<Fault>, String> {
         faults.push(Fault {
             name: entry.fault,
             began: entry.injected.unwrap_or(entry.began),
-            healed: entry.recovered,
+            // One that ended without its target being seen healthy is over all the same.
+            healed: entry.recovered.or(entry.outcome.as_ref().and(entry.healed)),
         });
     }
     faults.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));

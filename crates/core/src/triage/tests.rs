@@ -101,6 +101,7 @@ fn of(name: &str, attempts: Vec<Attempt>) -> Case {
                 message: "Job has reached the specified backoff limit".to_string(),
             },
             pods: attempts.len() as u64,
+            failed: attempts.len() as u64,
             program: Some(format!("v1-s20-all-{name}")),
             interrupted: None,
         },

@@ -34,6 +34,7 @@ fn failure(client: &Client) -> Entry {
         ended: Some(client.now()),
         state: JobState::Succeeded,
         pods: 7,
+        failed: 7,
         program: None,
         interrupted: None,
     };

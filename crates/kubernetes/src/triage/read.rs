@@ -37,6 +37,7 @@ pub(super) fn job(job: &Value) -> Option<Job> {
         started: time(job, "/status/startTime"),
         ended: time(job, "/status/completionTime").or_else(|| time(failed?, "/lastTransitionTime")),
         state,
+        failed: count("/status/failed"),
         pods: count("/status/active") + count("/status/succeeded") + count("/status/failed"),
         program: stamp(job),
         interrupted,

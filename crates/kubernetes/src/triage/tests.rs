@@ -64,6 +64,27 @@ async fn gathered(server: &Server) -> Evidence {
     }
 }
 
+/// The kubelet answers so when the container is gone, with code 200.
+#[test]
+fn a_sentence_about_a_log_is_no_log() {
+    let sentence = "unable to retrieve container logs for containerd://0123456789abcdef";
+    assert_eq!(as_log(sentence), Asked::Unknown(sentence.to_owned()));
+    let said = |text: &str| as_log(text).known().map(Vec::len);
+    assert_eq!(said("one\ntwo\n"), Some(2));
+    assert_eq!(said(""), Some(0));
+}
+
+/// The result is in the last lines.
+#[test]
+fn of_a_long_log_the_end_is_kept() {
+    let long = format!("{}\nlast but one\nlast", "x".repeat(LONGEST_LOG));
+    let kept = as_log(&long);
+    assert_eq!(
+        kept.known().map(Vec::as_slice),
+        Some(&["last but one".to_owned(), "last".to_owned()][..])
+    );
+}
+
 #[tokio::test]
 async fn a_job_is_gathered_with_its_own_pods_and_with_why_a_log_is_not_there() {
     let server = Server::new();

@@ -38,6 +38,7 @@ fn job(minute: i64, state: JobState) -> Job {
         ended: Some(created + SignedDuration::from_secs(40)),
         state,
         pods: 7,
+        failed: 7,
         program: None,
         interrupted: None,
         name,
@@ -341,6 +342,48 @@ fn evidence_stays_within_its_budget() {
     }
     assert!(names(&store).contains(&format!("test-{}", TEN + 39).as_str()));
     assert!(store.let_go > 20);
+}
+
+/// The program of a failure is run again, by a Job of the same name.
+#[test]
+fn another_incarnation_takes_nothing_from_a_failure() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Folder::open(root.path()).unwrap();
+    let (mut store, _) = Store::open(disk, LIMITS, now()).unwrap();
+    let kept = evidence(1, "off by 1", 10);
+    store.keep(kept.clone()).unwrap();
+    store.record(Entry::failed(&kept.case)).unwrap();
+    let mut again = evidence(1, "off by 1", 5000);
+    again.case.job.uid = Uid("another".to_owned());
+    again.case.job.state = JobState::Running;
+    store.keep(again.clone()).unwrap();
+    again.case.job.state = JobState::Succeeded;
+    let verified = Entry::of(&again.case.job, Outcome::Succeeded);
+    store.record(verified).unwrap();
+    let text = store.evidence_of(&kept.case.job.name).unwrap();
+    let there = triage::read(&text.unwrap()).unwrap();
+    assert_eq!(there, kept);
+}
+
+/// Somebody else has filled the disk.
+#[test]
+fn a_disk_that_others_fill_is_not_emptied_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = Faulty::new(&root);
+    let limits = Limits {
+        evidence_bytes: u64::MAX,
+        ..LIMITS
+    };
+    let (mut store, _) = Store::open(disk.clone(), limits, now()).unwrap();
+    for minute in 0..5 {
+        let kind = format!("kind {minute}");
+        store.keep(evidence(TEN + minute, &kind, 2 << 20)).unwrap();
+    }
+    disk.room.set(0);
+    let verified = job(TEN + 9, JobState::Succeeded);
+    let result = store.record(Entry::of(&verified, Outcome::Succeeded));
+    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(names(&store).len(), 4, "one was tried");
 }
 
 #[test]

@@ -70,9 +70,10 @@ impl Seen {
         match found {
             Found::Evidence(mut evidence) => {
                 ask_node(client, &mut evidence).await;
+                let mut evidence = recorded::complete(client, *evidence).await;
                 recorded::remember(client, &mut evidence).await;
                 Ok(Gathered {
-                    evidence: *evidence,
+                    evidence,
                     remembered: false,
                 })
             }

@@ -99,6 +99,56 @@ fn a_log_that_is_read_again_is_the_longer_one() {
     assert_eq!(logs(&merge(earlier, later)), [("a", Some("ended"))]);
 }
 
+/// A kubelet that is short of disk removes logs, and keeps the pods.
+#[test]
+fn a_log_that_was_cut_is_the_one_before() {
+    let lines = |lines: &[&str]| Asked::Known(lines.iter().map(ToString::to_string).collect());
+    let with = |log| evidence(failed(), Asked::Known(vec![attempt("a", log)]));
+    let merged = merge(with(lines(&["one", "two"])), with(lines(&["two"])));
+    assert_eq!(logs(&merged), [("a", Some("one"))]);
+}
+
+#[test]
+fn what_could_not_be_read_is_missing_until_it_is() {
+    let with = |attempts| evidence(failed(), attempts);
+    let waiting = Attempt {
+        started: None,
+        ..attempt("b", gone())
+    };
+    for (evidence, expected) in [
+        (
+            with(Asked::Unknown("no answer".to_string())),
+            Some("no answer"),
+        ),
+        (
+            with(Asked::Known(vec![attempt("a", gone())])),
+            Some("the pod is gone"),
+        ),
+        (
+            with(Asked::Known(vec![attempt("a", read("begun")), waiting])),
+            None,
+        ),
+    ] {
+        assert_eq!(missing(&evidence), expected);
+    }
+}
+
+/// The recorder looks again at failures that are older than its results are.
+#[test]
+fn pods_and_faults_are_those_of_the_failure_and_not_of_a_later_look() {
+    let with = |name: &str| {
+        let mut evidence = evidence(failed(), Asked::Known(Vec::new()));
+        evidence.faults = Asked::Known(Some(vec![crate::triage::Fault {
+            name: name.to_string(),
+            began: at("10:00:00"),
+            healed: None,
+        }]));
+        evidence
+    };
+    let merged = merge(with("of then"), with("of today"));
+    assert_eq!(merged.faults, with("of then").faults);
+}
+
 #[test]
 fn events_that_have_expired_are_kept() {
     let event = |reason: &str| Event {

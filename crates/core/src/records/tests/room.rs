@@ -5,6 +5,8 @@ use super::*;
 fn kept(job: u32, signature: &str, bytes: u64) -> Kept {
     Kept {
         job: format!("test-{job}"),
+        uid: None,
+        failed: true,
         signature: signature.to_string(),
         created: Timestamp::from_second(i64::from(job) * 60).unwrap(),
         bytes,
@@ -43,6 +45,31 @@ fn a_rare_failure_outlives_a_frequent_one() {
 fn what_is_coming_makes_the_one_before_it_an_older_one() {
     let all = [kept(1, "a", 10), kept(2, "b", 10)];
     assert_eq!(leaving(&all, Some(&kept(3, "b", 10)), 20), ["test-2"]);
+}
+
+/// A first attempt fails often, and the Job verifies after all.
+#[test]
+fn what_may_yet_verify_goes_before_the_only_failure_of_its_kind() {
+    let all = [
+        kept(1, "a", 10),
+        Kept {
+            failed: false,
+            ..kept(2, "a", 10)
+        },
+    ];
+    assert_eq!(leaving(&all, Some(&kept(3, "b", 10)), 20), ["test-2"]);
+    let coming = Kept {
+        failed: false,
+        ..kept(3, "a", 10)
+    };
+    assert_eq!(
+        leaving(
+            &[kept(1, "a", 10), kept(2, "b", 10), kept(4, "b", 10)],
+            Some(&coming),
+            30
+        ),
+        ["test-2"]
+    );
 }
 
 proptest! {
