@@ -84,8 +84,11 @@ fn what_is_pushed_is_recorded_by_digest_and_built_once() {
         .says(&["pushed", "clusters/shared.images.yaml", "commit"]);
     let built = archives(&house);
     let pushed = registry.manifests();
-    let names = pushed.keys().filter_map(|name| name.rsplit('/').next());
-    let names: Vec<&str> = names.collect();
+    let name = |reference: &str| {
+        let name = reference.rsplit('/').next().unwrap_or(reference);
+        name.split(':').next().unwrap_or(name).to_owned()
+    };
+    let names: Vec<String> = pushed.keys().map(|reference| name(reference)).collect();
     assert_eq!(names, ["busybox", "recorder", "restate", "verification"]);
     assert_eq!(built.len(), names.len(), "{built:?}");
 

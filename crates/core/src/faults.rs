@@ -29,7 +29,7 @@ pub use decision::{Facts, NoGo, decide, heal};
 pub use ground::{Ground, Settings};
 pub use pause::{PAUSE, Pause, PauseError};
 pub(crate) use rotation::hourly;
-pub use rotation::{JITTER, Overlap, jitter, minutes};
+pub use rotation::{JITTER, Overlap, jitter, minutes, seed};
 
 /// The Deployment of the service that the node calls.
 pub const SERVICES: &str = "verification";
@@ -177,11 +177,13 @@ const DELETES_PODS: Rule = rule(&[""], &["pods"], &["delete"], &[]);
 /// The Deployment's replicas and its template's annotation: the admission policy keeps it to them.
 const CHANGES_SERVICES: Rule = rule(&["apps"], &["deployments"], &["patch"], &[SERVICES]);
 
-/// The rules of the Role that can inject these faults: each once.
+/// The rules of the Role that can inject these faults: each once. And those that it takes to end any other: one that
+/// a killed runner left is taken back by the next, also when it is not in the file any more.
 #[must_use]
 pub fn rules<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = EVERY.to_vec();
-    for rule in faults.into_iter().flat_map(|fault| fault.rules) {
+    let left = FAULTS.iter().filter(|fault| fault.holds());
+    for rule in faults.into_iter().chain(left).flat_map(|fault| fault.rules) {
         if !rules.contains(rule) {
             rules.push(*rule);
         }

@@ -23,6 +23,7 @@ mod admission;
 mod checklist;
 mod guard;
 mod patience;
+mod reason;
 mod resolve;
 mod state;
 mod stored;
@@ -36,6 +37,7 @@ pub use guard::moved;
 
 pub use admission::{Admission, Unfinished, admit};
 pub use checklist::{Checklist, Item, Mark};
+pub use reason::Reason;
 pub use state::State;
 pub use stored::{JOURNAL, NotTaken, Stored};
 pub use traces::Traces;
@@ -101,44 +103,6 @@ pub struct Entry {
     /// Every cause so far: going back and forth between two is no progress. Another driver begins anew.
     #[serde(skip)]
     causes: BTreeSet<String>,
-}
-
-/// Why a plan cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "camelCase", tag = "reason")]
-pub enum Reason {
-    /// The world is not the one that was approved.
-    #[error("{step}: not done, because {moved}")]
-    Moved {
-        /// The step.
-        step: String,
-        /// What moved.
-        moved: String,
-    },
-    /// The API server refused the effect.
-    #[error("{step}: refused: {cause}")]
-    Refused {
-        /// The step.
-        step: String,
-        /// In the API server's words.
-        cause: String,
-    },
-    /// What was waited for will not happen, or looked bad or stood still for too long.
-    #[error("{step}: gave up waiting: {cause}")]
-    Waited {
-        /// The step.
-        step: String,
-        /// What is wrong.
-        cause: String,
-    },
-    /// The driver was told to stop, or cannot go on.
-    #[error("{step}: not finished, because {cause}")]
-    Interrupted {
-        /// The step.
-        step: String,
-        /// By whom or by what.
-        cause: String,
-    },
 }
 
 /// What the driver does next.
@@ -364,7 +328,13 @@ impl Journal {
             return self.note(cause, now);
         }
         let step = self.current_step();
-        self.entries.pop();
+        // A blow may have been struck although the last answer is a refusal: what takes it back harms nothing.
+        let may_be_done = self
+            .current()
+            .is_some_and(|step| matches!(step.act, Effect::Strike { .. }) && step.undo.is_some());
+        if !may_be_done {
+            self.entries.pop();
+        }
         self.stopped = Some(Reason::Refused { step, cause });
     }
 
@@ -392,19 +362,6 @@ impl Journal {
                 Some((&step.act, entry.note.as_deref()?))
             })
             .collect()
-    }
-}
-
-impl Reason {
-    /// Without the step.
-    #[must_use]
-    pub fn cause(&self) -> &str {
-        match self {
-            Self::Moved { moved: cause, .. }
-            | Self::Refused { cause, .. }
-            | Self::Waited { cause, .. }
-            | Self::Interrupted { cause, .. } => cause,
-        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! snapshots, and what runs on them.
 
 use longrun_core::{
+    faults::ledger::{LEDGER, Ledger},
     journal::{JOURNAL, NotTaken, Stored},
     object::ObjectRef,
     operations::{
-        data::{CLAIM, Facts, NODE},
+        data::{CLAIM, Facts, NODE, OpenFault},
         snapshot::SNAPSHOT_API,
     },
 };
@@ -45,7 +46,8 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         namespace: None,
     };
     let set = ObjectRef::namespaced("apps/v1", "StatefulSet", environment, NODE);
-    let (set, pods, claims, snapshots, classes, cron_jobs, jobs, journal) = tokio::try_join!(
+    let ledger = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
+    let (set, pods, claims, snapshots, classes, cron_jobs, jobs, journal, ledger) = tokio::try_join!(
         client.get(&set),
         list("v1", "Pod"),
         list("v1", "PersistentVolumeClaim"),
@@ -54,6 +56,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         list("batch/v1", "CronJob"),
         list("batch/v1", "Job"),
         stored_journal(client, environment),
+        client.get(&ledger),
     )?;
     let claim = claims
         .iter()
@@ -79,6 +82,13 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         classes,
         cron_jobs,
         jobs,
+        fault: Ledger::read(ledger.as_ref())
+            .open()
+            .next()
+            .map(|(entry, about)| OpenFault {
+                entry: entry.to_owned(),
+                fault: about.fault.clone(),
+            }),
         denied: Vec::new(),
     })
 }

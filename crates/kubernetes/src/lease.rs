@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use longrun_core::object::ObjectRef;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
@@ -232,6 +233,19 @@ pub(crate) async fn holder(client: &Client, namespace: &str) -> Result<Option<Re
     let record = Record::read(client, &reference(namespace)).await?;
     Ok(record.filter(|record| !record.identity.is_empty()))
 }
+
+/// Who is at work: the holder, unless nothing was heard of it for so long that no clock explains it.
+pub(crate) async fn at_work(client: &Client, namespace: &str) -> Result<Option<Record>, Failure> {
+    let now = client.now();
+    let is_heard = |record: &Record| {
+        let silent = record.renewed.map(|renewed| now.duration_since(renewed));
+        silent.is_none_or(|silent| silent < DEAD)
+    };
+    Ok(holder(client, namespace).await?.filter(is_heard))
+}
+
+/// A lease is renewed every few seconds, and clocks of people's machines differ by less.
+const DEAD: SignedDuration = SignedDuration::from_mins(5);
 
 fn reference(namespace: &str) -> ObjectRef {
     ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", namespace, NAME)

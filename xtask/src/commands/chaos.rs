@@ -10,7 +10,7 @@ use longrun_core::{
 };
 use longrun_kubernetes::{
     Client,
-    faults::{Chaos, Verdict},
+    faults::{Chaos, Verdict, by_hand},
 };
 use serde::Serialize;
 
@@ -237,9 +237,12 @@ fn clock(time: Timestamp) -> String {
 }
 
 async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
-    let place = Place::open(&args.which, project).await?;
+    let mut place = Place::open(&args.which, project).await?;
     let fault = place.find(&args.fault)?;
     let chaos = place.read().await?;
+    // The runner chooses by its Job's name.
+    let job = by_hand(fault, chaos.now);
+    place.settings.seed = faults::seed(place.environment(), &job);
     let plan = place.plan(fault, chaos.facts(), chaos.now)?;
     if let Some(operation) = &chaos.operation {
         return Err(Failure::refused(format!(
@@ -256,7 +259,7 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
     let approved = terminal.answer(Ask::new(plan), &args.answers)?;
     let by = holder("chaos").who;
     let work = terminal.work(&format!("{} of {}", fault.name, place.settings.target));
-    let triggered = longrun_kubernetes::faults::trigger(&place.client, &approved, fault, &by)
+    let triggered = longrun_kubernetes::faults::trigger(&place.client, &approved, fault, &job, &by)
         .await
         .map_err(Failure::refused)?;
     let followed = triggered
@@ -306,6 +309,20 @@ async fn pause(args: &PauseArgs, project: &Project, terminal: &Terminal) -> Resu
     let until = since
         .checked_add(SignedDuration::from_secs(seconds))
         .map_err(|_| Failure::refused("that is longer than there is time"))?;
+    if let Some(other) = place.read().await?.pause
+        && other.until > until
+    {
+        return Err(Failure::refused(format!(
+            "it is paused already, for longer, until {} by {}: {}; nothing was changed",
+            clock(other.until),
+            other.by,
+            other.reason
+        ))
+        .hint(format!(
+            "to pause for less, end that first: cargo xtask chaos resume {}",
+            place.settings.target.flags()
+        )));
+    }
     let pause = Pause {
         until,
         since,
@@ -333,9 +350,11 @@ struct Resumed {
 }
 
 async fn resume(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
-    let resumed = longrun_kubernetes::faults::resume(&place.client, place.environment())
+    let lasts = place.read().await?.pause.is_some();
+    let there = longrun_kubernetes::faults::resume(&place.client, place.environment())
         .await
         .map_err(Failure::refused)?;
+    let resumed = lasts && there;
     let target = &place.settings.target;
     terminal.data(&Resumed { resumed }, || {
         if resumed {

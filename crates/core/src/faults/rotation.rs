@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::object::Digest;
 
@@ -47,6 +47,12 @@ impl fmt::Display for Overlap {
     }
 }
 
+/// By what a fault chooses among several targets: another number for each Job that injects one.
+#[must_use]
+pub fn seed(environment: &str, job: &str) -> u64 {
+    number(&json!([environment, job])).into()
+}
+
 /// The minutes of the hour at which so many faults begin, at least `spacing` minutes apart, also over the hour:
 /// evenly over all of it.
 ///
@@ -62,9 +68,11 @@ pub fn minutes(faults: u32, spacing: u32) -> Result<Vec<u32>, Overlap> {
 /// How many seconds into its minute a fault begins. Known beforehand, and another one each hour.
 #[must_use]
 pub fn jitter(environment: &str, fault: &str, minute: u64) -> u32 {
-    let digest = Digest::of(&json!([environment, fault, minute]));
-    let number = u32::from_str_radix(&digest.short()[..7], 16).unwrap_or(0);
-    number % JITTER
+    number(&json!([environment, fault, minute])) % JITTER
+}
+
+fn number(of: &Value) -> u32 {
+    u32::from_str_radix(&Digest::of(of).short()[..7], 16).unwrap_or(0)
 }
 
 /// The five fields of cron for a minute of every hour.

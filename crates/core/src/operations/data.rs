@@ -64,8 +64,19 @@ pub struct Facts {
     pub jobs: Vec<Value>,
     /// The journal of the last operation on data.
     pub stored: Option<Stored>,
+    /// A fault that has not ended.
+    pub fault: Option<OpenFault>,
     /// What the user may not do, of what the operation needs. Nothing is tried to find out.
     pub denied: Vec<Permission>,
+}
+
+/// A fault whose runner is at work, or was killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFault {
+    /// Its entry in the ledger.
+    pub entry: String,
+    /// Which fault.
+    pub fault: String,
 }
 
 /// One thing a user may not do.

@@ -100,7 +100,7 @@ fn order(arguments: &[String]) -> Result<Order, String> {
             ));
         }
     };
-    let seed = minute.unwrap_or_else(|| faults::jitter(&environment, &job, 0).into());
+    let seed = faults::seed(&environment, &job);
     Ok(Order {
         fault,
         settings: Settings {

@@ -213,6 +213,12 @@ impl<'a> Run<'a> {
     pub(super) async fn gather(&mut self, seen: &Sight) {
         if self.report.is_none() {
             let since = self.book.entries().last().map(|entry| entry.began);
+            // What stopped it may be younger than what was seen of its pods.
+            let again = match self.book.current() {
+                Some(step) => sight(self.client, &step).await.ok(),
+                None => None,
+            };
+            let seen = again.as_ref().unwrap_or(seen);
             self.report = Some(Report::gather(self.client, seen, since).await);
         }
     }

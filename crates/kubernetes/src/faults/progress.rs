@@ -7,11 +7,15 @@ use longrun_core::{
         ledger::{Entry, Outcome},
     },
     journal::Journal,
+    object::ObjectRef,
     plan::Effect,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::record::record;
+use super::{
+    event::{Reason, tell},
+    record::record,
+};
 use crate::{client::Client, drive::Stopped, progress::Doing};
 
 /// When the first step, which takes a fault back, was done. A fault that needs no taking back is healed by then.
@@ -28,6 +32,7 @@ pub(super) fn ended_at(journal: &Journal) -> Option<Timestamp> {
 }
 
 /// A step of a fault that is worth a word in the ledger while it goes on.
+#[derive(Clone, Copy)]
 pub(super) enum Stage {
     Injected,
     Healed,
@@ -49,6 +54,7 @@ pub(super) async fn keep(
     environment: String,
     name: String,
     fault: &'static Fault,
+    struck: Option<ObjectRef>,
     mut heard: UnboundedReceiver<(Stage, Timestamp)>,
 ) {
     while let Some((stage, at)) = heard.recv().await {
@@ -65,6 +71,10 @@ pub(super) async fn keep(
             }
         })
         .await;
+        if let (Stage::Injected, Some(object)) = (stage, &struck) {
+            let message = format!("{}: {}", fault.name, fault.does);
+            tell(&client, object, Reason::Injected, &message).await;
+        }
     }
 }
 

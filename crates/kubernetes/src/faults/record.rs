@@ -11,11 +11,17 @@ use longrun_core::{
     plan::Propagation,
 };
 use serde_json::Value;
+use std::time::Duration;
 
 use crate::{client::Client, failure::Failure};
 
 /// How often a write is prepared anew because somebody wrote in between.
 const ATTEMPTS: u32 = 5;
+
+/// How often it is tried while the API server does not answer, and how long after each: what is not written is
+/// taken for the work of a killed runner.
+const TRIES: u32 = 15;
+const PAUSE_BETWEEN: Duration = Duration::from_secs(1);
 
 /// Changes the ledger.
 pub(super) async fn record(
@@ -59,10 +65,18 @@ async fn write(
     place: &ObjectRef,
     make: impl Fn(Option<&Value>) -> Value,
 ) -> Result<(), Failure> {
-    let mut attempt = 0;
+    let (mut attempt, mut tries) = (0, 0);
     loop {
         attempt += 1;
-        let live = client.get(place).await?;
+        let live = match client.get(place).await {
+            Ok(live) => live,
+            Err(failure) if failure.is_passing() && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE_BETWEEN).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let mut object = make(live.as_ref());
         let written = match &live {
             None => client.create(&object, OPERATIONS_MANAGER).await,
@@ -77,6 +91,10 @@ async fn write(
             Ok(_) => return Ok(()),
             // Made, deleted or written in between.
             Err(failure) if attempt < ATTEMPTS && matches!(failure.code(), 404 | 409) => {}
+            Err(failure) if failure.is_passing() && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE_BETWEEN).await;
+            }
             Err(failure) => return Err(failure),
         }
     }

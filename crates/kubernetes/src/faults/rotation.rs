@@ -68,7 +68,7 @@ pub async fn chaos(
     let (facts, cron_jobs, holder) = tokio::try_join!(
         observe(client, environment),
         client.list(&cron_jobs, ""),
-        lease::holder(client, environment),
+        lease::at_work(client, environment),
     )?;
     let now = client.now();
     let ledger = Ledger::read(facts.ledger.as_ref());

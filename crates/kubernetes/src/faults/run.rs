@@ -231,6 +231,7 @@ async fn carry_out(
         environment.clone(),
         name.clone(),
         order.fault,
+        struck,
         heard,
     ));
     let show = |doing: &Doing<'_>| {
@@ -240,10 +241,6 @@ async fn carry_out(
             let _ = news.send((stage, client.now()));
         }
     };
-    if let Some(object) = &struck {
-        let message = format!("{}: {}", order.fault.name, order.fault.does);
-        tell(client, object, Reason::Injected, &message).await;
-    }
     let driven = drive(client, approved, Some(lease), &show, interrupted).await;
     drop(news);
     let _ = writer.await;
@@ -273,8 +270,11 @@ async fn carry_out(
             Reason::Recovered,
             format!("{}: healthy again after {seconds} s", order.fault.name),
         ),
-        _ => (
-            Reason::NotRecovered,
+        (outcome, _) => (
+            match outcome {
+                Some(Outcome::NotInjected) => Reason::Skipped,
+                _ => Reason::NotRecovered,
+            },
             format!(
                 "{}: {}",
                 order.fault.name,
@@ -308,14 +308,6 @@ async fn heal(
             let approved: Approved = Ask::new(plan).standing(POLICY)?;
             let show = |doing: &Doing<'_>| say(&line(doing));
             let driven = drive(client, approved, Some(lease), &show, interrupted).await;
-            let target = fault.target(&order.settings.target);
-            tell(
-                client,
-                &target,
-                Reason::Healed,
-                &format!("{name} was taken back"),
-            )
-            .await;
             Some((fault, driven))
         }
     };
@@ -333,9 +325,20 @@ async fn heal(
             Some(stopped.reason.to_string()),
         ),
     };
+    let about = driven
+        .as_ref()
+        .map(|(fault, _)| fault.target(&order.settings.target));
     // What could not be taken back stays open: the next run tries again.
-    if healed.is_none() && driven.is_some() {
+    if let (None, Some(target)) = (healed, &about) {
         let why = note.unwrap_or_default();
+        let message = format!("{name} could not be taken back: {why}");
+        tell(client, target, Reason::NotRecovered, &message).await;
+        record(client, environment, |ledger| {
+            if let Some(there) = ledger.entry(name) {
+                there.note = Some(why.clone());
+            }
+        })
+        .await?;
         return Err(RunError::Failure(Failure::Unreadable {
             asked: format!("take back {name}"),
             cause: why,
@@ -350,5 +353,9 @@ async fn heal(
         }
     })
     .await?;
+    if let Some(target) = &about {
+        let message = format!("{name} was taken back");
+        tell(client, target, Reason::Healed, &message).await;
+    }
     Ok(())
 }

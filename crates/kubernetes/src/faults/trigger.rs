@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use longrun_core::{
     approval::Approved,
     faults::{
@@ -27,7 +28,13 @@ pub struct Triggered {
     fault: &'static str,
 }
 
-/// Makes the Job. What it does was approved as a plan; the runner makes the same one from what it finds.
+/// The name of a Job that injects a fault out of turn.
+#[must_use]
+pub fn by_hand(fault: &Fault, now: Timestamp) -> String {
+    format!("{}-by-hand-{}", fault.cron_job(), now.strftime("%H%M%S"))
+}
+
+/// Makes the Job of that name. What it does was approved as a plan; the runner makes the same one from what it finds.
 ///
 /// # Errors
 /// When there is no such CronJob, or the API server refuses.
@@ -35,6 +42,7 @@ pub async fn trigger(
     client: &Client,
     approved: &Approved,
     fault: &'static Fault,
+    name: &str,
     by: &str,
 ) -> Result<Triggered, Failure> {
     let environment = &approved.plan().target.environment;
@@ -46,8 +54,6 @@ pub async fn trigger(
             cause: format!("{place} does not exist: deploy the environment first"),
         });
     };
-    let stamp = client.now().strftime("%H%M%S").to_string();
-    let name = format!("{}-by-hand-{stamp}", place.name);
     let mut spec = live
         .pointer("/spec/jobTemplate/spec")
         .cloned()
@@ -75,7 +81,7 @@ pub async fn trigger(
     });
     client.create(&job, OPERATIONS_MANAGER).await?;
     Ok(Triggered {
-        job: ObjectRef::namespaced("batch/v1", "Job", environment, &name),
+        job: ObjectRef::namespaced("batch/v1", "Job", environment, name),
         fault: fault.name,
     })
 }

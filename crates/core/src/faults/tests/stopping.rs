@@ -66,6 +66,25 @@ fn seen(name: &str, world: &World) -> Sight {
     }
 }
 
+/// A signal that was sent, and whose end the kubelet could not tell, is refused as far as anybody knows.
+#[test]
+fn what_is_refused_is_taken_back_too_if_it_stays() {
+    for fault in FAULTS {
+        let mut journal = Journal::open(Ask::new(planned(fault.name)).standing("chaos").unwrap());
+        let world = World {
+            struck: false,
+            healthy: true,
+        };
+        let sight = seen(fault.name, &world);
+        let Next::Do(_) = journal.next(&sight, at(0)) else {
+            panic!("{}", fault.name)
+        };
+        journal.refused("no exit code".into(), at(1));
+        let undone = (0..9).any(|second| matches!(journal.next(&sight, at(second)), Next::Undo(_)));
+        assert_eq!(undone, fault.holds(), "{}", fault.name);
+    }
+}
+
 /// SIGTERM, a deadline and an error all end a plan this way, before its first request and after each.
 #[test]
 fn whatever_stays_is_taken_back_wherever_the_runner_is_stopped() {
