@@ -16,7 +16,8 @@ fn options(directory: &Path) -> Options {
     let binary = process::install(process::VERSION, &cache, &|line| eprintln!("{line}")).unwrap();
     Options {
         binary,
-        base: directory.join("restate"),
+        // Longer than the path of a socket may be.
+        base: directory.join("deep".repeat(30)).join("restate"),
         node: "db".into(),
         log: directory.join("log"),
         ports: Ports::free().unwrap(),

@@ -102,7 +102,9 @@ impl Server {
             // Nothing of the caller's environment may configure it.
             .env_clear()
             .env("DO_NOT_TRACK", "1")
-            .env("RESTATE_BASE_DIR", &options.base)
+            // Its sockets are below, and their paths may have 107 bytes at most (Linux: `sun_path`).
+            .current_dir(&options.base)
+            .env("RESTATE_BASE_DIR", ".")
             .env("RESTATE_NODE_NAME", &options.node)
             .env("RESTATE_CLUSTER_NAME", "longrun")
             .env("RESTATE_LOG_FORMAT", "json")
