@@ -3,7 +3,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::triage::{Asked, Attempt, Case, Event, Evidence, JobState};
+use crate::triage::{Asked, Attempt, Case, Event, Evidence, Fault, JobState};
 
 /// The later evidence, with what only the earlier one knows. Of another incarnation nothing is taken.
 #[must_use]
@@ -25,18 +25,13 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
     merged.counters = counters;
     merged.case.attempts = attempts(earlier.case.attempts, merged.case.attempts);
     merged.events = events(earlier.events, merged.events);
-    // Pods are replaced, and a ledger forgets.
-    (merged.pods, merged.faults) = if was_over {
-        (
-            known(&earlier.pods, &merged.pods),
-            known(&earlier.faults, &merged.faults),
-        )
+    // Pods are replaced, and those of today say nothing of then.
+    merged.pods = if was_over {
+        known(&earlier.pods, &merged.pods)
     } else {
-        (
-            known(&merged.pods, &earlier.pods),
-            known(&merged.faults, &earlier.faults),
-        )
+        known(&merged.pods, &earlier.pods)
     };
+    merged.faults = faults(earlier.faults, merged.faults);
     merged
 }
 
@@ -91,6 +86,30 @@ fn attempts(earlier: Asked<Vec<Attempt>>, later: Asked<Vec<Attempt>>) -> Asked<V
 
 fn length(log: &Asked<Vec<String>>) -> Option<usize> {
     log.known().map(Vec::len)
+}
+
+/// A ledger forgets, and learns how a fault ended.
+fn faults(
+    earlier: Asked<Option<Vec<Fault>>>,
+    later: Asked<Option<Vec<Fault>>>,
+) -> Asked<Option<Vec<Fault>>> {
+    match (earlier, later) {
+        (Asked::Known(Some(earlier)), Asked::Known(Some(mut later))) => {
+            for fault in earlier {
+                let is_it =
+                    |other: &Fault| (&other.name, other.began) == (&fault.name, fault.began);
+                if !later.iter().any(is_it) {
+                    later.push(fault);
+                }
+            }
+            later.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
+            Asked::Known(Some(later))
+        }
+        (earlier, Asked::Unknown(_) | Asked::Known(None)) if matches!(earlier, Asked::Known(_)) => {
+            earlier
+        }
+        (_, later) => later,
+    }
 }
 
 fn events(earlier: Asked<Vec<Event>>, later: Asked<Vec<Event>>) -> Asked<Vec<Event>> {

@@ -133,20 +133,37 @@ fn what_could_not_be_read_is_missing_until_it_is() {
     }
 }
 
-/// The recorder looks again at failures that are older than its results are.
+/// The recorder looks again at failures that are older than its results are, and a ledger has forgotten by then.
 #[test]
-fn pods_and_faults_are_those_of_the_failure_and_not_of_a_later_look() {
-    let with = |name: &str| {
+fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
+    let fault = |name: &str, healed: Option<&str>| crate::triage::Fault {
+        name: name.to_string(),
+        began: at("10:00:00"),
+        healed: healed.map(at),
+    };
+    let with = |faults: Asked<Option<Vec<crate::triage::Fault>>>| {
         let mut evidence = evidence(failed(), Asked::Known(Vec::new()));
-        evidence.faults = Asked::Known(Some(vec![crate::triage::Fault {
-            name: name.to_string(),
-            began: at("10:00:00"),
-            healed: None,
-        }]));
+        evidence.faults = faults;
         evidence
     };
-    let merged = merge(with("of then"), with("of today"));
-    assert_eq!(merged.faults, with("of then").faults);
+    let known = |faults: Vec<_>| Asked::Known(Some(faults));
+    let then = || known(vec![fault("a", None), fault("b", None)]);
+    for (earlier, later, expected) in [
+        (
+            then(),
+            known(vec![fault("b", Some("10:01:00")), fault("c", None)]),
+            known(vec![
+                fault("a", None),
+                fault("b", Some("10:01:00")),
+                fault("c", None),
+            ]),
+        ),
+        (then(), Asked::Known(None), then()),
+        (then(), Asked::Unknown("no answer".to_string()), then()),
+        (Asked::Known(None), then(), then()),
+    ] {
+        assert_eq!(merge(with(earlier), with(later)).faults, expected);
+    }
 }
 
 #[test]
