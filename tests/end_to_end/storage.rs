@@ -72,14 +72,24 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
             .exits(2)
             .says(&[hanging, "not ready", "delete it by name"]);
         with_class(&house, "{}");
+        // The storage works again. A snapshot that is deleted in the moment in which it becomes ready may never go
+        // (external-snapshotter 8).
+        if fault.contains("fail") {
+            house.until("the storage has finished it", || {
+                let snapshots = house.snapshots();
+                let it = snapshots.iter().find(|one| one["name"] == hanging);
+                it.is_some_and(|one| one["ready"] == true)
+            });
+        }
         let delete = ["snapshot", "delete", hanging, "-n", &house.name];
-        // The storage works again, and what becomes ready in between needs another approval.
-        house.until("it is deleted", || {
-            let planned = house.run(&[&delete[..], &["--dry-run"]].concat()).exits(0);
-            let digest = planned.stdout.trim().rsplit(' ').next().expect("a digest");
-            let ran = house.run(&[&delete[..], &["--approve", digest]].concat());
-            ran.code == Some(0)
-        });
+        let digest = house
+            .run(&[&delete[..], &["--dry-run"]].concat())
+            .exits(0)
+            .stdout;
+        let digest = digest.trim().rsplit(' ').next().expect("a digest");
+        house
+            .run(&[&delete[..], &["--approve", digest]].concat())
+            .exits(0);
     }
 
     with_class(

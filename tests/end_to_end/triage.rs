@@ -17,7 +17,7 @@ impl House {
     }
 
     /// Starts the test of a minute as its CronJob would, but one that gives up soon.
-    fn test_of(&self, minute: i64, retries: u32) -> String {
+    fn test_of(&self, minute: i64, retries: u32, patience: &str) -> String {
         let name = format!("test-{minute}");
         let mut job = self.field("cronjob/test", "/spec/jobTemplate");
         job["apiVersion"] = json!("batch/v1");
@@ -26,7 +26,7 @@ impl House {
         job["spec"]["backoffLimit"] = json!(retries);
         let args = job.pointer_mut("/spec/template/spec/containers/0/args");
         let args = args.and_then(Value::as_array_mut).expect("arguments");
-        args.push(json!("--patience=3s"));
+        args.push(json!(format!("--patience={patience}")));
         self.apply(&job.to_string(), &[]);
         name
     }
@@ -58,6 +58,10 @@ impl House {
                 let pods = self.kubectl(&["get", "pods", "-l", &component, "-o", "name"]);
                 pods.is_empty()
             });
+        } else {
+            self.until("its pods are ready", || {
+                self.field(what, "/status/readyReplicas") == replicas
+            });
         }
     }
 }
@@ -84,11 +88,11 @@ fn a_failed_test_is_explained_kept_judged_again_and_ended() {
     let minute = minute_of(&house);
     names_of_no_job_are_refused(&house, minute);
 
-    // An increment too many, of the root of both programs. The second attempt comes when nothing is open any
-    // more, so that the third one finds the same.
+    // An increment too many, of the root of both programs.
     let doubled = [minute, minute - 1].map(|minute| {
         house.increment_of(&format!("interpreter/0-v1-s20-all-test-{minute}"));
-        house.test_of(minute, 2)
+        // Long enough for all that the program does: one increment that is still to come would make up for it.
+        house.test_of(minute, 2, "15s")
     });
     for job in &doubled {
         house.has_failed(job);
@@ -99,11 +103,11 @@ fn a_failed_test_is_explained_kept_judged_again_and_ended() {
     let kept = what_is_kept_is_judged_as_it_was(&house, job);
 
     house.scale("deployment/verification", 0);
-    let stranded = house.test_of(minute - 2, 1);
+    let stranded = house.test_of(minute - 2, 1, "3s");
     house.has_failed(&stranded);
     what_is_open_is_shown_with_its_error(&house, &stranded);
     house.scale("statefulset/restate", 0);
-    let refused = house.test_of(minute - 3, 1);
+    let refused = house.test_of(minute - 3, 1, "3s");
     house.has_failed(&refused);
     without_its_node_less_is_known_and_said(&house, &refused);
 
@@ -273,12 +277,19 @@ fn half_of_its_pods_are_enough(house: &House, job: &str) {
     let pods = house.pods_of(job);
     assert_eq!(pods.len(), 3);
     house.kubectl(&["delete", &pods[0], &pods[1], "--wait=true"]);
+    // The recorder has read their logs, and where it does not answer less is known.
+    house
+        .triage(&[job])
+        .exits(0)
+        .prints(&["STUCK: the last attempt came no closer"]);
+    house.scale("deployment/recorder", 0);
     house.triage(&[job]).exits(0).prints(&[
         "2 of 3 attempts",
         "their pods are gone, and with them their logs",
         "ONE RESULT ONLY: target 0 is ",
     ]);
     house.triage(&[]).exits(0).prints(&["3 attempts, 1 left"]);
+    house.scale("deployment/recorder", 1);
 }
 
 fn only_its_name_ends_it(house: &House, job: &str) {
@@ -329,10 +340,7 @@ fn of_one_that_is_gone_the_rest_is_said(house: &House, job: &str, kept: &TempDir
         "from the recorder: Kubernetes has let the Job go",
         "fault kill-restate",
     ]);
-    house.kubectl(&["scale", "deployment/recorder", "--replicas=0"]);
-    house.until("the recorder is gone", || {
-        house.field("deployment/recorder", "/status/replicas") == Value::Null
-    });
+    house.scale("deployment/recorder", 0);
     let place = kept.path().display().to_string();
     house.triage(&[job, "--save", &place]).exits(2).says(&[
         "there is no Job",
