@@ -71,9 +71,12 @@ impl Workshop {
         registry: &Registry,
         report: Option<Report<'_>>,
     ) -> Result<Vec<Image>, Error> {
+        // Read once for all of them: it is every file of every crate.
+        let sources = built::sources(&self.root);
         let mut images = Vec::new();
         for name in names {
-            images.push(self.image(name, registry, report).await?);
+            let image = self.image(name, registry, sources.as_deref(), report);
+            images.push(image.await?);
         }
         Ok(images)
     }
@@ -82,6 +85,7 @@ impl Workshop {
         &self,
         name: &ImageName,
         registry: &Registry,
+        sources: Option<&str>,
         report: Option<Report<'_>>,
     ) -> Result<Image, Error> {
         let containerfile = self
@@ -109,7 +113,7 @@ impl Workshop {
                         containerfile,
                     });
                 };
-                program::build(binary, &self.root, &self.folder(), report).await?
+                program::build(binary, &self.root, &self.folder(), sources, report).await?
             }
         };
         let ingredient = Ingredient {
@@ -159,7 +163,9 @@ impl Workshop {
     }
 
     async fn executable(&self, binary: Binary, report: Report<'_>) -> Result<PathBuf, Error> {
-        match program::build(binary, &self.root, &self.folder(), Some(report)).await? {
+        let (root, folder) = (&self.root, self.folder());
+        let sources = built::sources(root);
+        match program::build(binary, root, &folder, sources.as_deref(), Some(report)).await? {
             Program::Built { path, .. } => Ok(path),
             other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
         }

@@ -143,15 +143,15 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
 }
 
 /// A program as it is released, built with our others unless it is known that these sources were. `folder` is where
-/// that is remembered. Without anybody to report to nothing is built.
+/// that is remembered, and `sources` what [`built::sources`] says. Without anybody to report to nothing is built.
 pub(super) async fn build(
     binary: Binary,
     root: &Path,
     folder: &Path,
+    sources: Option<&str>,
     report: Option<Report<'_>>,
 ) -> Result<Program, Error> {
-    let sources = built::sources(root);
-    if let Some(sources) = &sources
+    if let Some(sources) = sources
         && let Some(program) = built::recall(binary, folder, sources)
     {
         return Ok(program);
@@ -160,10 +160,10 @@ pub(super) async fn build(
     let programs = cargo_build(root, report).await?;
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
-        && built::sources(root).as_ref() == Some(&sources)
+        && built::sources(root).as_deref() == Some(sources)
     {
         for program in &programs {
-            built::remember(folder, &sources, program);
+            built::remember(folder, sources, program);
         }
     }
     let is_wanted = |program: &Program| matches!(program, Program::Built { binary: other, .. } if *other == binary);
