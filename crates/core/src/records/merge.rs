@@ -105,9 +105,7 @@ fn faults(
             later.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
             Asked::Known(Some(later))
         }
-        (earlier, Asked::Unknown(_) | Asked::Known(None)) if matches!(earlier, Asked::Known(_)) => {
-            earlier
-        }
+        (earlier @ Asked::Known(_), Asked::Unknown(_) | Asked::Known(None)) => earlier,
         (_, later) => later,
     }
 }

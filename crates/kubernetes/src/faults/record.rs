@@ -1,6 +1,8 @@
 //! The two records of faults: the ledger and the pause. Each is read, changed and written over exactly what was
 //! read.
 
+use std::time::Duration;
+
 use longrun_core::{
     faults::{
         PAUSE, Pause,
@@ -11,7 +13,6 @@ use longrun_core::{
     plan::Propagation,
 };
 use serde_json::Value;
-use std::time::Duration;
 
 use crate::{client::Client, failure::Failure};
 
@@ -65,37 +66,38 @@ async fn write(
     place: &ObjectRef,
     make: impl Fn(Option<&Value>) -> Value,
 ) -> Result<(), Failure> {
-    let (mut attempt, mut tries) = (0, 0);
+    let (mut attempts, mut tries) = (1, 0);
     loop {
-        attempt += 1;
-        let live = match client.get(place).await {
-            Ok(live) => live,
-            Err(failure) if failure.is_passing() && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(PAUSE_BETWEEN).await;
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        let mut object = make(live.as_ref());
-        let written = match &live {
-            None => client.create(&object, OPERATIONS_MANAGER).await,
-            Some(live) => {
-                for field in ["uid", "resourceVersion"] {
-                    object["metadata"][field] = live["metadata"][field].clone();
-                }
-                client.replace(&object, OPERATIONS_MANAGER).await
-            }
-        };
-        match written {
-            Ok(_) => return Ok(()),
+        match write_once(client, place, &make).await {
+            Ok(()) => return Ok(()),
             // Made, deleted or written in between.
-            Err(failure) if attempt < ATTEMPTS && matches!(failure.code(), 404 | 409) => {}
-            Err(failure) if failure.is_passing() && tries < TRIES => {
+            Err(failure) if attempts < ATTEMPTS && matches!(failure.code(), 404 | 409) => {
+                attempts += 1;
+            }
+            Err(failure) if tries < TRIES && failure.is_passing() => {
                 tries += 1;
                 tokio::time::sleep(PAUSE_BETWEEN).await;
             }
             Err(failure) => return Err(failure),
         }
     }
+}
+
+async fn write_once(
+    client: &Client,
+    place: &ObjectRef,
+    make: impl Fn(Option<&Value>) -> Value,
+) -> Result<(), Failure> {
+    let live = client.get(place).await?;
+    let mut object = make(live.as_ref());
+    match &live {
+        None => client.create(&object, OPERATIONS_MANAGER).await?,
+        Some(live) => {
+            for field in ["uid", "resourceVersion"] {
+                object["metadata"][field] = live["metadata"][field].clone();
+            }
+            client.replace(&object, OPERATIONS_MANAGER).await?
+        }
+    };
+    Ok(())
 }
