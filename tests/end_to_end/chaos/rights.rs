@@ -22,30 +22,10 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: somebodys}, data: {a: b}}",
         &[],
     );
-    let test_pod = {
-        house.until("a test has a pod", || {
-            !house
-                .kubectl(&[
-                    "get",
-                    "pods",
-                    "-l",
-                    "app.kubernetes.io/component=test",
-                    "--output",
-                    "name",
-                ])
-                .trim()
-                .is_empty()
-        });
-        let pods = house.kubectl(&[
-            "get",
-            "pods",
-            "-l",
-            "app.kubernetes.io/component=test",
-            "--output",
-            "name",
-        ]);
-        pods.lines().next().expect("a pod").to_owned()
-    };
+    let of_test = "app.kubernetes.io/component=test";
+    let test_pods = || house.kubectl(&["get", "pods", "-l", of_test, "--output", "name"]);
+    house.until("a test has a pod", || !test_pods().trim().is_empty());
+    let test_pod = test_pods().lines().next().expect("a pod").to_owned();
     let dry = "--dry-run=server";
     refused(
         &["delete", &test_pod, dry],
