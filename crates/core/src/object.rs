@@ -126,6 +126,17 @@ impl Digest {
         Self(hex)
     }
 
+    /// The digest of what a plan was decided on: the [`intent`], without the finalizers. Controllers add and
+    /// remove those in their own time: a snapshot's last one comes after it is ready.
+    #[must_use]
+    pub fn of_intent(object: &Value) -> Self {
+        let mut intent = intent(object);
+        if let Some(metadata) = intent.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.shift_remove("finalizers");
+        }
+        Self::of(&intent)
+    }
+
     /// The first 12 digits: what people read and type.
     #[must_use]
     pub fn short(&self) -> &str {
@@ -311,6 +322,19 @@ pub(crate) mod tests {
         let expected = json!({"metadata": {"name": "a", "deletionTimestamp": "now",
             "labels": {"a": "b"}}, "spec": {"suspend": true}});
         assert_eq!(intent(&live), expected);
+    }
+
+    #[test]
+    fn a_finalizer_that_comes_later_is_no_change_and_a_label_is() {
+        let live = |more: Value| {
+            let mut live = json!({"metadata": {"name": "a", "labels": {"keep": "no"}}, "spec": {}});
+            let metadata = live["metadata"].as_object_mut().unwrap();
+            metadata.extend(more.as_object().unwrap().clone());
+            Digest::of_intent(&live)
+        };
+        let seen = live(json!({}));
+        assert_eq!(live(json!({"finalizers": ["bound-protection"]})), seen);
+        assert_ne!(live(json!({"labels": {"keep": "yes"}})), seen);
     }
 
     /// Journals in clusters hold digests that older versions made.

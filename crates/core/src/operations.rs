@@ -9,7 +9,7 @@ mod ground;
 pub mod refusal;
 pub mod restore;
 pub mod snapshot;
-mod suspension;
+pub(crate) mod suspension;
 pub mod wipe;
 
 #[cfg(test)]

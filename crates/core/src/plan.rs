@@ -164,7 +164,7 @@ pub enum Guard {
     Unchanged {
         /// The incarnation.
         uid: Uid,
-        /// Digest of [`crate::object::intent`].
+        /// [`Digest::of_intent`] of what was observed.
         intent: Digest,
     },
     /// It is this incarnation of a `PersistentVolume`, and this claim has it.
@@ -178,6 +178,16 @@ pub enum Guard {
     Gate(Gate),
     /// It is the volume of a claim that is gone, and what it holds is safe elsewhere.
     Release(Release),
+}
+
+impl Guard {
+    /// That the object is still as it was observed.
+    pub(crate) fn unchanged(uid: Uid, observed: &Value) -> Self {
+        Self::Unchanged {
+            uid,
+            intent: Digest::of_intent(observed),
+        }
+    }
 }
 
 /// How far a step has been tried without doing it.

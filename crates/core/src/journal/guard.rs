@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::{
     change::asked,
     gate::{is_going, text},
-    object::{Digest, Uid, intent, uid},
+    object::{Digest, Uid, uid},
+    operations::suspension::is_left,
     plan::{Effect, Guard},
     wait::Sight,
 };
@@ -41,8 +42,10 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
             },
             Some(live),
         ) => same && asked(live, desired).is_empty(),
-        (Effect::Suspend { suspend, .. }, Some(live)) => {
-            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(*suspend)
+        // What a person suspended meanwhile was not done by us.
+        (Effect::Suspend { suspend: true, .. }, Some(live)) => same && is_left(live),
+        (Effect::Suspend { suspend: false, .. }, Some(live)) => {
+            same && live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(false)
         }
         (Effect::Scale { replicas, .. }, Some(live)) => {
             same && live.pointer("/spec/replicas").and_then(Value::as_u64) == Some(*replicas)
@@ -82,7 +85,7 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
                 intent: planned, ..
             },
             Some(object),
-        ) if Digest::of(&intent(object)) != *planned => {
+        ) if Digest::of_intent(object) != *planned => {
             Some("somebody changed it meanwhile".to_string())
         }
         (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),

@@ -87,8 +87,8 @@ impl<'a> Exchange<'a> {
         let mut steps: Vec<Step> = self
             .cron_jobs()
             .filter(|(_, _, live)| suspension::suspended_by(live).is_none())
-            .map(|(object, uid, _)| {
-                suspension::suspend(object, uid)
+            .map(|(object, uid, live)| {
+                suspension::suspend(object, uid, live)
                     .why("nothing new begins; what runs by itself meanwhile would only fail")
             })
             .collect();

@@ -11,8 +11,8 @@ use crate::{
     wait::Wait,
 };
 
-/// Suspends it; taken back by resuming it.
-pub(super) fn suspend(object: ObjectRef, uid: Uid) -> Step {
+/// Suspends it, if nobody has done so since it was seen as `live`; taken back by resuming it.
+pub(super) fn suspend(object: ObjectRef, uid: Uid, live: &Value) -> Step {
     let undo = Effect::Suspend {
         object: object.clone(),
         suspend: false,
@@ -21,7 +21,7 @@ pub(super) fn suspend(object: ObjectRef, uid: Uid) -> Step {
         object,
         suspend: true,
     };
-    Step::new(act, Guard::Is { uid }, Wait::None).undo(undo)
+    Step::new(act, Guard::unchanged(uid, live), Wait::None).undo(undo)
 }
 
 /// Resumes it.
@@ -54,6 +54,6 @@ pub(super) fn suspended_by(cron_job: &Value) -> Option<String> {
 }
 
 /// Whether an operation of ours suspended it and did not come to resume it.
-pub(super) fn is_left(cron_job: &Value) -> bool {
+pub(crate) fn is_left(cron_job: &Value) -> bool {
     suspended_by(cron_job).as_deref() == Some(OPERATIONS_MANAGER)
 }

@@ -1,7 +1,7 @@
 //! Another driver goes on, or takes back, with what the first one left written.
 
 use super::*;
-use crate::{plan::Policy, wait::Counted};
+use crate::{operations::deploy::OPERATIONS_MANAGER, plan::Policy, wait::Counted};
 
 fn target() -> Target {
     journal(vec![]).plan().target.clone()
@@ -139,7 +139,10 @@ fn met(act: &Effect, live: &Value, jobs: &[Value]) -> &'static str {
 
 #[test]
 fn whether_an_effect_was_done_is_seen_in_its_object() {
-    let done = |spec: Value| json!({"metadata": {"uid": "1"}, "spec": spec});
+    let managed =
+        |manager: &str| json!([{"manager": manager, "fieldsV1": {"f:spec": {"f:suspend": {}}}}]);
+    let metadata = json!({"uid": "1", "managedFields": managed(OPERATIONS_MANAGER)});
+    let done = |spec: Value| json!({"metadata": metadata, "spec": spec});
     let object = place("a");
     let suspend = Effect::Suspend {
         object: object.clone(),
@@ -173,6 +176,9 @@ fn whether_an_effect_was_done_is_seen_in_its_object() {
         let ends = [done(after), done(before), recreated].map(|live| met(effect, &live, &[]));
         assert_eq!(ends, ["was done", "again", "moved"], "{effect}");
     }
+    let mut by_a_person = done(json!({"suspend": true}));
+    by_a_person["metadata"]["managedFields"] = managed("kubectl-patch");
+    assert_eq!(met(&suspend, &by_a_person, &[]), "again");
     let interrupt = Effect::Interrupt {
         object,
         operation: "wipe".into(),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     change::{Change, asked, changes},
-    object::{Digest, ObjectRef, Uid, intent, uid},
+    object::{ObjectRef, Uid, intent, uid},
     plan::{Checked, Effect, Guard, Loss, Step},
     wait::{Standing, Wait},
 };
@@ -259,10 +259,7 @@ fn update(
         object: observed.desired.clone(),
         force: options.take_over.contains(&observed.named()),
     };
-    let guard = Guard::Unchanged {
-        uid,
-        intent: Digest::of(live),
-    };
+    let guard = Guard::unchanged(uid, live);
     vec![Step {
         changes,
         checked,

@@ -229,7 +229,7 @@ fn expect_suspension(decision: &mut Decision<'_>) {
         if let (Effect::Update { .. }, Guard::Unchanged { intent, .. }) =
             (&step.act, &mut step.guard)
         {
-            *intent = Digest::of(&suspended);
+            *intent = Digest::of_intent(&suspended);
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Facts, Observed, decision::creation};
 use crate::{
     change::{Change, asked},
-    object::{Digest, ObjectRef, Uid, bytes, uid},
+    object::{ObjectRef, Uid, bytes, uid},
     plan::{Checked, Effect, Guard, Propagation, Step},
     wait::Wait,
 };
@@ -155,10 +155,7 @@ pub(super) fn deletion(
     live: &Value,
     propagation: Propagation,
 ) -> Step {
-    let guard = Guard::Unchanged {
-        uid: uid.clone(),
-        intent: Digest::of(live),
-    };
+    let guard = Guard::unchanged(uid.clone(), live);
     let gone = Wait::Gone { uid: uid.clone() };
     let act = Effect::Delete {
         object,

@@ -107,17 +107,17 @@ fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
 /// no tests have ever run. Tests that are suspended already are not suspended again: that would make the
 /// suspension ours.
 pub(super) fn drain(facts: &Facts, suspends: bool, waits: bool) -> Vec<Step> {
-    let Some((object, uid)) = tests(facts) else {
+    let Some((object, uid, live)) = tests(facts) else {
         return Vec::new();
     };
-    let suspend = suspends.then(|| suspension::suspend(object.clone(), uid));
+    let suspend = suspends.then(|| suspension::suspend(object.clone(), uid, live));
     let drained = waits.then(|| Step::watch(object, Wait::Drained));
     suspend.into_iter().chain(drained).collect()
 }
 
 /// After the service has been registered again.
 pub(super) fn resume(facts: &Facts) -> Option<Step> {
-    let (object, uid) = tests(facts)?;
+    let (object, uid, _) = tests(facts)?;
     Some(suspension::resume(object, uid))
 }
 
@@ -189,9 +189,9 @@ fn test_job(facts: &Facts) -> Option<&Observed> {
     facts.objects.iter().find(|observed| is_test(observed))
 }
 
-fn tests(facts: &Facts) -> Option<(ObjectRef, Uid)> {
+fn tests(facts: &Facts) -> Option<(ObjectRef, Uid, &Value)> {
     let live = test_job(facts)?.live.as_ref()?;
-    Some((ObjectRef::of(live)?, uid(live)?))
+    Some((ObjectRef::of(live)?, uid(live)?, live))
 }
 
 fn node_image(stateful_set: &Value) -> Option<&str> {

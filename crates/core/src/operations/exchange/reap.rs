@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     gate::{is_going, name, text},
-    object::{Digest, ObjectRef, Uid, intent, uid},
+    object::{ObjectRef, Uid, uid},
     operations::data::{CLAIM, TEMPORARY_LABEL},
     plan::{Effect, Guard, Propagation, Step, Target},
     wait::Wait,
@@ -45,10 +45,7 @@ pub(in crate::operations) fn clear_away(object: ObjectRef, uid: Uid) -> Step {
 /// A claim that was never bound goes, as long as it is so: a volume would be part of what is compared.
 pub(in crate::operations) fn discard(claim: &Value) -> Option<Step> {
     let uid = uid(claim)?;
-    let guard = Guard::Unchanged {
-        uid: uid.clone(),
-        intent: Digest::of(&intent(claim)),
-    };
+    let guard = Guard::unchanged(uid.clone(), claim);
     let gone = Wait::Gone { uid: uid.clone() };
     let act = Effect::Delete {
         object: ObjectRef::of(claim)?,

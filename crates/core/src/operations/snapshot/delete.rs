@@ -5,7 +5,7 @@ use alloc::{format, string::ToString, vec, vec::Vec};
 use super::{Listed, Purpose, Refusals, SNAPSHOT_API, list, listed::unknown};
 use crate::{
     gate::{content_of, name},
-    object::{Digest, ObjectRef, intent, uid},
+    object::{ObjectRef, uid},
     operations::{data::Facts, ground::possible, refusal::Refusal},
     plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},
     wait::Wait,
@@ -91,10 +91,7 @@ pub(super) fn deletion(target: &Target, facts: &Facts, listed: &Listed) -> Vec<S
     let uid = listed.uid.clone();
     let guard = match listed.ready {
         // Somebody may ask to keep it meanwhile.
-        true => Guard::Unchanged {
-            uid: uid.clone(),
-            intent: Digest::of(&intent(live)),
-        },
+        true => Guard::unchanged(uid.clone(), live),
         // The storage is still at work on it, and writes to it.
         false => Guard::Is { uid: uid.clone() },
     };
