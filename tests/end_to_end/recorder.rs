@@ -131,6 +131,7 @@ fn what_kubernetes_has_let_go_is_remembered() {
     triage_tells_what_is_remembered(&house, &wrong, &right, &later);
     status_draws_it(&house);
     counts_are_metrics(&house);
+    of_lost_evidence_the_result_is_left(&house, &wrong, &later);
 }
 
 fn triage_tells_what_is_remembered(house: &House, wrong: &str, right: &str, later: &str) {
@@ -158,6 +159,31 @@ fn triage_tells_what_is_remembered(house: &House, wrong: &str, right: &str, late
         .run(&["triage", "-n", name, wrong, "--resolve", "--yes"])
         .exits(2)
         .says(&["is gone already", "nothing was changed"]);
+}
+
+fn of_lost_evidence_the_result_is_left(house: &House, lost: &str, kept: &str) {
+    let pod = house.recorder_pod().expect("the recorder runs");
+    let pod = pod["metadata"]["name"].as_str().expect("a name");
+    house.kubectl(&[
+        "exec",
+        pod,
+        "--",
+        "rm",
+        &format!("/records/evidence/{lost}.json"),
+    ]);
+    let place = house.path("saved");
+    let place = place.to_str().expect("UTF-8");
+    house
+        .run(&["triage", "-n", &house.name, "--save", place])
+        .exits(0)
+        .prints(&[
+            "2 failed Jobs",
+            "1 signature",
+            "Incorrect value for target #",
+            lost,
+            kept,
+        ])
+        .says(&[&format!("of {lost} only its result is remembered")]);
 }
 
 fn status_draws_it(house: &House) {

@@ -2,7 +2,7 @@
 
 use longrun_core::{
     plan::Target,
-    records::{Entry, Outcome, merge, read},
+    records::{Entry, GONE, Outcome, merge, read},
     triage::{self, Asked, Case, Evidence, JobState, Twin},
 };
 use longrun_kubernetes::{Client, failed_tests, recorded, twin};
@@ -52,7 +52,7 @@ pub(crate) async fn complete(client: &Client, evidence: Evidence) -> Evidence {
     }
 }
 
-/// The failures whose evidence it has, the newest first.
+/// The failures that it remembers.
 pub(crate) async fn cases(client: &Client, environment: &str) -> Result<Vec<Case>, String> {
     let lines = question(client, environment, "cases").await?;
     let case = |line| {
@@ -128,6 +128,9 @@ pub(crate) async fn remember(client: &Client, evidence: &mut Evidence) {
         };
         match memory(client, &target, job).await {
             Ok(Memory::Evidence(found)) => *case = Asked::Known(Some(found.case)),
+            Ok(Memory::Result(entry)) if entry.outcome == Outcome::Unknown => {
+                *case = Asked::Unknown(GONE.to_owned());
+            }
             Ok(Memory::Result(entry)) => *case = Asked::Known(Some((*entry).into())),
             Ok(Memory::Nothing) | Err(_) => {}
         }

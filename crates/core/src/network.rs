@@ -1,5 +1,5 @@
-//! Which pod may reach which port, by the NetworkPolicies alone. The embedded cluster does not enforce
-//! them, so this is where they are tested: a pure reading of Kubernetes' rules.
+//! Which pod may reach which port, by the NetworkPolicies alone: a pure reading of Kubernetes' rules, so that
+//! every pair of pods can be asked about without a cluster.
 //!
 //! Not modelled, because policies do not govern it: traffic within a pod, and traffic from the node that
 //! a pod runs on (the kubelet's probes).

@@ -17,12 +17,13 @@ mod verdict;
 pub use attempt::{Counter, Heard, Off, Said, hear};
 pub use evidence::{
     Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
-    Job, JobState, Pod, Twin, counters, invocations, read, write,
+    Job, JobState, Pod, Twin, read, write,
 };
 pub use ledger::{faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
 pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};
+pub(crate) use signature::RECORDED;
 pub use signature::{Group, group, normalise, signature};
 pub use timeline::{Entry, Kind, Window, in_words, timeline};
 pub use trail::{Reach, Trail};

@@ -114,6 +114,7 @@ fn table(node: &str, address: Ipv4Addr) -> Vec<Certificate> {
         Certificate::client("kube-scheduler", "system:kube-scheduler", None),
         Certificate::client("kube-proxy", "system:kube-proxy", None),
         Certificate::client("coredns", "longrun:coredns", None),
+        Certificate::client("network-policies", "longrun:network-policies", None),
         Certificate::client("csi-provisioner", "longrun:csi-provisioner", None),
         Certificate::client("csi-resizer", "longrun:csi-resizer", None),
         Certificate::client("csi-snapshotter", "longrun:csi-snapshotter", None),

@@ -291,6 +291,18 @@ fn node_components(name: &str, address: Ipv4Addr) -> Vec<Component> {
         )
         .after(&["kube-apiserver"]),
         Component::of_kubernetes(
+            "network-policies",
+            flags(&[
+                ("kubeconfig", &kubeconfig("network-policies")),
+                ("hostname-override", name),
+                ("cluster-cidr", PODS),
+                ("healthz-bind-address", "127.0.0.1:10258"),
+            ]),
+            Check::Http(10258, "/"),
+        )
+        .after(&["roles", "containerd"])
+        .following("containerd"),
+        Component::of_kubernetes(
             "kubelet",
             flags(&[
                 ("config", &file("kubelet.json")),
@@ -302,7 +314,7 @@ fn node_components(name: &str, address: Ipv4Addr) -> Vec<Component> {
             ]),
             Check::Http(10248, "/healthz"),
         )
-        .after(&["kube-apiserver", "pause-image"]),
+        .after(&["kube-apiserver", "pause-image", "network-policies"]),
         Component::service(
             "coredns",
             ["-conf".into(), file("Corefile")].into(),

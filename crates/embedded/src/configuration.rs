@@ -14,7 +14,7 @@ use crate::record::{self, Settings};
 use crate::{Error, cgroups, files, roles};
 
 /// Components that reach the API server by a kubeconfig of their own.
-const CLIENTS: [&str; 10] = [
+const CLIENTS: [&str; 11] = [
     "admin",
     "coredns",
     "csi-provisioner",
@@ -24,6 +24,7 @@ const CLIENTS: [&str; 10] = [
     "kube-proxy",
     "kube-scheduler",
     "kubelet",
+    "network-policies",
     "snapshot-controller",
 ];
 
@@ -62,7 +63,6 @@ state = "/run/containerd"
 # The first makes a directory in /opt, the other ones have no use here.
 disabled_plugins = [
   "io.containerd.internal.v1.opt",
-  "io.containerd.nri.v1.nri",
   "io.containerd.snapshotter.v1.blockfile",
   "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper",
@@ -75,6 +75,11 @@ address = "{CONTAINERD}"
 
 [debug]
 level = "warn"
+
+# Tells network-policies the address of a pod before its first process starts.
+[plugins."io.containerd.nri.v1.nri"]
+plugin_path = "/run/nri/plugins"
+plugin_config_path = "/run/nri/conf.d"
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{PAUSE}"

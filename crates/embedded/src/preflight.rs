@@ -13,6 +13,18 @@ const START_SPACE: u64 = 3 * 1024;
 /// MiB that the first start needs: four fifths of it are for volumes, and the
 /// largest claim on an embedded cluster, 4 GiB, must fit.
 const FIRST_START_SPACE: u64 = 6 * 1024;
+/// What the kernel is asked for by name; the last four are for network policies.
+const MODULES: [&str; 9] = [
+    "overlay",
+    "btrfs",
+    "loop",
+    "br_netfilter",
+    "nf_tables",
+    "nft_compat",
+    "xt_NFQUEUE",
+    "nfnetlink_queue",
+    "nf_conntrack_netlink",
+];
 
 /// Fails unless this is Linux.
 pub(crate) fn linux() -> Result<(), Error> {
@@ -41,7 +53,7 @@ pub(crate) fn machine(directories: &Directories) -> Result<(), Error> {
     if !missing.is_empty() {
         return Err(Error::MissingPackages(missing));
     }
-    for module in ["overlay", "btrfs", "loop", "br_netfilter", "nf_tables"] {
+    for module in MODULES {
         // Built into some kernels, and then there is no module to load: what
         // counts is looked at below.
         let _ = run("modprobe", &["--quiet", module]);

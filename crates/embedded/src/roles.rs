@@ -10,7 +10,7 @@ const READ: &str = "get|list|watch";
 const EVENTS: Rule = ("", "events", "get|list|watch|create|update|patch");
 
 /// A component's user is `longrun:` and its name.
-const ROLES: [(&str, &[Rule]); 5] = [
+const ROLES: [(&str, &[Rule]); 6] = [
     (
         "coredns",
         &[
@@ -72,6 +72,13 @@ const ROLES: [(&str, &[Rule]); 5] = [
                 "volumesnapshotcontents/status",
                 "update|patch",
             ),
+        ],
+    ),
+    (
+        "network-policies",
+        &[
+            ("", "pods|namespaces", "list|watch"),
+            ("networking.k8s.io", "networkpolicies", "list|watch"),
         ],
     ),
     (

@@ -12,8 +12,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use longrun_core::{
-    records::{Kept, line},
-    triage,
+    records::{Entry, Kept, Outcome, line},
+    triage::{self, Case},
 };
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -23,8 +23,8 @@ use crate::{Recorder, Shared, locked, metrics};
 /// Longer ago than this nobody has looked: something is wrong, if only with the way to the API server.
 const STALE: Duration = Duration::from_secs(60);
 
-/// Cases that are answered at most, the newest.
-const CASES: usize = 100;
+/// What is answered of evidence at most, in bytes: of older failures there is only the result.
+const CASES: usize = 8 << 20;
 
 const LINES: &str = "application/jsonl";
 const JSON: &str = "application/json";
@@ -139,17 +139,32 @@ fn results(recorder: &Recorder, since: Timestamp, job: Option<&str>) -> String {
     wanted.into_iter().map(line).collect()
 }
 
-/// The Jobs and attempts of what is kept, the newest first, one line each.
+/// The failures, the newest first, one line each: with the attempts where their evidence is kept, and otherwise
+/// as much as their result says.
 fn cases(recorder: &Recorder, since: Timestamp) -> String {
-    let kept = recorder.store.evidence();
-    let mut kept: Vec<&Kept> = kept.filter(|kept| kept.created >= since).collect();
-    kept.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
-    let case = |kept: &Kept| {
-        let text = recorder.store.evidence_of(&kept.job).ok()??;
-        let evidence = triage::read(&text).ok()?;
-        Some(serde_json::to_string(&evidence.case).ok()? + "\n")
-    };
-    kept.into_iter().take(CASES).filter_map(case).collect()
+    let failed = recorder.store.entries();
+    let mut failed: Vec<&Entry> = failed
+        .filter(|entry| entry.outcome == Outcome::Failed && entry.created >= since)
+        .collect();
+    failed.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
+    let mut lines = String::new();
+    for entry in failed {
+        let evidence = if lines.len() < CASES {
+            recorder.store.evidence_of(&entry.job).ok().flatten()
+        } else {
+            None
+        };
+        let kept = evidence
+            .and_then(|text| triage::read(&text).ok())
+            .map(|evidence| evidence.case)
+            // A Job of the same name that was made again has evidence of its own.
+            .filter(|case| case.job.uid == entry.uid);
+        let case: Case = kept.unwrap_or_else(|| entry.clone().into());
+        if let Ok(line) = serde_json::to_string(&case) {
+            lines.extend([line.as_str(), "\n"]);
+        }
+    }
+    lines
 }
 
 fn listed(kept: &Kept) -> Listed<'_> {

@@ -152,6 +152,9 @@ impl Admin {
     }
 }
 
+/// How many open invocations of one program are asked for, at most: more tell whoever looks no more.
+pub const OPEN_AT_MOST: u32 = 1_000;
+
 /// The query of [`Admin::open_invocations`], whose rows are [`Open`], for whoever reaches the node by another way.
 #[must_use]
 pub fn open_invocations(key: &str, limit: u32) -> String {

@@ -18,7 +18,7 @@ mod sql;
 pub use admin::{Admin, Deployment, Registration};
 pub use error::Error;
 pub use ingress::{Ingress, Object};
-pub use invocations::{Count, Open, Status, open_invocations};
+pub use invocations::{Count, OPEN_AT_MOST, Open, Status, open_invocations};
 pub use metrics::{Leaders, Node};
 pub use origin::{InvalidOrigin, Origin};
 pub use sql::{quote, state_of};

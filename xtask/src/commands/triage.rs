@@ -149,7 +149,14 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Fail
     let mut saved = Vec::new();
     if let Some(directory) = &args.save {
         for case in &cases {
-            let gathered = seen.gather(&case.job.name, None).await?;
+            let job = &case.job.name;
+            if remembered.contains(job) && case.attempts.known().is_none() {
+                terminal.say(&format!(
+                    "of {job} only its result is remembered: there is nothing to save"
+                ));
+                continue;
+            }
+            let gathered = seen.gather(job, None).await?;
             saved.push(Saved::at(directory).keep(&gathered.evidence)?);
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     object::Uid,
-    triage::{Asked, Case, Job, JobState, signature},
+    triage::{Asked, Case, Job, JobState, RECORDED, signature},
 };
 
 /// Why nothing is known of the end of a Job.
@@ -151,7 +151,7 @@ impl From<Entry> for Case {
         let state = match entry.outcome {
             Outcome::Succeeded => JobState::Succeeded,
             Outcome::Failed => JobState::Failed {
-                reason: "Failed".to_string(),
+                reason: RECORDED.to_string(),
                 message: entry.signature.unwrap_or_default(),
             },
             Outcome::Interrupted | Outcome::Unknown => JobState::Running,

@@ -27,6 +27,12 @@ pub enum Asked<T> {
     Unknown(String),
 }
 
+impl<T> From<Result<T, String>> for Asked<T> {
+    fn from(answer: Result<T, String>) -> Self {
+        answer.map_or_else(Self::Unknown, Self::Known)
+    }
+}
+
 impl<T> Asked<T> {
     /// The answer, if there is one.
     #[must_use]
@@ -76,6 +82,24 @@ pub struct Evidence {
     pub counters: Asked<BTreeMap<u32, u64>>,
     /// Where logs and metrics are looked at: name → template of an address.
     pub links: BTreeMap<String, String>,
+}
+
+impl Evidence {
+    /// The program that the node is to be asked about. Where the Job does not say, that is noted.
+    pub fn program_to_ask_about(&mut self) -> Option<String> {
+        let program = self.case.job.program.clone();
+        if program.is_none() {
+            let why = "the Job does not say which program it ran".to_string();
+            self.answered(Err(why.clone()), Err(why));
+        }
+        program
+    }
+
+    /// Takes the node's answers: rows of `sys_invocation` and of `state`, or why there are none.
+    pub fn answered(&mut self, open: Result<Vec<Value>, String>, kept: Result<Vec<Value>, String>) {
+        self.invocations = open.and_then(|rows| invocations(&rows)).into();
+        self.counters = kept.and_then(|rows| counters(&rows)).into();
+    }
 }
 
 /// A test Job and the pods that ran it.
@@ -257,10 +281,7 @@ pub struct Invocation {
 pub const COUNTERS: (&str, &str) = ("interpreter", "counter");
 
 /// The counters among rows of the node's table `state`, by target.
-///
-/// # Errors
-/// A row that is no counter.
-pub fn counters(rows: &[Value]) -> Result<BTreeMap<u32, u64>, String> {
+fn counters(rows: &[Value]) -> Result<BTreeMap<u32, u64>, String> {
     let counter = |row: &Value| {
         let key = row.get("service_key")?.as_str()?;
         let (target, _) = key.split_once('-')?;
@@ -274,10 +295,7 @@ pub fn counters(rows: &[Value]) -> Result<BTreeMap<u32, u64>, String> {
 }
 
 /// The invocations among rows of the node's table `sys_invocation`.
-///
-/// # Errors
-/// A row that is no invocation.
-pub fn invocations(rows: &[Value]) -> Result<Vec<Invocation>, String> {
+fn invocations(rows: &[Value]) -> Result<Vec<Invocation>, String> {
     let invocation = |row: &Value| Invocation::deserialize(row).map_err(|error| error.to_string());
     rows.iter().map(invocation).collect()
 }

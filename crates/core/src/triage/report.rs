@@ -225,10 +225,11 @@ fn twins(evidence: &Evidence) -> Vec<(String, String)> {
             "not kept (any more): it verified and was let go, was deleted, or did not run"
                 .to_string()
         }
-        Asked::Known(Some(case)) => match &case.job.state {
-            JobState::Succeeded => "verified".to_string(),
-            JobState::Running => "not over".to_string(),
-            JobState::Failed { .. } => {
+        Asked::Known(Some(case)) => match (&case.job.interrupted, &case.job.state) {
+            (Some(operation), _) => format!("interrupted by a {operation}"),
+            (None, JobState::Succeeded) => "verified".to_string(),
+            (None, JobState::Running) => "not over".to_string(),
+            (None, JobState::Failed { .. }) => {
                 let same = signature(case) == signature(&evidence.case);
                 let same = if same {
                     ", with the same signature"

@@ -20,6 +20,9 @@ const ANY: char = '#';
 /// What ids of Restate begin with.
 const IDS: [&str; 3] = ["inv_", "dp_", "prm_"];
 
+/// The reason of a failure of which only the result was written down. Its message is its signature.
+pub(crate) const RECORDED: &str = "Failed";
+
 /// A message in which every number and every id is `#`: two failures that differ in nothing else are one.
 #[must_use]
 pub fn normalise(message: &str) -> String {
@@ -79,6 +82,7 @@ pub fn signature(case: &Case) -> String {
         (JobState::Succeeded, _) => "verified".to_string(),
         (JobState::Running, None) => "no pod yet".to_string(),
         (_, Some(_)) | (JobState::Failed { .. }, None) => match &case.job.state {
+            JobState::Failed { reason, message } if reason == RECORDED => message.clone(),
             JobState::Failed { reason, .. } => format!("{reason}, and no attempt is known"),
             _ => "no result yet".to_string(),
         },

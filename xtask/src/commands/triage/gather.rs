@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use longrun_core::{
     plan::Target,
-    triage::{
-        Absence, Asked, COUNTERS, Evidence, Window, absence, counters, faults_in, invocations,
-        judge,
-    },
+    triage::{Absence, Asked, COUNTERS, Evidence, Window, absence, faults_in, judge},
 };
-use longrun_kubernetes::{Client, Found, evidence, query};
-use longrun_restate::{open_invocations, state_of};
+use longrun_kubernetes::{Client, Failure as Unanswered, Found, evidence, query};
+use longrun_restate::{OPEN_AT_MOST, open_invocations, state_of};
 
 use super::Args;
 use crate::{
@@ -20,9 +17,6 @@ use crate::{
     recorded::{self, Memory},
     saved::Saved,
 };
-
-/// Open invocations that are asked for at most.
-const OPEN_AT_MOST: u32 = 1_000;
 
 /// Evidence, and where it is from.
 pub(super) struct Gathered {
@@ -175,28 +169,17 @@ impl Seen {
 
 /// Adds what the node knows of the program.
 async fn ask_node(client: &Client, evidence: &mut Evidence) {
-    let Some(program) = &evidence.case.job.program else {
-        let why = "the Job does not say which program it ran".to_owned();
-        evidence.invocations = Asked::Unknown(why.clone());
-        evidence.counters = Asked::Unknown(why);
+    let Some(program) = evidence.program_to_ask_about() else {
         return;
     };
     let (service, value) = COUNTERS;
-    let (open, kept) = (
-        open_invocations(program, OPEN_AT_MOST),
-        state_of(service, value, program),
-    );
+    let open = open_invocations(&program, OPEN_AT_MOST);
+    let kept = state_of(service, value, &program);
     let environment = &evidence.target.environment;
     let (open, kept) = tokio::join!(
         query(client, environment, &open),
         query(client, environment, &kept)
     );
-    let open = open.map_err(|failure| failure.words());
-    let kept = kept.map_err(|failure| failure.words());
-    evidence.invocations = asked(open.and_then(|rows| invocations(&rows)));
-    evidence.counters = asked(kept.and_then(|rows| counters(&rows)));
-}
-
-fn asked<T>(answer: Result<T, String>) -> Asked<T> {
-    answer.map_or_else(Asked::Unknown, Asked::Known)
+    let words = |failure: Unanswered| failure.words();
+    evidence.answered(open.map_err(words), kept.map_err(words));
 }

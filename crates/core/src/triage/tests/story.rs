@@ -4,7 +4,10 @@
 use longrun_program::ProgramId;
 
 use super::*;
-use crate::inputs::Link;
+use crate::{
+    inputs::Link,
+    records::{Entry, Outcome},
+};
 
 /// The program of the cases here.
 fn expected() -> BTreeMap<u32, u64> {
@@ -210,12 +213,23 @@ fn a_twin_that_is_not_kept_is_neither_good_nor_bad() {
     let mut verified = case(vec![]);
     verified.job.state = JobState::Succeeded;
     let failed = case(vec![wrong(&[(9, 3, 1)]), wrong(&[(9, 3, 1)])]);
+    let recorded: Case = Entry::failed(&failed).into();
+    let mut interrupted = Entry::of(&failed.job, Outcome::Interrupted);
+    interrupted.interrupted = Some("wipe".to_string());
     for (found, expected) in [
         (Asked::Known(None), "not kept (any more)"),
         (Asked::Known(Some(verified)), "verified"),
         (
             Asked::Known(Some(failed)),
             "FAILED too, with the same signature: stuck",
+        ),
+        (
+            Asked::Known(Some(recorded)),
+            "FAILED too, with the same signature",
+        ),
+        (
+            Asked::Known(Some(interrupted.into())),
+            "interrupted by a wipe",
         ),
         (
             Asked::Unknown("forbidden".to_string()),
@@ -362,23 +376,26 @@ fn paused_invocations_come_first_and_then_those_that_fail() {
 
 #[test]
 fn what_is_no_row_of_the_table_is_no_counter() {
-    let rows = |text: &str| serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap();
-    let good = rows(r#"[{"service_key": "117-v1-s20-all-test-1", "value_utf8": "3"}]"#);
-    assert_eq!(counters(&good), Ok(BTreeMap::from([(117, 3)])));
-    for bad in [
-        r#"[{"service_key": "x-v1", "value_utf8": "3"}]"#,
-        r#"[{"service_key": "1-v1"}]"#,
-    ] {
-        assert!(counters(&rows(bad)).is_err());
-    }
+    let rows = |text: &str| Ok(serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap());
+    let mut evidence = evidence(case(vec![]));
+    let good = r#"[{"service_key": "117-v1-s20-all-test-1", "value_utf8": "3"}]"#;
     // The node leaves out columns that are null.
-    let open = rows(r#"[{"id": "inv_1", "target": "t", "status": "paused", "age_seconds": 1.5}]"#);
-    let open = invocations(&open).unwrap();
-    let first = &open[0];
+    let open = r#"[{"id": "inv_1", "target": "t", "status": "paused", "age_seconds": 1.5}]"#;
+    evidence.answered(rows(open), rows(good));
+    assert_eq!(evidence.counters, Asked::Known([(117, 3)].into()));
+    let first = &evidence.invocations.known().unwrap()[0];
     assert_eq!(
         (first.age_seconds, first.retry_count, &first.last_failure),
         (1, 0, &None)
     );
+    for bad in [
+        r#"[{"service_key": "x-v1", "value_utf8": "3"}]"#,
+        r#"[{"service_key": "1-v1"}]"#,
+    ] {
+        evidence.answered(Err("refused".to_string()), rows(bad));
+        assert!(evidence.counters.known().is_none());
+        assert_eq!(evidence.invocations.why_not(), Some("refused"));
+    }
 }
 
 fn any_log() -> impl Strategy<Value = Asked<Vec<String>>> {

@@ -1,4 +1,4 @@
-// Command kubernetes is etcd and every Kubernetes component in one program,
+// Command kubernetes is etcd, every Kubernetes component and network-policies in one program,
 // so that they are linked once: six programs of their own would hold the same
 // client and API types six times over, on disk and in the page cache.
 //
@@ -30,6 +30,8 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"longrun/embedded/internal/policies"
 )
 
 // A component runs until its work is done and returns the exit code.
@@ -43,6 +45,7 @@ var components = map[string]component{
 	"kube-scheduler":          command(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kube-proxy":              command(proxy.NewProxyCommand),
 	"kubectl":                 kubectl,
+	"network-policies":        command(policies.Command),
 	"kubelet":                 command(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 }
 
