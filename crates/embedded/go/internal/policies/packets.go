@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/kube-network-policies/pkg/dataplane"
@@ -163,11 +164,11 @@ func judgeExisting(ctx context.Context, engine *networkpolicy.PolicyEngine, pods
 		node[address.IP.String()] = true
 	}
 	filter := filter(func(flow *netlink.ConntrackFlow) bool {
-		packet := dataplane.PacketFromFlow(flow)
-		if packet == nil || node[packet.SrcIP.String()] || !(isIn(pods, packet.SrcIP) || isIn(pods, packet.DstIP)) {
+		if !isOpen(flow) || node[flow.Forward.SrcIP.String()] {
 			return false
 		}
-		if allowed(ctx, engine, packet) {
+		packet := dataplane.PacketFromFlow(flow)
+		if packet == nil || !(isIn(pods, packet.SrcIP) || isIn(pods, packet.DstIP)) || allowed(ctx, engine, packet) {
 			return false
 		}
 		klog.InfoS("Cut", "packet", words(packet))
@@ -175,6 +176,19 @@ func judgeExisting(ctx context.Context, engine *networkpolicy.PolicyEngine, pods
 	})
 	_, err = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, filter)
 	return err
+}
+
+// isOpen is whether packets may still come of it: most of what the kernel remembers has ended.
+func isOpen(flow *netlink.ConntrackFlow) bool {
+	switch flow.Forward.Protocol {
+	case unix.IPPROTO_TCP:
+		state, ok := flow.ProtoInfo.(*netlink.ProtoInfoTCP)
+		return ok && state.State == nl.TCP_CONNTRACK_ESTABLISHED
+	case unix.IPPROTO_UDP, unix.IPPROTO_SCTP:
+		return true
+	default:
+		return false
+	}
 }
 
 func isIn(network netip.Prefix, address net.IP) bool {
