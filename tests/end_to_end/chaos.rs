@@ -230,7 +230,7 @@ fn a_frozen_node_goes_on_although_its_runner_was_killed() {
     house
         .chaos(&["trigger", "freeze-restate", "--yes"])
         .exits(2)
-        .says(&["has not ended"]);
+        .says(&["has not ended", "create job take-back"]);
 
     house.kubectl(&[
         "create",

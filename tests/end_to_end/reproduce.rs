@@ -1,6 +1,6 @@
 //! `cargo xtask reproduce`: real nodes as processes, without a cluster.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -56,6 +56,22 @@ fn a_program_that_is_right_verifies_and_leaves_nothing() {
         .says(&["running v1-s30-all-test-28113361 on restate-server 1.7.12"])
         .prints(&["v1-s30-all-test-28113361 verified, 2 of 2 runs"]);
     is_empty(dir.path());
+}
+
+#[test]
+fn a_server_of_ones_own_is_what_runs() {
+    let place = TempDir::new().expect("a temporary directory");
+    let own = place.path().join("my-server");
+    let path = own.to_str().expect("UTF-8");
+    refused(&[PROGRAM, "--restate", path], &["No such file"]);
+    std::fs::write(&own, "#!/bin/sh\nexit 7\n").expect("a script");
+    refused(&[PROGRAM, "--restate", path], &["it is not a program"]);
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&own, executable).expect("a program");
+    let (ran, _dir) = ran(&[PROGRAM, "--restate", path]);
+    ran.exits(1)
+        .says(&[&format!("on restate-server {path}, as asked")])
+        .prints(&["restate-server ended by itself", "7"]);
 }
 
 #[test]

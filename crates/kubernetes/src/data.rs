@@ -6,7 +6,7 @@ use longrun_core::{
     journal::{JOURNAL, NotTaken, Stored},
     object::ObjectRef,
     operations::{
-        data::{CLAIM, Facts, NODE, OpenFault},
+        data::{CLAIM, Facts, NODE},
         snapshot::SNAPSHOT_API,
     },
 };
@@ -82,13 +82,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         classes,
         cron_jobs,
         jobs,
-        fault: Ledger::read(ledger.as_ref())
-            .open()
-            .next()
-            .map(|(entry, about)| OpenFault {
-                entry: entry.to_owned(),
-                fault: about.fault.clone(),
-            }),
+        fault: Ledger::read(ledger.as_ref()).in_the_way(environment),
         denied: Vec::new(),
     })
 }

@@ -1,6 +1,11 @@
 //! `cargo xtask reproduce`
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     access,
@@ -58,8 +63,9 @@ pub(crate) struct Args {
     /// When it failed, look for a smaller program that fails in the same way.
     #[arg(long)]
     shrink: bool,
-    /// The version of Restate, instead of the environment's.
-    #[arg(long, value_name = "VERSION")]
+    /// The version of Restate, instead of the environment's, or the path of a `restate-server` that was built
+    /// here, with a `/` in it.
+    #[arg(long, value_name = "VERSION|PATH", value_parser = version_or_server)]
     pub(crate) restate: Option<String>,
     /// Where data and logs go. [default: `reproductions` in the user's state directory]
     #[arg(long, value_name = "DIR")]
@@ -158,7 +164,10 @@ async fn prepare(
     let images = images::Workshop::new(project.root(), &places.cache);
     let work = terminal.work("programs");
     let report = |news: &str| work.report(news);
-    let server = images.restate_server(&subject.restate, &report).await?;
+    let server = match Path::new(&subject.restate) {
+        own if own.is_absolute() => own.to_owned(),
+        _ => images.restate_server(&subject.restate, &report).await?,
+    };
     let verification = images.verification(&report).await?;
     let service = match &args.fault {
         None => vec![verification.clone().into(), "serve".into()],
@@ -192,6 +201,20 @@ async fn prepare(
         port: args.port,
         chaos: args.chaos.then_some(args.chaos_seed),
     })
+}
+
+/// A version as it is; the path of a program as seen from everywhere.
+fn version_or_server(text: &str) -> Result<String, String> {
+    if !text.contains('/') {
+        return Ok(text.to_owned());
+    }
+    let words = |error: std::io::Error| error.to_string();
+    let path = std::path::absolute(text).map_err(words)?;
+    let found = std::fs::metadata(&path).map_err(words)?;
+    if !found.is_file() || found.permissions().mode() & 0o111 == 0 {
+        return Err("it is not a program".to_owned());
+    }
+    Ok(path.display().to_string())
 }
 
 /// What repeats a failure, but for the program, the kills and how often.

@@ -12,7 +12,10 @@ use core::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Blow, CHAOS_LABEL, Fault, Ground, Hits, Pause, Settings, ledger::Ledger};
+use super::{
+    Blow, CHAOS_LABEL, Fault, Ground, Hits, Pause, Settings,
+    ledger::{Ledger, OpenFault},
+};
 use crate::{
     journal::{Stored, admit},
     object::{ObjectRef, uid},
@@ -59,10 +62,7 @@ pub enum NoGo {
     /// An operation on data is not finished.
     Unfinished(String),
     /// A fault before it has not ended.
-    Open {
-        /// Its entry in the ledger.
-        entry: String,
-    },
+    Open(OpenFault),
     /// What is not well cannot recover from anything.
     Unhealthy {
         /// What.
@@ -93,10 +93,7 @@ impl fmt::Display for NoGo {
                 pause.reason
             ),
             Self::Unreadable(cause) | Self::Unfinished(cause) => f.write_str(cause),
-            Self::Open { entry } => write!(
-                f,
-                "the fault {entry} has not ended: its runner is at work, or was killed and the next start takes it back"
-            ),
+            Self::Open(fault) => write!(f, "{fault}"),
             Self::Unhealthy { what, cause } => {
                 write!(f, "{what} is not healthy before the fault: {cause}")
             }
@@ -128,9 +125,8 @@ pub fn decide(
     }
     unfinished(facts)?;
     let ledger = Ledger::read(facts.ledger.as_ref());
-    if let Some((entry, _)) = ledger.open().next() {
-        let entry = entry.to_string();
-        return Err(NoGo::Open { entry });
+    if let Some(open) = ledger.in_the_way(&settings.target.environment) {
+        return Err(NoGo::Open(open));
     }
     for (what, sight) in [("the node", &facts.node), ("the service", &facts.services)] {
         healthy(what, sight, now)?;

@@ -7,6 +7,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,28 @@ const KEPT: SignedDuration = SignedDuration::from_hours(48);
 
 /// How many entries are kept: a ConfigMap holds a mebibyte.
 const MOST: usize = 500;
+
+/// A fault that has not ended: its runner is at work, or was killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFault {
+    entry: String,
+    fault: String,
+    environment: String,
+}
+
+impl fmt::Display for OpenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            entry,
+            fault,
+            environment,
+        } = self;
+        write!(
+            f,
+            "the fault {entry} has not ended: wait for its runner, or, when that was killed, let another one take it back: kubectl -n {environment} create job take-back --from cronjob/fault-{fault}"
+        )
+    }
+}
 
 /// One injection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +211,17 @@ impl Ledger {
     /// Those that have not ended: their runner is at work, or was killed.
     pub fn open(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries().filter(|(_, entry)| entry.outcome.is_none())
+    }
+
+    /// The first of them, for whoever has to wait for it.
+    #[must_use]
+    pub fn in_the_way(&self, environment: &str) -> Option<OpenFault> {
+        let (entry, about) = self.open().next()?;
+        Some(OpenFault {
+            entry: entry.to_string(),
+            fault: about.fault.clone(),
+            environment: environment.to_string(),
+        })
     }
 
     /// The last one of a fault.

@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::journal::Stored;
+use crate::{faults::ledger::OpenFault, journal::Stored};
 
 /// The StatefulSet of the node.
 pub const NODE: &str = "restate";
@@ -68,15 +68,6 @@ pub struct Facts {
     pub fault: Option<OpenFault>,
     /// What the user may not do, of what the operation needs. Nothing is tried to find out.
     pub denied: Vec<Permission>,
-}
-
-/// A fault whose runner is at work, or was killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenFault {
-    /// Its entry in the ledger.
-    pub entry: String,
-    /// Which fault.
-    pub fault: String,
 }
 
 /// One thing a user may not do.

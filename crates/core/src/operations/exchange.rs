@@ -65,10 +65,7 @@ impl<'a> Exchange<'a> {
                 .flatten(),
         );
         against.extend(strangers(facts));
-        against.extend(facts.fault.clone().map(|fault| Refusal::Fault {
-            fault,
-            environment: target.environment.clone(),
-        }));
+        against.extend(facts.fault.clone().map(Refusal::Fault));
         let admission = admission(operation, facts).map_err(|refusal| against.push(refusal));
         let node = node(target, facts).map_err(|refusal| against.push(refusal));
         Some(Self {

@@ -8,8 +8,8 @@ use alloc::{
 };
 use core::fmt;
 
-use super::data::{OpenFault, Permission};
-use crate::{journal::Unfinished, plan::Target};
+use super::data::Permission;
+use crate::{faults::ledger::OpenFault, journal::Unfinished, plan::Target};
 
 /// One reason why an operation on data is not planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,12 +155,7 @@ pub enum Refusal {
     /// An earlier operation is not finished.
     Unfinished(Unfinished),
     /// What a fault does to the node or the service has not been taken back.
-    Fault {
-        /// The fault.
-        fault: OpenFault,
-        /// The namespace.
-        environment: String,
-    },
+    Fault(OpenFault),
 }
 
 /// Everything that keeps an operation on data from being planned.
@@ -279,13 +274,7 @@ impl Refusal {
                 "the snapshot {name} is attached writable, by {by}: what is there now need not be the snapshot; end that attachment, then copy"
             ),
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
-            Self::Fault { fault, environment } => {
-                let OpenFault { entry, fault } = fault;
-                write!(
-                    f,
-                    "the fault {entry} has not ended: wait for its runner, or, when that was killed, let another one take it back: kubectl -n {environment} create job take-back --from cronjob/fault-{fault}"
-                )
-            }
+            Self::Fault(fault) => write!(f, "{fault}"),
             _ => Ok(()),
         }
     }

@@ -105,6 +105,8 @@ impl Server {
             // Its sockets are below, and their paths may have 107 bytes at most (Linux: `sun_path`).
             .current_dir(&options.base)
             .env("RESTATE_BASE_DIR", ".")
+            // What it spills it leaves behind when it is killed.
+            .env("TMPDIR", ".")
             .env("RESTATE_NODE_NAME", &options.node)
             .env("RESTATE_CLUSTER_NAME", "longrun")
             .env("RESTATE_LOG_FORMAT", "json")
