@@ -130,6 +130,15 @@ impl House {
         document.as_array().expect("a list").clone()
     }
 
+    /// The copy that a wipe kept.
+    #[track_caller]
+    pub(crate) fn kept(&self) -> String {
+        let snapshots = self.snapshots();
+        let kept = snapshots.iter().find(|one| one["purpose"] == "before-wipe");
+        let kept = kept.and_then(|one| one["name"].as_str());
+        kept.expect("a copy").to_owned()
+    }
+
     /// The last operation as `wipe --status` has it.
     pub(crate) fn last_operation(&self) -> Value {
         let status = ["--status", "--output", "json"];

@@ -18,6 +18,7 @@ mod deploy;
 mod house;
 mod images;
 mod interruption;
+mod kills;
 mod lease;
 mod local;
 mod ownership;
