@@ -372,8 +372,9 @@ impl Cluster {
                 return Some(format!("process {}", process.pid));
             }
         }
-        network::disconnect(record.subnet);
-        if network::is_connected(record.subnet) {
+        let owner = &self.directories.state;
+        network::disconnect(record.subnet, owner);
+        if network::is_connected(record.subnet, owner) {
             return Some(format!("the network device {}", record.subnet.device()));
         }
         let image = self.directories.volumes();

@@ -102,11 +102,12 @@ fn destinations(routes: &str) -> Vec<(Ipv4Addr, u32)> {
 }
 
 /// Makes the pair of devices between this machine and the namespaces of
-/// `supervisor`, and gives this end its address.
-pub(crate) fn connect(subnet: Subnet, supervisor: Process) -> Result<(), Error> {
+/// `supervisor`, notes whose it is, and gives this end its address.
+pub(crate) fn connect(subnet: Subnet, owner: &Path, supervisor: Process) -> Result<(), Error> {
     let (device, inside) = (subnet.device(), supervisor.pid.to_string());
     #[rustfmt::skip]
     run("ip", &["link", "add", &device, "type", "veth", "peer", "name", "eth0", "netns", &inside])?;
+    run("ip", &["link", "set", &device, "alias", &note(owner)])?;
     run(
         "ip",
         &[
@@ -121,17 +122,28 @@ pub(crate) fn connect(subnet: Subnet, supervisor: Process) -> Result<(), Error> 
     Ok(())
 }
 
-/// Removes the pair, if it is still there.
-pub(crate) fn disconnect(subnet: Subnet) {
-    if device_exists(subnet) {
+/// Removes the pair, if it is still there and the owner's. Whoever was up here before may have left a network
+/// that another cluster has taken since.
+pub(crate) fn disconnect(subnet: Subnet, owner: &Path) {
+    if is_connected(subnet, owner) {
         // It goes away with the namespace of its other end, maybe just now.
         let _ = run("ip", &["link", "delete", &subnet.device()]);
     }
 }
 
-/// Whether this machine's end is still there.
-pub(crate) fn is_connected(subnet: Subnet) -> bool {
-    device_exists(subnet)
+/// Whether the owner's end on this machine is still there.
+pub(crate) fn is_connected(subnet: Subnet, owner: &Path) -> bool {
+    let alias = Path::new("/sys/class/net")
+        .join(subnet.device())
+        .join("ifalias");
+    std::fs::read_to_string(alias).is_ok_and(|noted| noted.trim() == note(owner))
+}
+
+/// What a device can carry of a path (Linux: `IFALIASZ`): its end tells clusters apart.
+fn note(owner: &Path) -> String {
+    let path = owner.to_string_lossy();
+    let start = path.ceil_char_boundary(path.len().saturating_sub(255));
+    path[start..].to_owned()
 }
 
 #[cfg(test)]

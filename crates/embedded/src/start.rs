@@ -49,7 +49,7 @@ pub(crate) fn start(
         }
     })?;
     record::save(&directories.record(), &record)?;
-    network::connect(subnet, record.supervisor)?;
+    network::connect(subnet, &directories.state, record.supervisor)?;
     drop(choosing);
     let told = child.stdin.take().map(|mut input| writeln!(input, "{GO}"));
     // This process may go on for long after the cluster is down, and is the

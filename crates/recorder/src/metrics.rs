@@ -1,8 +1,14 @@
 //! Metrics in Prometheus' text format 0.0.4. What is not known has no sample.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write as _},
+};
 
-use longrun_core::records::{Entry, Outcome};
+use longrun_core::{
+    faults::ledger,
+    records::{Entry, Faults, Outcome},
+};
 
 use crate::Recorder;
 
@@ -76,12 +82,62 @@ pub(crate) fn render(recorder: &Recorder) -> String {
             looked.elapsed().as_secs(),
         );
     }
+    page.faults(store.faults());
     page.0
 }
 
 struct Page(String);
 
 impl Page {
+    /// What the ledger says. An entry that cannot be read has no sample.
+    fn faults(&mut self, faults: &Faults) {
+        let entries: Vec<ledger::Entry> = faults
+            .values()
+            .filter_map(|entry| serde_json::from_value(entry.clone()).ok())
+            .collect();
+        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        let mut latest: BTreeMap<&str, &ledger::Entry> = BTreeMap::new();
+        for entry in &entries {
+            let outcome = entry.outcome.map_or("open", ledger::Outcome::word);
+            *counts.entry((&entry.fault, outcome)).or_default() += 1;
+            let last = latest.entry(&entry.fault).or_insert(entry);
+            if last.began <= entry.began {
+                *last = entry;
+            }
+        }
+        self.metric(
+            "faults",
+            "gauge",
+            "Faults that are kept, by how they ended.",
+        );
+        for ((fault, outcome), count) in counts {
+            let labels = format!("{{fault=\"{fault}\",outcome=\"{outcome}\"}}");
+            self.sample("faults", &labels, count);
+        }
+        self.metric(
+            "fault_last_timestamp_seconds",
+            "gauge",
+            "When a fault last began.",
+        );
+        for (fault, last) in &latest {
+            let labels = format!("{{fault=\"{fault}\"}}");
+            let began = last.began.as_second();
+            self.sample("fault_last_timestamp_seconds", &labels, began);
+        }
+        self.metric(
+            "fault_last_recovery_seconds",
+            "gauge",
+            "How long the target of a fault last needed to be healthy again, the time that it was held included; absent when it was not seen to be.",
+        );
+        for (fault, last) in &latest {
+            if let Some(recovery) = last.recovery() {
+                let labels = format!("{{fault=\"{fault}\"}}");
+                let seconds = recovery.as_secs_f64();
+                self.sample("fault_last_recovery_seconds", &labels, seconds);
+            }
+        }
+    }
+
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.metric(name, kind, help);
         self.sample(name, "", value);
@@ -94,5 +150,57 @@ impl Page {
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = writeln!(self.0, "longrun_recorder_{name}{labels} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_each_fault_the_counts_and_the_last_time() {
+        let entry = |began: &str, outcome, recovered: Option<&str>| {
+            json!({"fault": "kill-restate", "by": "schedule", "targets": [], "began": began, "injected": began,
+                "healed": began, "recovered": recovered, "outcome": outcome, "note": null})
+        };
+        let recovered = |began, at| entry(began, json!("recovered"), Some(at));
+        let faults: Faults = [
+            (
+                "b",
+                recovered("2026-01-05T10:00:00Z", "2026-01-05T10:00:02.5Z"),
+            ),
+            (
+                "a",
+                recovered("2026-01-05T09:00:00Z", "2026-01-05T09:00:09Z"),
+            ),
+            ("c", json!("of another version")),
+        ]
+        .map(|(name, entry)| (name.to_owned(), entry))
+        .into();
+        let render = |faults: &Faults| {
+            let mut page = Page(String::new());
+            page.faults(faults);
+            let is_sample = |line: &&str| !line.starts_with('#');
+            let samples: Vec<&str> = page.0.lines().filter(is_sample).collect();
+            samples.join("\n").replace("longrun_recorder_", "")
+        };
+        assert_eq!(
+            render(&faults),
+            "faults{fault=\"kill-restate\",outcome=\"recovered\"} 2\n\
+             fault_last_timestamp_seconds{fault=\"kill-restate\"} 1767607200\n\
+             fault_last_recovery_seconds{fault=\"kill-restate\"} 2.5"
+        );
+
+        let mut faults = faults;
+        let open = entry("2026-01-05T11:00:00Z", json!(null), None);
+        faults.insert("d".to_owned(), open);
+        assert_eq!(
+            render(&faults),
+            "faults{fault=\"kill-restate\",outcome=\"open\"} 1\n\
+             faults{fault=\"kill-restate\",outcome=\"recovered\"} 2\n\
+             fault_last_timestamp_seconds{fault=\"kill-restate\"} 1767610800"
+        );
     }
 }

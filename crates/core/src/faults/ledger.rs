@@ -85,6 +85,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::NotInjected => "notInjected",
+            Self::NotRecovered => "notRecovered",
+            Self::HealedLater => "healedLater",
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn words(self) -> &'static str {

@@ -64,6 +64,24 @@ fn two_clusters_live_side_by_side_and_leave_nothing() {
 }
 
 #[test]
+fn a_network_that_another_cluster_has_taken_meanwhile_stays_its_own() {
+    let place = Place::new("taken");
+    let (first, second) = (place.cluster("one"), place.cluster("two"));
+    first.up(&silent).unwrap();
+    let before = running(&first).address;
+    first.down(false, &silent).unwrap();
+    let taken = second.up(&silent).unwrap();
+    assert_eq!(running(&second).address, before);
+
+    let up = first.up(&silent).unwrap();
+    place.kubectl(&taken, &["get", "nodes"]);
+    place.kubectl(&up, &["get", "nodes"]);
+    assert_ne!(running(&first).address, before);
+    first.down(true, &silent).unwrap();
+    place.kubectl(&taken, &["get", "nodes"]);
+}
+
+#[test]
 fn only_the_clusters_own_certificates_open_it() {
     let place = Place::new("doors");
     let (cluster, stranger) = (place.cluster("one"), place.cluster("two"));
