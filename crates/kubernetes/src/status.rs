@@ -165,14 +165,18 @@ async fn running(
         client.get(&cron_job),
         client.list(&jobs, ""),
     )?;
-    let tests = tests_of::recent(cron_job.as_ref(), &jobs, client.now());
-    let (invocations, holder, unfinished, snapshots, hour) = tokio::join!(
+    let mut tests = tests_of::recent(cron_job.as_ref(), &jobs, client.now());
+    let (invocations, holder, unfinished, snapshots, hour, signatures) = tokio::join!(
         invocations(client, environment),
         lease::holder(client, environment),
         unfinished(client, environment),
         snapshots(client, environment),
         hour::hour(client, environment, &tests),
+        tests_of::signatures(client, environment, &tests),
     );
+    for test in &mut tests {
+        test.signature = signatures.get(&test.name).cloned();
+    }
     Ok(Running {
         terminating: text(namespace, "/status/phase") == Some("Terminating"),
         node: set.as_ref().map(|set| node(set, pod.as_ref())),

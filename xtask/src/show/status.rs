@@ -62,7 +62,9 @@ pub(crate) fn status(cluster: &str, status: &Status, drift: Option<&Drift>) -> S
             .into_iter()
             .map(|line| format!("    {line}")),
     );
-    lines.extend(tests(&running.tests).map(|test| format!("    {}", line(test))));
+    let more = format!("what they have in common: cargo xtask triage {flags}");
+    let recent = recent(&running.tests, &more).into_iter();
+    lines.extend(recent.map(|line| format!("    {line}")));
     lines.join("\n")
 }
 
@@ -247,20 +249,42 @@ fn injection((fault, letter): (&Fault, char)) -> String {
     format!("{letter} {began} {}: {how}", entry.fault)
 }
 
-/// The latest ones, and every one that failed.
-fn tests(tests: &[TestJob]) -> impl Iterator<Item = &TestJob> {
-    tests
-        .iter()
-        .enumerate()
-        .filter(|(index, test)| *index < LATEST || matches!(test.result, Attempted::Failed(_)))
-        .map(|(_, test)| test)
+/// The latest ones, and of those before them the failures, by why they failed.
+fn recent(tests: &[TestJob], more: &str) -> Vec<String> {
+    let (latest, earlier) = tests.split_at(LATEST.min(tests.len()));
+    let mut lines: Vec<String> = latest.iter().map(line).collect();
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for test in earlier {
+        let Some(why) = why_failed(test) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(&test.name),
+            None => groups.push((why, vec![&test.name])),
+        }
+    }
+    lines.extend(groups.into_iter().map(|(why, names)| {
+        let count = names.len();
+        format!("earlier, {count} FAILED: {why}: {}", names.join(", "))
+    }));
+    if tests.iter().any(|test| why_failed(test).is_some()) {
+        lines.push(more.to_owned());
+    }
+    lines
+}
+
+fn why_failed(test: &TestJob) -> Option<&str> {
+    match &test.result {
+        Attempted::Failed(why) => Some(test.signature.as_deref().unwrap_or(why)),
+        _ => None,
+    }
 }
 
 fn line(test: &TestJob) -> String {
     let result = match &test.result {
         Attempted::Running => "running".to_owned(),
         Attempted::Succeeded => "verified".to_owned(),
-        Attempted::Failed(why) => format!("FAILED: {why}"),
+        Attempted::Failed(_) => format!("FAILED: {}", why_failed(test).unwrap_or_default()),
         Attempted::Interrupted(operation) => format!("interrupted by a {operation}, no failure"),
     };
     let attempts = match test.attempts {
@@ -278,5 +302,58 @@ fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
     match reading {
         Reading::Known(value) => known(value),
         Reading::Unknown(why) => format!("unknown: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(minute: u32, result: Attempted, signature: Option<&str>) -> TestJob {
+        TestJob {
+            name: format!("test-{minute}"),
+            minute: None,
+            result,
+            attempts: 1,
+            seconds: Some(7),
+            signature: signature.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn failures_of_a_bad_night_are_told_by_what_they_have_in_common() {
+        let failed = || Attempted::Failed("backoff limit".to_owned());
+        let mut all = vec![test(30, failed(), Some("too low"))];
+        all.extend(
+            (25..29)
+                .rev()
+                .map(|minute| test(minute, Attempted::Succeeded, None)),
+        );
+        all.extend([9, 8].map(|minute| test(minute, failed(), Some("too low"))));
+        all.push(test(7, failed(), None));
+        all.push(test(6, Attempted::Succeeded, None));
+        all.push(test(5, failed(), Some("too low")));
+        assert_eq!(
+            recent(&all, "see more"),
+            [
+                "test-30  FAILED: too low, 1 attempt, 7 s",
+                "test-28  verified, 1 attempt, 7 s",
+                "test-27  verified, 1 attempt, 7 s",
+                "test-26  verified, 1 attempt, 7 s",
+                "test-25  verified, 1 attempt, 7 s",
+                "earlier, 3 FAILED: too low: test-9, test-8, test-5",
+                "earlier, 1 FAILED: backoff limit: test-7",
+                "see more",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_nothing_failed_there_is_nothing_more_to_see() {
+        let all = [test(1, Attempted::Running, None)];
+        assert_eq!(
+            recent(&all, "see more"),
+            ["test-1  running, 1 attempt, 7 s"]
+        );
     }
 }

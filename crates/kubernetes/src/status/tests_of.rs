@@ -1,11 +1,14 @@
 //! The Jobs of the minutely test, as one line each.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use longrun_core::plan::INTERRUPTED_LABEL;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{seconds, text, time};
+use crate::{client::Client, records::recorded};
 
 /// One test Job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +24,9 @@ pub struct TestJob {
     pub attempts: u64,
     /// From its start to its end, or to now, in seconds.
     pub seconds: Option<i64>,
+    /// By what its failure is known, where the recorder has the evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// How a test went.
@@ -72,9 +78,32 @@ fn test(job: &Value, now: Timestamp) -> Option<TestJob> {
         minute: minute(&name),
         attempts: count("/status/active") + count("/status/succeeded") + count("/status/failed"),
         seconds: time(job, "/status/startTime").map(|start| seconds(start, end).as_secs()),
+        signature: None,
         result,
         name,
     })
+}
+
+/// The signatures of failed tests, as far as the recorder has them: without them, the controller's word is left.
+pub(super) async fn signatures(
+    client: &Client,
+    environment: &str,
+    tests: &[TestJob],
+) -> BTreeMap<String, String> {
+    #[derive(Deserialize)]
+    struct Listed {
+        job: String,
+        signature: String,
+    }
+    let has_failed = |test: &TestJob| matches!(test.result, Attempted::Failed(_));
+    if !tests.iter().any(has_failed) {
+        return BTreeMap::new();
+    }
+    let listed = recorded(client, environment, "evidence").await;
+    let listed = listed.ok().flatten().unwrap_or_default();
+    let listed: Vec<Listed> = serde_json::from_str(&listed).unwrap_or_default();
+    let signatures = listed.into_iter();
+    signatures.map(|one| (one.job, one.signature)).collect()
 }
 
 fn interrupted_by(job: &Value) -> Option<&str> {
