@@ -69,9 +69,10 @@ fn a_server_of_ones_own_is_what_runs() {
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&own, executable).expect("a program");
     let (ran, _dir) = ran(&[PROGRAM, "--restate", path]);
-    ran.exits(1)
-        .says(&[&format!("on restate-server {path}, as asked")])
-        .prints(&["restate-server ended by itself", "7"]);
+    ran.exits(3).says(&[
+        &format!("on restate-server {path}, as asked"),
+        "restate-server ended while starting: exit status: 7",
+    ]);
 }
 
 #[test]
