@@ -27,6 +27,10 @@ fn an_environment_runs_from_nothing_and_stays() {
         .says(&["nothing to do"])
         .takes_at_most(15);
     house.diff().exits(0).prints(&["nothing to do"]);
+    house
+        .deploy(&["--dry-run"])
+        .exits(0)
+        .prints(&["nothing is to be done"]);
     status_shows(&house);
     what_a_hand_removed_comes_back(&house);
 }

@@ -264,13 +264,16 @@ fn refuse_unreviewed(
         .iter()
         .map(|difference| format!("  {}", difference.path()))
         .collect();
-    let name = &chosen.environment.name;
+    let command = format!(
+        "cargo xtask render {} --cluster {}",
+        chosen.environment.name, chosen.cluster.name
+    );
     Err(Failure::refused(format!(
         "what would be applied is not what was reviewed, and nothing was changed; these files differ:\n{}",
         list.join("\n")
     ))
-    .hint(format!("see how: cargo xtask render {name} --check"))
-    .hint(format!("write them, have them reviewed and commit them: cargo xtask render {name}")))
+    .hint(format!("see how: {command} --check"))
+    .hint(format!("write them, have them reviewed and commit them: {command}")))
 }
 
 /// Who works here, as others see it who find the Lease taken.

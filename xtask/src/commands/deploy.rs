@@ -65,8 +65,9 @@ pub(crate) async fn run(
     terminal.say(show::plan(&plan).trim_end());
     if args.dry_run {
         let digest = plan.digest().short().to_owned();
-        terminal.data(&plan, || {
-            format!("nothing was changed; to do exactly this: --approve {digest}")
+        terminal.data(&plan, || match plan.is_empty() {
+            true => "nothing is to be done".to_owned(),
+            false => format!("nothing was changed; to do exactly this: --approve {digest}"),
         })?;
         return Ok(End::Done);
     }
