@@ -67,6 +67,7 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
         objects,
         inventory_object: None,
         journal: None,
+        fault: None,
         surplus: Vec::new(),
         claims: Vec::new(),
         sources: Vec::new(),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     applied::is_applied,
+    faults::ledger::Ledger,
     journal::JOURNAL,
     object::{ObjectRef, Uid, uid},
     operations::{
@@ -21,6 +22,7 @@ use crate::{
     belongings::{Belongings, WORKLOADS},
     client::{Apply, Client, IN_FLIGHT},
     failure::Failure,
+    records::fault_ledger,
     refusal,
     resource::Collection,
 };
@@ -63,6 +65,7 @@ pub async fn observe(
         namespace,
         (inventory_object, inventory),
         journal,
+        ledger,
         (claims, sources),
         temporary,
         lists,
@@ -71,6 +74,7 @@ pub async fn observe(
         namespace(client, environment),
         inventory(client, environment),
         client.get(&journal),
+        fault_ledger(client, environment),
         async {
             let claims = claims(client, environment, &desired).await?;
             let sources = sources(client, environment, &claims).await?;
@@ -94,6 +98,7 @@ pub async fn observe(
         sources,
         temporary,
         journal,
+        fault: Ledger::read(ledger.as_ref()).in_the_way(environment),
     })
 }
 

@@ -6,7 +6,7 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{object::ObjectRef, wait::Sight};
+use crate::{faults::ledger::OpenFault, object::ObjectRef, wait::Sight};
 
 mod decision;
 mod inventory;
@@ -63,6 +63,8 @@ pub struct Facts {
     pub temporary: Vec<Value>,
     /// The ConfigMap of the last operation on data, if there is one.
     pub journal: Option<Value>,
+    /// A fault that has not ended.
+    pub fault: Option<OpenFault>,
 }
 
 /// The state of a namespace.

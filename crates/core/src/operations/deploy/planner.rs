@@ -21,6 +21,7 @@ use super::{
     upgrade,
 };
 use crate::{
+    faults,
     object::{Digest, ObjectRef, Uid, intent, uid},
     plan::{Effect, Guard, Loss, Plan, Step, Target},
 };
@@ -150,6 +151,7 @@ fn decide_all<'a>(
     options: &Options,
 ) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
     let mut problems = unknown(facts, options);
+    problems.extend(left_alone(facts));
     let mut decisions = Vec::new();
     for observed in &facts.objects {
         match decide(observed, facts, options) {
@@ -179,6 +181,22 @@ fn unknown(facts: &Facts, options: &Options) -> Vec<Problem> {
             named: named.clone(),
         })
         .collect()
+}
+
+/// Any fault of the rotation takes back what the runner of another left. The last of them must not go before.
+fn left_alone(facts: &Facts) -> Option<Problem> {
+    let rotates = |name: &str| faults::of_cron_job(name).is_some();
+    let goes = facts
+        .surplus
+        .iter()
+        .filter_map(ObjectRef::of)
+        .any(|object| object.kind == "CronJob" && rotates(&object.name));
+    let stays = facts
+        .objects
+        .iter()
+        .any(|observed| observed.kind() == "CronJob" && rotates(observed.name()));
+    let fault = facts.fault.clone().filter(|_| goes && !stays)?;
+    Some(Problem::Fault(fault))
 }
 
 /// The place of an object in the order. The tests come last, so that none meets a half-deployed

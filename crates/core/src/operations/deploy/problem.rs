@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::{Conflict, Refusal};
 use crate::{
+    faults::ledger::OpenFault,
     journal::{NotTaken, Unfinished},
     object::ObjectRef,
 };
@@ -60,6 +61,8 @@ pub enum Problem {
     Unfinished(Unfinished),
     /// Nobody knows whether an operation on data is finished.
     Journal(NotTaken),
+    /// The faults are to go, and one has not ended: nobody would be left to take it back.
+    Fault(OpenFault),
 }
 
 /// Everything that keeps a plan from being made.
@@ -108,6 +111,7 @@ impl fmt::Display for Problem {
             }
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
             Self::Journal(unreadable) => write!(f, "{unreadable}"),
+            Self::Fault(fault) => write!(f, "{fault}; then deploy without faults"),
         }
     }
 }

@@ -84,6 +84,7 @@ impl World {
             inventory,
             inventory_object,
             journal: self.journal(),
+            fault: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is deleted because nothing renders it any more, and what never is.
 
 use super::*;
+use crate::faults::ledger::{Entry, Ledger};
 
 #[test]
 fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
@@ -216,4 +217,37 @@ fn what_is_pruned_is_the_incarnation_that_was_judged() {
         intent: crate::object::Digest::of(&intent(&live)),
     };
     assert_eq!(*guard, expected);
+}
+
+#[test]
+fn the_last_fault_stays_until_all_have_ended() {
+    let mut ledger = Ledger::default();
+    let began = "2026-01-05T09:59:00Z".parse().unwrap();
+    ledger.begin(Entry::begin("stop-services", "schedule", vec![], began));
+    let fault = |name: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {
+            "name": name, "namespace": "restate", "uid": name}, "spec": {}})
+    };
+    let mut cluster = Cluster::up_to_date();
+    cluster.facts.surplus.push(fault("fault-stop-services"));
+    assert!(plan(target(), &cluster.facts, &options()).is_ok());
+
+    cluster.facts.fault = ledger.in_the_way("restate");
+    let refused = check(&cluster.facts);
+    assert!(
+        refused.contains("nothing was changed")
+            && refused.contains("stop-services has not ended")
+            && refused.contains("--from cronjob/fault-stop-services; then deploy without faults"),
+        "{refused}"
+    );
+
+    let mut stays = cluster.facts.objects[0].clone();
+    stays.desired = fault("fault-kill-restate");
+    stays.live = Some(stays.desired.clone());
+    cluster.facts.objects.push(stays);
+    let other = plan(target(), &cluster.facts, &options());
+    assert!(
+        !format!("{other:?}").contains("Fault("),
+        "another one can take it back: {other:?}"
+    );
 }

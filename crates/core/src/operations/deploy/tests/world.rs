@@ -111,6 +111,7 @@ impl Cluster {
                 inventory: Vec::new(),
                 inventory_object: None,
                 journal: None,
+                fault: None,
                 surplus: Vec::new(),
                 claims: Vec::new(),
                 sources: Vec::new(),
