@@ -183,7 +183,7 @@ fn of_lost_evidence_the_result_is_left(house: &House, lost: &str, kept: &str) {
             lost,
             kept,
         ])
-        .says(&[&format!("of {lost} only its result is remembered")]);
+        .says(&[&format!("nothing of {lost} is saved: there is no Job")]);
 }
 
 fn status_draws_it(house: &House) {

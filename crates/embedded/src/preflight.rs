@@ -13,7 +13,8 @@ const START_SPACE: u64 = 3 * 1024;
 /// MiB that the first start needs: four fifths of it are for volumes, and the
 /// largest claim on an embedded cluster, 4 GiB, must fit.
 const FIRST_START_SPACE: u64 = 6 * 1024;
-/// What the kernel is asked for by name; the last four are for network policies.
+/// What the kernel is asked for by name; the last four are for network-policies,
+/// which says what it lacks.
 const MODULES: [&str; 9] = [
     "overlay",
     "btrfs",
@@ -55,7 +56,7 @@ pub(crate) fn machine(directories: &Directories) -> Result<(), Error> {
     }
     for module in MODULES {
         // Built into some kernels, and then there is no module to load: what
-        // counts is looked at below.
+        // counts is looked at below, or found out by who needs it.
         let _ = run("modprobe", &["--quiet", module]);
     }
     let known = fs::read_to_string("/proc/filesystems")

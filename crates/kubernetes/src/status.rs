@@ -174,7 +174,7 @@ async fn running(
         hour::hour(client, environment, &tests),
         tests_of::signatures(client, environment, &tests),
     );
-    for test in &mut tests {
+    for test in tests.iter_mut().filter(|test| test.has_failed()) {
         test.signature = signatures.get(&test.name).cloned();
     }
     Ok(Running {

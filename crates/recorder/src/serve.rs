@@ -1,6 +1,6 @@
 //! What is remembered, for whoever asks: a very small HTTP/1.1 server that only reads.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use http_body_util::Full;
 use hyper::{
@@ -12,8 +12,9 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use longrun_core::{
+    object::Uid,
     records::{Entry, Kept, Outcome, line},
-    triage::{self, Case},
+    triage::{self, Case, JobState},
 };
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use crate::{Recorder, Shared, locked, metrics};
 /// Longer ago than this nobody has looked: something is wrong, if only with the way to the API server.
 const STALE: Duration = Duration::from_secs(60);
 
-/// What is answered of evidence at most, in bytes: of older failures there is only the result.
+/// What is answered of evidence at most, in bytes: of what is older there is only the result.
 const CASES: usize = 8 << 20;
 
 const LINES: &str = "application/jsonl";
@@ -139,32 +140,45 @@ fn results(recorder: &Recorder, since: Timestamp, job: Option<&str>) -> String {
     wanted.into_iter().map(line).collect()
 }
 
-/// The failures, the newest first, one line each: with the attempts where their evidence is kept, and otherwise
-/// as much as their result says.
+/// The failures, the newest first, one line each: with the attempts where their evidence is kept, as far as there
+/// is room for it in an answer, and otherwise as much as their result says.
 fn cases(recorder: &Recorder, since: Timestamp) -> String {
-    let failed = recorder.store.entries();
-    let mut failed: Vec<&Entry> = failed
+    let store = &recorder.store;
+    let mut kept: Vec<&Kept> = store.evidence().collect();
+    kept.retain(|kept| kept.created >= since);
+    kept.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
+    let mut failed: BTreeMap<&Uid, &Entry> = store
+        .entries()
         .filter(|entry| entry.outcome == Outcome::Failed && entry.created >= since)
+        .map(|entry| (&entry.uid, entry))
         .collect();
-    failed.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
-    let mut lines = String::new();
-    for entry in failed {
-        let evidence = if lines.len() < CASES {
-            recorder.store.evidence_of(&entry.job).ok().flatten()
-        } else {
-            None
-        };
-        let kept = evidence
-            .and_then(|text| triage::read(&text).ok())
-            .map(|evidence| evidence.case)
-            // A Job of the same name that was made again has evidence of its own.
-            .filter(|case| case.job.uid == entry.uid);
-        let case: Case = kept.unwrap_or_else(|| entry.clone().into());
-        if let Ok(line) = serde_json::to_string(&case) {
-            lines.extend([line.as_str(), "\n"]);
+    let mut room = CASES;
+    let mut cases = Vec::new();
+    for kept in kept {
+        let text = store.evidence_of(&kept.job).ok().flatten();
+        let evidence = text
+            .filter(|text| text.len() <= room)
+            .and_then(|text| Some((text.len(), triage::read(&text).ok()?)));
+        if let Some((length, evidence)) = evidence {
+            room -= length;
+            let mut case = evidence.case;
+            // The result is written last, and knows how it ended.
+            if let (Some(entry), JobState::Running) =
+                (failed.remove(&case.job.uid), &case.job.state)
+            {
+                case.job.state = Case::from(entry.clone()).job.state;
+            }
+            cases.push(case);
         }
     }
-    lines
+    cases.extend(failed.into_values().cloned().map(Case::from));
+    cases.sort_by(|one, other| {
+        (other.job.created, &other.job.name).cmp(&(one.job.created, &one.job.name))
+    });
+    let lines = cases
+        .iter()
+        .filter_map(|case| serde_json::to_string(case).ok());
+    lines.map(|line| line + "\n").collect()
 }
 
 fn listed(kept: &Kept) -> Listed<'_> {

@@ -62,7 +62,7 @@ const CHECKS: [(&str, &str, &[&str]); 5] = [
         ],
     ),
     (
-        "the storage driver",
+        "the embedded cluster's own programs",
         "go",
         &[
             "-C",

@@ -150,14 +150,14 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Fail
     if let Some(directory) = &args.save {
         for case in &cases {
             let job = &case.job.name;
-            if remembered.contains(job) && case.attempts.known().is_none() {
-                terminal.say(&format!(
-                    "of {job} only its result is remembered: there is nothing to save"
-                ));
-                continue;
+            match seen.gather(job, None).await {
+                Ok(gathered) => saved.push(Saved::at(directory).keep(&gathered.evidence)?),
+                // The recorder may have no more than its result.
+                Err(failure) if remembered.contains(job) => {
+                    terminal.say(&format!("nothing of {job} is saved: {}", failure.message));
+                }
+                Err(failure) => return Err(failure),
             }
-            let gathered = seen.gather(job, None).await?;
-            saved.push(Saved::at(directory).keep(&gathered.evidence)?);
         }
     }
     let cluster = &seen.target.cluster;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     change::asked,
     gate::{is_going, text},
-    object::{Digest, Uid, uid},
+    object::{Digest, Uid, intent, uid},
     operations::suspension::is_left,
     plan::{Effect, Guard},
     wait::Sight,
@@ -85,9 +85,7 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
                 intent: planned, ..
             },
             Some(object),
-        ) if Digest::of_intent(object) != *planned => {
-            Some("somebody changed it meanwhile".to_string())
-        }
+        ) if !is_as_planned(object, planned) => Some("somebody changed it meanwhile".to_string()),
         (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),
         (Guard::Gate(gate), _) => gate.doubt(sight),
         (Guard::Release(release), _) => release.doubt(sight),
@@ -95,6 +93,11 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
         | (Guard::Absent, None)
         | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
     }
+}
+
+/// Journals that older versions wrote have the finalizers in it.
+fn is_as_planned(object: &Value, planned: &Digest) -> bool {
+    Digest::of_intent(object) == *planned || Digest::of(&intent(object)) == *planned
 }
 
 /// Why a volume must stay kept although its operation is taken back: a claim that is going takes it along.

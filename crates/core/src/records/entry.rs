@@ -172,7 +172,7 @@ impl From<Entry> for Case {
                 program: entry.program,
                 interrupted: entry.interrupted,
             },
-            attempts: Asked::Unknown("only its result was written down".to_string()),
+            attempts: Asked::Unknown("nothing but its result is at hand".to_string()),
         }
     }
 }

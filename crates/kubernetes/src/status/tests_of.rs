@@ -29,6 +29,12 @@ pub struct TestJob {
     pub signature: Option<String>,
 }
 
+impl TestJob {
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.result, Attempted::Failed(_))
+    }
+}
+
 /// How a test went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,8 +101,7 @@ pub(super) async fn signatures(
         job: String,
         signature: String,
     }
-    let has_failed = |test: &TestJob| matches!(test.result, Attempted::Failed(_));
-    if !tests.iter().any(has_failed) {
+    if !tests.iter().any(TestJob::has_failed) {
         return BTreeMap::new();
     }
     let listed = recorded(client, environment, "evidence").await;

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"github.com/florianl/go-nfqueue/v2"
 	"github.com/google/nftables"
@@ -14,7 +16,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/kube-network-policies/pkg/api"
 	"sigs.k8s.io/kube-network-policies/pkg/dataplane"
 	"sigs.k8s.io/kube-network-policies/pkg/network"
 	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
@@ -23,8 +27,28 @@ import (
 // queue is where the kernel leaves packets to be judged.
 const queue = 100
 
-// judgeNew listens for packets, and then tells the kernel to bring those of new connections.
-func judgeNew(ctx context.Context, engine *networkpolicy.PolicyEngine, pods netip.Prefix) error {
+// judge says what may pass.
+type judge struct {
+	engine *networkpolicy.PolicyEngine
+	known  api.PodInfoProvider
+	pods   netip.Prefix
+
+	lock sync.Mutex
+	// cut are the connections that the kernel was made to forget, as they were opened.
+	cut map[tuple]bool
+}
+
+// tuple is a connection, in one direction.
+type tuple struct {
+	protocol         v1.Protocol
+	sender, receiver netip.AddrPort
+}
+
+// remembered is how many connections that were cut are remembered at most.
+const remembered = 10_000
+
+// listen takes packets, and then tells the kernel to bring those of new connections.
+func (j *judge) listen(ctx context.Context) error {
 	packets, err := nfqueue.Open(&nfqueue.Config{
 		NfQueue:      queue,
 		MaxPacketLen: 128, // Addresses and ports.
@@ -33,13 +57,13 @@ func judgeNew(ctx context.Context, engine *networkpolicy.PolicyEngine, pods neti
 		Flags:        nfqueue.NfQaCfgFlagGSO, // Of a large packet, too, only the beginning is of interest.
 	})
 	if err != nil {
-		return fmt.Errorf("the kernel's queue %d of packets: %w", queue, err)
+		return fmt.Errorf("the kernel's queue %d of packets (nfnetlink_queue): %w", queue, err)
 	}
-	judge := func(queued nfqueue.Attribute) int {
+	answer := func(queued nfqueue.Attribute) int {
 		verdict := nfqueue.NfDrop
 		if packet, err := network.ParsePacket(*queued.Payload); err != nil {
 			klog.ErrorS(err, "A packet that cannot be read is dropped")
-		} else if allowed(ctx, engine, &packet) {
+		} else if j.allows(ctx, &packet) {
 			verdict = nfqueue.NfAccept
 		} else {
 			klog.InfoS("Denied", "packet", words(&packet))
@@ -55,21 +79,65 @@ func judgeNew(ctx context.Context, engine *networkpolicy.PolicyEngine, pods neti
 		}
 		return 0
 	}
-	if err := packets.RegisterWithErrorFunc(ctx, judge, missed); err != nil {
+	if err := packets.RegisterWithErrorFunc(ctx, answer, missed); err != nil {
 		return err
 	}
-	if err := writeRules(pods); err != nil {
+	if err := writeRules(j.pods); err != nil {
 		return fmt.Errorf("the kernel's rules (nf_tables, nft_compat, xt_NFQUEUE): %w", err)
 	}
 	return nil
 }
 
-func allowed(ctx context.Context, engine *networkpolicy.PolicyEngine, packet *network.Packet) bool {
-	allowed, err := engine.EvaluatePacket(ctx, packet)
+func (j *judge) allows(ctx context.Context, packet *network.Packet) bool {
+	packet = j.asOpened(packet)
+	for _, address := range []net.IP{packet.SrcIP, packet.DstIP} {
+		// No policy would select it: it waits until it is known whose it is.
+		if _, known := j.known.GetPodInfoByIP(address.String()); j.isPod(address) && !known {
+			return false
+		}
+	}
+	allowed, err := j.engine.EvaluatePacket(ctx, packet)
 	if err != nil {
 		klog.ErrorS(err, "A packet that cannot be judged is denied", "packet", words(packet))
 	}
 	return err == nil && allowed
+}
+
+// isPod is whether an address is for pods. The first one is the node's.
+func (j *judge) isPod(address net.IP) bool {
+	parsed, ok := netip.AddrFromSlice(address)
+	return ok && j.pods.Contains(parsed.Unmap()) && parsed.Unmap() != j.pods.Masked().Addr().Next()
+}
+
+// asOpened turns what the other end sends of a connection that was cut: the kernel takes it for the first packet
+// of a connection the other way.
+func (j *judge) asOpened(packet *network.Packet) *network.Packet {
+	turned := *packet
+	turned.SrcIP, turned.DstIP = packet.DstIP, packet.SrcIP
+	turned.SrcPort, turned.DstPort = packet.DstPort, packet.SrcPort
+	j.lock.Lock()
+	defer j.lock.Unlock()
+	if j.cut[tupleOf(&turned)] {
+		return &turned
+	}
+	return packet
+}
+
+func (j *judge) remember(packet *network.Packet) {
+	j.lock.Lock()
+	defer j.lock.Unlock()
+	if len(j.cut) >= remembered {
+		clear(j.cut)
+	}
+	j.cut[tupleOf(packet)] = true
+}
+
+func tupleOf(packet *network.Packet) tuple {
+	end := func(address net.IP, port int) netip.AddrPort {
+		parsed, _ := netip.AddrFromSlice(address)
+		return netip.AddrPortFrom(parsed.Unmap(), uint16(port))
+	}
+	return tuple{packet.Proto, end(packet.SrcIP, packet.SrcPort), end(packet.DstIP, packet.DstPort)}
 }
 
 func words(packet *network.Packet) string {
@@ -152,9 +220,9 @@ func ask() []expr.Any {
 	return []expr.Any{&expr.Target{Name: "NFQUEUE", Info: &info}}
 }
 
-// judgeExisting makes the kernel forget the connections that are allowed no more: what still comes of them is
-// judged as new, and goes on where policies allow it again.
-func judgeExisting(ctx context.Context, engine *networkpolicy.PolicyEngine, pods netip.Prefix) error {
+// existing makes the kernel forget the connections that are allowed no more: what still comes of them is judged
+// as if it were new.
+func (j *judge) existing(ctx context.Context) error {
 	own, err := netlink.AddrList(nil, unix.AF_INET)
 	if err != nil {
 		return err
@@ -168,9 +236,10 @@ func judgeExisting(ctx context.Context, engine *networkpolicy.PolicyEngine, pods
 			return false
 		}
 		packet := dataplane.PacketFromFlow(flow)
-		if packet == nil || !(isIn(pods, packet.SrcIP) || isIn(pods, packet.DstIP)) || allowed(ctx, engine, packet) {
+		if packet == nil || !(j.isPod(packet.SrcIP) || j.isPod(packet.DstIP)) || j.allows(ctx, packet) {
 			return false
 		}
+		j.remember(j.asOpened(packet))
 		klog.InfoS("Cut", "packet", words(packet))
 		return true
 	})
@@ -178,12 +247,12 @@ func judgeExisting(ctx context.Context, engine *networkpolicy.PolicyEngine, pods
 	return err
 }
 
-// isOpen is whether packets may still come of it: most of what the kernel remembers has ended.
+// isOpen is whether anything may still come of it.
 func isOpen(flow *netlink.ConntrackFlow) bool {
 	switch flow.Forward.Protocol {
 	case unix.IPPROTO_TCP:
 		state, ok := flow.ProtoInfo.(*netlink.ProtoInfoTCP)
-		return ok && state.State == nl.TCP_CONNTRACK_ESTABLISHED
+		return ok && !slices.Contains(ended, state.State)
 	case unix.IPPROTO_UDP, unix.IPPROTO_SCTP:
 		return true
 	default:
@@ -191,10 +260,7 @@ func isOpen(flow *netlink.ConntrackFlow) bool {
 	}
 }
 
-func isIn(network netip.Prefix, address net.IP) bool {
-	parsed, ok := netip.AddrFromSlice(address)
-	return ok && network.Contains(parsed.Unmap())
-}
+var ended = []uint8{nl.TCP_CONNTRACK_NONE, nl.TCP_CONNTRACK_LAST_ACK, nl.TCP_CONNTRACK_TIME_WAIT, nl.TCP_CONNTRACK_CLOSE}
 
 type filter func(*netlink.ConntrackFlow) bool
 

@@ -9,6 +9,7 @@ package policies
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os/signal"
@@ -16,8 +17,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/kube-network-policies/pkg/api"
@@ -58,19 +61,21 @@ func run(ctx context.Context, options options) error {
 	if err != nil || !pods.Addr().Is4() {
 		return fmt.Errorf("--cluster-cidr is %q: allowed is a network of IPv4 addresses, like 10.244.0.0/22", options.pods)
 	}
-	engine, err := newEngine(ctx, options)
-	if err != nil {
-		return err
-	}
-	// A change of policy comes with many events: connections are judged once for all of them.
+	// A change of policy comes with many events: connections are judged once for all of them. They are at the
+	// start, too: what was there before may be allowed no more.
 	changed := make(chan struct{}, 1)
-	engine.SetDataplaneSyncCallbacks(func() {
+	change := func() {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
-	})
-	if err := judgeNew(ctx, engine, pods); err != nil {
+	}
+	change()
+	judge, err := newJudge(ctx, options, pods, change)
+	if err != nil {
+		return err
+	}
+	if err := judge.listen(ctx); err != nil {
 		return err
 	}
 	go func() {
@@ -83,16 +88,19 @@ func run(ctx context.Context, options options) error {
 			return nil
 		case <-changed:
 		}
-		if err := judgeExisting(ctx, engine, pods); err != nil {
-			return err
+		pause := 50 * time.Millisecond
+		if err := judge.existing(ctx); err != nil {
+			klog.ErrorS(err, "Open connections were not judged, and are again")
+			change()
+			pause = time.Second
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
-// newEngine knows all policies and pods. Of a pod that the API server does not know to run, the container
+// newJudge knows all policies and pods. Of a pod that the API server does not know to run, the container
 // runtime tells the address before its first process starts.
-func newEngine(ctx context.Context, options options) (*networkpolicy.PolicyEngine, error) {
+func newJudge(ctx context.Context, options options, network netip.Prefix, change func()) (*judge, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", options.kubeconfig)
 	if err != nil {
 		return nil, err
@@ -114,12 +122,29 @@ func newEngine(ctx context.Context, options options) (*networkpolicy.PolicyEngin
 	known := podinfo.NewInformerProvider(pods, namespaces, nil, []podinfo.IPResolver{runtime, addresses})
 	standard := networkpolicy.NewStandardNetworkPolicy(
 		options.node, namespaces, pods, factory.Networking().V1().NetworkPolicies())
+	all := podinfo.NewFallbackPodInfoProvider(known, runtime)
+	engine := networkpolicy.NewPolicyEngine(all, []api.PolicyEvaluator{standard})
+	engine.SetDataplaneSyncCallbacks(change)
+	for _, informer := range []cache.SharedIndexInformer{pods.Informer(), namespaces.Informer()} {
+		if _, err := informer.AddEventHandler(relabelled(change)); err != nil {
+			return nil, err
+		}
+	}
 	factory.Start(ctx.Done())
 	for kind, synced := range factory.WaitForCacheSync(ctx.Done()) {
 		if !synced {
 			return nil, fmt.Errorf("the API server did not list %v", kind)
 		}
 	}
-	return networkpolicy.NewPolicyEngine(
-		podinfo.NewFallbackPodInfoProvider(known, runtime), []api.PolicyEvaluator{standard}), nil
+	return &judge{engine: engine, known: all, pods: network, cut: map[tuple]bool{}}, nil
+}
+
+// relabelled tells of other labels: the engine itself only looks at pods that a policy selects.
+func relabelled(change func()) cache.ResourceEventHandlerFuncs {
+	return cache.ResourceEventHandlerFuncs{UpdateFunc: func(before, after any) {
+		was, is := before.(metav1.Object), after.(metav1.Object)
+		if !maps.Equal(was.GetLabels(), is.GetLabels()) {
+			change()
+		}
+	}}
 }
