@@ -96,6 +96,9 @@ pub(crate) fn report(report: &Report) -> String {
     if let Asked::Known(faults) = &report.faults {
         field(&mut text, "faults", faults);
     }
+    for (name, image) in &report.ran {
+        field(&mut text, "ran", &format!("{name}: {image}"));
+    }
     field(
         &mut text,
         "attempts",

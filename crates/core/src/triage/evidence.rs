@@ -206,6 +206,9 @@ pub struct Pod {
 pub struct Container {
     /// Its name.
     pub name: String,
+    /// What it runs.
+    #[serde(default)]
+    pub image: Option<String>,
     /// How often it was started again since the pod was made. Kubernetes tells the time of the last one only.
     pub restarts: u64,
     /// When its present instance started.

@@ -1,7 +1,7 @@
 //! The judgement on evidence: what is shown on one screen, or as one document.
 
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     format,
     string::{String, ToString},
     vec::Vec,
@@ -53,6 +53,8 @@ pub struct Report {
     pub window: Window,
     /// What the ledger of faults says of that time.
     pub faults: Asked<String>,
+    /// What the node and the service ran when the evidence was gathered: name and image, several while they roll.
+    pub ran: BTreeSet<(String, String)>,
     /// The same seed elsewhere: environment and what became of it.
     pub twins: Vec<(String, String)>,
     /// What of the program had not completed.
@@ -144,6 +146,7 @@ impl Report {
             timeline: timeline(evidence),
             faults: faults_in(&evidence.faults, window, evidence.at),
             window,
+            ran: images(evidence),
             twins: twins(evidence),
             invocations: invocations(evidence),
             trails,
@@ -216,6 +219,18 @@ fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
         });
     }
     open
+}
+
+/// The container that a pod is named after is what it is for.
+fn images(evidence: &Evidence) -> BTreeSet<(String, String)> {
+    let pods = evidence.pods.known().into_iter().flatten();
+    let containers = pods.flat_map(|pod| {
+        let of_pod = pod.containers.iter();
+        of_pod.filter(|container| pod.name.starts_with(&container.name))
+    });
+    containers
+        .filter_map(|container| Some((container.name.clone(), container.image.clone()?)))
+        .collect()
 }
 
 fn twins(evidence: &Evidence) -> Vec<(String, String)> {

@@ -17,6 +17,7 @@ use crate::{
     plan::{Effect, Guard, Loss, Plan, Target},
 };
 
+mod context;
 mod judgement;
 mod ledger;
 mod story;

@@ -124,6 +124,7 @@ fn container(status: &Value) -> Option<Container> {
         });
     Some(Container {
         name: text(status, "/name")?.to_owned(),
+        image: text(status, "/image").map(ToOwned::to_owned),
         restarts: status.get("restartCount")?.as_u64()?,
         started: time(status, "/state/running/startedAt"),
         before,

@@ -4,10 +4,6 @@
 use longrun_program::ProgramId;
 
 use super::*;
-use crate::{
-    inputs::Link,
-    records::{Entry, Outcome},
-};
 
 /// The program of the cases here.
 fn expected() -> BTreeMap<u32, u64> {
@@ -32,6 +28,7 @@ fn faults_and_restarts_stand_between_the_attempts_they_explain() {
         created: at("09:00:00"),
         containers: vec![Container {
             name: "restate".to_string(),
+            image: Some("restate:1.7.12".to_string()),
             restarts: 4,
             started: Some(at("16:40:12")),
             before: Some(Ended {
@@ -201,92 +198,6 @@ fn all_that_is_missing_is_said() {
             "its counters in the database"
         ]
     );
-}
-
-#[test]
-fn a_twin_that_is_not_kept_is_neither_good_nor_bad() {
-    let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])]));
-    let twin = |case: Asked<Option<Case>>| Twin {
-        environment: "restate".to_string(),
-        case,
-    };
-    let mut verified = case(vec![]);
-    verified.job.state = JobState::Succeeded;
-    let failed = case(vec![wrong(&[(9, 3, 1)]), wrong(&[(9, 3, 1)])]);
-    let recorded: Case = Entry::failed(&failed).into();
-    let mut interrupted = Entry::of(&failed.job, Outcome::Interrupted);
-    interrupted.interrupted = Some("wipe".to_string());
-    for (found, expected) in [
-        (Asked::Known(None), "not kept (any more)"),
-        (Asked::Known(Some(verified)), "verified"),
-        (
-            Asked::Known(Some(failed)),
-            "FAILED too, with the same signature: stuck",
-        ),
-        (
-            Asked::Known(Some(recorded)),
-            "FAILED too, with the same signature",
-        ),
-        (
-            Asked::Known(Some(interrupted.into())),
-            "interrupted by a wipe",
-        ),
-        (
-            Asked::Unknown("forbidden".to_string()),
-            "unknown: forbidden",
-        ),
-    ] {
-        evidence.twins = vec![twin(found)];
-        let (_, words) = &Report::of(&evidence).twins[0];
-        assert!(words.starts_with(expected), "{words}");
-    }
-}
-
-#[test]
-fn how_often_it_occurred_counts_others_and_never_itself() {
-    let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)])]));
-    let other = |name: &str, log: Vec<String>| of(name, vec![attempt(40, log)]);
-    evidence.others = Asked::Known(vec![
-        other("test-9", wrong(&[(7, 3, 1)])),
-        other("test-10", wrong(&[(8, 3, 1)])),
-        other("test-11", wrong(&[(8, 3, 4)])),
-        evidence.case.clone(),
-    ]);
-    let report = Report::of(&evidence);
-    assert_eq!(report.same.known().unwrap(), &["test-10", "test-9"]);
-    assert_eq!(report.compared, 3);
-}
-
-#[test]
-fn links_have_the_window_and_the_job() {
-    let mut evidence = evidence(case(vec![]));
-    evidence.links = BTreeMap::from([(
-        "logs".to_string(),
-        "https://logs.example.com/?a={from}&b={to}&q={test_job}&n={environment}".to_string(),
-    )]);
-    assert_eq!(
-        Report::of(&evidence).links["logs"],
-        "https://logs.example.com/?a=2023-06-15T16:39:00Z&b=2023-06-15T17:00:00Z&q=test-28114121&n=restate-chaos"
-    );
-    let millis: Link = "http://g/?from={fromMillis}&to={toMillis}".parse().unwrap();
-    let filled = millis.filled(at("16:00:00"), at("16:00:01"), NAME, "calm");
-    assert_eq!(filled, "http://g/?from=1686844800000&to=1686844801000");
-}
-
-#[test]
-fn a_link_that_cannot_be_filled_is_refused_with_what_can() {
-    for (text, why) in [
-        ("ftp://logs", "is not an address"),
-        ("https://", "is not an address"),
-        (
-            "https://logs/?q={job}",
-            "one of {environment}, {from}, {fromMillis}, {test_job}, {to}, {toMillis}",
-        ),
-        ("https://logs/?q={from", "without its }"),
-    ] {
-        let error = text.parse::<Link>().unwrap_err();
-        assert!(error.contains(why), "{error}");
-    }
 }
 
 #[test]
