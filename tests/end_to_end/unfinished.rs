@@ -31,10 +31,15 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
         "nothing is lost yet",
         "--status",
     ]);
+    // It is the only one, and need not be named.
     house
-        .data("wipe", &["--abort"])
+        .run(&["wipe", "--abort"])
         .exits(0)
         .says(&["everything is taken back"]);
+    house
+        .run(&["wipe", "--status"])
+        .exits(2)
+        .says(&["no operation is unfinished in", "-n ENVIRONMENT"]);
     house.until("the node runs", || {
         house.field("statefulset/restate", "/status/readyReplicas") == 1
     });

@@ -1,15 +1,19 @@
 //! `cargo xtask wipe`
 
-use longrun_core::journal::{Checklist, State, Stored};
-use longrun_core::operations::wipe::{Copy, plan};
+use longrun_core::{
+    inputs::Inputs,
+    journal::{Checklist, State, Stored},
+    operations::wipe::{Copy, plan},
+};
+use longrun_kubernetes::Client;
 
 use crate::{
-    access,
+    access::{self, Reached},
     commands::{deploy::Which, exchange},
     database::{Company, Consent, Database, last},
     failure::{End, Failure},
     operation::Operation,
-    project::{self, Project},
+    project::{self, Chosen, Project},
     show,
     terminal::Terminal,
 };
@@ -22,8 +26,18 @@ use crate::{
 /// `snapshot --fence` that are not finished.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    which: Which,
+    /// The environment, which is the namespace. What becomes of the last operation is also decided without it,
+    /// where one environment only has an operation that is not finished.
+    #[arg(
+        short = 'n',
+        long = "environment",
+        value_name = "ENVIRONMENT",
+        required_unless_present_any = ["resume", "abort", "status"]
+    )]
+    environment: Option<String>,
+    /// Another cluster than the environment's usual one.
+    #[arg(long)]
+    cluster: Option<String>,
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
@@ -56,7 +70,11 @@ pub(crate) async fn run(
     if args.last.status || args.last.resume || args.last.abort {
         return go_on(args, project, terminal).await;
     }
-    let database = Database::open(&args.which, &args.consent.answers, project, terminal).await?;
+    let which = Which {
+        environment: args.environment.clone().unwrap_or_default(),
+        cluster: args.cluster.clone(),
+    };
+    let database = Database::open(&which, &args.consent.answers, project, terminal).await?;
     let copy = if args.destroy_without_snapshot {
         Copy::None
     } else {
@@ -77,12 +95,16 @@ pub(crate) async fn run(
 /// Shows the last operation, goes on with it, or takes it back.
 async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
     let inputs = project.inputs()?;
-    let Which {
-        environment,
-        cluster,
-    } = &args.which;
-    let chosen = project::choose(&inputs, environment, cluster.as_deref())?;
-    let client = access::client(chosen.cluster).await?;
+    let cluster = args.cluster.as_deref();
+    let (chosen, client) = match &args.environment {
+        Some(environment) => {
+            let chosen = project::choose(&inputs, environment, cluster)?;
+            let client = access::client(chosen.cluster).await?;
+            (chosen, client)
+        }
+        None => unfinished(&inputs, cluster).await?,
+    };
+    let environment = chosen.environment.name.as_str();
     let target = chosen.target(&client);
     if args.last.status {
         let stored = found(last(&client, environment).await?, environment)?;
@@ -115,6 +137,50 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
             exchange::print(&stopped.journal, terminal)
         }
         Err(stopped) => Err(Failure::half_way(stopped)),
+    }
+}
+
+/// The one environment with an operation that is not finished.
+async fn unfinished<'a>(
+    inputs: &'a Inputs,
+    cluster: Option<&str>,
+) -> Result<(Chosen<'a>, Client), Failure> {
+    let mut unfinished = Vec::new();
+    let (mut finished, mut unknown) = (Vec::new(), Vec::new());
+    for Reached { chosen, client } in access::each(inputs, None, cluster).await? {
+        let environment = chosen.environment.name.as_str();
+        let known = match client {
+            Ok(client) => last(&client, environment).await.map(|last| (client, last)),
+            Err(failure) => Err(failure),
+        };
+        let is_open =
+            |stored: &Stored| matches!(stored.journal.state(), State::Open | State::PastReturn);
+        match known {
+            Ok((client, stored)) if stored.as_ref().is_some_and(is_open) => {
+                unfinished.push((chosen, client));
+            }
+            Ok(_) => finished.push(chosen.environment.name.to_string()),
+            Err(failure) => unknown.push(format!("{environment} is unknown: {}", failure.message)),
+        }
+    }
+    let names: Vec<String> = unfinished
+        .iter()
+        .map(|(chosen, _)| chosen.environment.name.to_string())
+        .collect();
+    let why = match &names[..] {
+        [_] if unknown.is_empty() => return Ok(unfinished.remove(0)),
+        [] => format!("no operation is unfinished in {}", listed(&finished)),
+        names => format!("an operation is unfinished in {}", listed(names)),
+    };
+    let failure = Failure::refused(format!("which environment is meant is not clear: {why}"));
+    let failure = unknown.into_iter().fold(failure, Failure::hint);
+    Err(failure.hint("name it: -n ENVIRONMENT"))
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "none of those that could be asked".to_owned(),
+        names => names.join(", "),
     }
 }
 
