@@ -10,6 +10,7 @@ use longrun_core::triage::{
 use super::data::between;
 
 /// More than this is in the document only.
+const JOBS: usize = 10;
 const ENTRIES: usize = 24;
 const TRAILS: usize = 5;
 const NODES: usize = 3;
@@ -40,7 +41,7 @@ pub(crate) fn failures(
     );
     for group in groups {
         let _ = writeln!(text, "{} × {}", group.jobs.len(), group.signature);
-        for name in &group.jobs {
+        for name in group.jobs.iter().take(JOBS) {
             for case in cases.iter().filter(|case| case.job.name == *name) {
                 let (verdict, because) = judge(case);
                 let minute = minute(name).map(day).unwrap_or_default();
@@ -52,6 +53,14 @@ pub(crate) fn failures(
                     if remembered.contains(name) { GONE } else { "" }
                 );
             }
+        }
+        if let Some(oldest) = group.jobs.get(JOBS..).and_then(<[_]>::last) {
+            let more = group.jobs.len() - JOBS;
+            let minute = minute(oldest).map(day).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "    … {more} more in --output json, the oldest {oldest}  {minute}"
+            );
         }
     }
     if let Some(newest) = groups.first().and_then(|group| group.jobs.first()) {
@@ -316,5 +325,42 @@ fn cut(text: &str) -> String {
     match line.char_indices().nth(WIDEST) {
         None => line,
         Some((end, _)) => format!("{}…", &line[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longrun_core::{records::Entry, triage::group};
+    use serde_json::json;
+
+    use super::*;
+
+    fn failed(minute: u32) -> Case {
+        let entry = json!({"job": format!("test-{minute}"), "uid": minute.to_string(), "program": null,
+            "created": "2026-01-05T10:00:00Z", "started": null, "ended": null, "outcome": "failed",
+            "attempts": 7, "signature": "too low"});
+        let entry: Entry = serde_json::from_value(entry).expect("a result");
+        entry.into()
+    }
+
+    #[test]
+    fn of_many_failures_the_newest_are_listed_and_the_oldest_is_named() {
+        let listed = |count: u32| {
+            let cases: Vec<Case> = (0..count).map(|index| failed(29_930_900 - index)).collect();
+            failures("a/b", "triage", &group(&cases), &cases, &[])
+        };
+        let ten = listed(10);
+        assert_eq!(ten.matches("    test-").count(), 10, "{ten}");
+        assert!(!ten.contains("more"), "{ten}");
+
+        let twelve = listed(12);
+        assert_eq!(twelve.matches("    test-").count(), 10, "{twelve}");
+        let more =
+            "\n    … 2 more in --output json, the oldest test-29930889  2026-11-28 08:09 UTC\n";
+        assert!(twelve.contains(more), "{twelve}");
+        assert!(
+            twelve.starts_with("a/b: 12 failed Jobs, 1 signature\n12 × too low\n"),
+            "{twelve}"
+        );
     }
 }
