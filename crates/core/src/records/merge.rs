@@ -31,7 +31,7 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
     } else {
         known(&merged.pods, &earlier.pods)
     };
-    merged.faults = faults(earlier.faults, merged.faults);
+    merged.faults = merge_faults(earlier.faults, merged.faults);
     merged
 }
 
@@ -89,7 +89,8 @@ fn length(log: &Asked<Vec<String>>) -> Option<usize> {
 }
 
 /// A ledger forgets, and learns how a fault ended.
-fn faults(
+#[must_use]
+pub fn merge_faults(
     earlier: Asked<Option<Vec<Fault>>>,
     later: Asked<Option<Vec<Fault>>>,
 ) -> Asked<Option<Vec<Fault>>> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use longrun_core::{
     plan::Target,
+    records::merge_faults,
     triage::{Absence, Asked, COUNTERS, Evidence, Window, absence, faults_in, judge},
 };
 use longrun_kubernetes::{Client, Failure as Unanswered, Found, evidence, query};
@@ -84,6 +85,8 @@ impl Seen {
                 let memory = match memory {
                     Some(Ok(Memory::Evidence(mut evidence))) => {
                         evidence.links = self.links.clone();
+                        // A fault that was at work when the Job failed has ended since.
+                        evidence.faults = merge_faults(evidence.faults, faults);
                         recorded::compare(client, &mut evidence, &self.twins).await;
                         recorded::remember(client, &mut evidence).await;
                         return Ok(Gathered {
