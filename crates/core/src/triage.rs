@@ -25,6 +25,7 @@ pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};
 pub(crate) use signature::RECORDED;
 pub use signature::{Group, group, normalise, signature};
+pub(crate) use timeline::window;
 pub use timeline::{Entry, Kind, Window, in_words, timeline};
 pub use trail::{Reach, Trail};
 pub use verdict::{Verdict, judge};

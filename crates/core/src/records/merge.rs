@@ -3,7 +3,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::triage::{Asked, Attempt, Case, Event, Evidence, Fault, JobState};
+use crate::triage::{Asked, Attempt, Case, Event, Evidence, Fault, JobState, Pod, Window, window};
 
 /// The later evidence, with what only the earlier one knows. Of another incarnation nothing is taken.
 #[must_use]
@@ -25,14 +25,34 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
     merged.counters = counters;
     merged.case.attempts = attempts(earlier.case.attempts, merged.case.attempts);
     merged.events = events(earlier.events, merged.events);
-    // Pods are replaced, and those of today say nothing of then.
     merged.pods = if was_over {
-        known(&earlier.pods, &merged.pods)
+        pods(
+            earlier.pods,
+            merged.pods,
+            window(&merged.case.job, merged.at),
+        )
     } else {
         known(&merged.pods, &earlier.pods)
     };
     merged.faults = merge_faults(earlier.faults, merged.faults);
     merged
+}
+
+/// Pods are replaced, and those of today say nothing of then; but those that were made while the test or its last
+/// minute lasted do.
+fn pods(earlier: Asked<Vec<Pod>>, later: Asked<Vec<Pod>>, window: Window) -> Asked<Vec<Pod>> {
+    match (earlier, later) {
+        (Asked::Known(mut pods), Asked::Known(later)) => {
+            for pod in later {
+                let is_it = |other: &Pod| (&other.name, other.created) == (&pod.name, pod.created);
+                if pod.created <= window.to && !pods.iter().any(is_it) {
+                    pods.push(pod);
+                }
+            }
+            Asked::Known(pods)
+        }
+        (earlier, later) => known(&earlier, &later),
+    }
 }
 
 /// A Job with its attempts, as it was seen twice.

@@ -72,7 +72,7 @@ impl Window {
 
 /// The window of a test, as of the time when it was looked at.
 #[must_use]
-pub(super) fn window(job: &Job, at: Timestamp) -> Window {
+pub(crate) fn window(job: &Job, at: Timestamp) -> Window {
     let from = job.started.unwrap_or(job.created).min(job.created);
     let to = job.ended.unwrap_or(at).max(from);
     Window {

@@ -221,3 +221,24 @@ fn nothing_is_taken_of_another_incarnation() {
     later.case.job.uid = Uid("another".to_string());
     assert_eq!(merge(earlier, later.clone()), later);
 }
+
+/// A service that starts again in the last minute is part of the story; one of today is not.
+#[test]
+fn pods_that_were_made_in_the_time_of_the_test_are_part_of_it() {
+    let pod = |name: &str, created: jiff::Timestamp| crate::triage::Pod {
+        name: name.to_string(),
+        created,
+        containers: Vec::new(),
+    };
+    let before = evidence(failed(), Asked::Known(Vec::new()));
+    let ended = before.case.job.ended.unwrap();
+    let (mut earlier, mut later) = (before.clone(), before);
+    let there = pod("restate-0", ended - SignedDuration::from_hours(1));
+    earlier.pods = Asked::Known(vec![there.clone()]);
+    let soon = pod("verification-b", ended + SignedDuration::from_secs(50));
+    let today = pod("verification-c", ended + SignedDuration::from_hours(9));
+    later.at = ended + SignedDuration::from_hours(10);
+    later.pods = Asked::Known(vec![there.clone(), soon.clone(), today]);
+    let merged = merge(earlier, later);
+    assert_eq!(merged.pods, Asked::Known(vec![there, soon]));
+}
