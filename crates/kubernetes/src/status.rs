@@ -2,10 +2,7 @@
 //! of data is unknown, never zero and never green.
 
 use jiff::{SignedDuration, Timestamp};
-use longrun_core::{
-    journal::{Checklist, State},
-    object::ObjectRef,
-};
+use longrun_core::{journal::Checklist, object::ObjectRef};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -211,7 +208,7 @@ async fn unfinished(client: &Client, environment: &str) -> Reading<Option<Checkl
         Ok(stored) => Reading::Known(
             stored
                 .map(|stored| stored.journal.checklist())
-                .filter(|list| matches!(list.state, State::Open | State::PastReturn)),
+                .filter(|list| list.state.is_unfinished()),
         ),
         Err(error) => Reading::Unknown(error.to_string()),
     }

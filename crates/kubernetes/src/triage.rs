@@ -287,10 +287,7 @@ fn name(object: &Value) -> Option<&str> {
 }
 
 fn asked<T>(answer: Result<T, Failure>) -> Asked<T> {
-    match answer {
-        Ok(value) => Asked::Known(value),
-        Err(failure) => Asked::Unknown(failure.words()),
-    }
+    answer.map_err(|failure| failure.words()).into()
 }
 
 #[cfg(test)]

@@ -119,10 +119,10 @@ impl Page {
             "gauge",
             "When a fault last began.",
         );
+        let labels = |fault: &str| format!("{{fault=\"{fault}\"}}");
         for (fault, last) in &latest {
-            let labels = format!("{{fault=\"{fault}\"}}");
             let began = last.began.as_second();
-            self.sample("fault_last_timestamp_seconds", &labels, began);
+            self.sample("fault_last_timestamp_seconds", &labels(fault), began);
         }
         self.metric(
             "fault_last_recovery_seconds",
@@ -131,9 +131,8 @@ impl Page {
         );
         for (fault, last) in &latest {
             if let Some(recovery) = last.recovery() {
-                let labels = format!("{{fault=\"{fault}\"}}");
                 let seconds = recovery.as_secs_f64();
-                self.sample("fault_last_recovery_seconds", &labels, seconds);
+                self.sample("fault_last_recovery_seconds", &labels(fault), seconds);
             }
         }
     }

@@ -153,8 +153,7 @@ async fn unfinished<'a>(
             Ok(client) => last(&client, environment).await.map(|last| (client, last)),
             Err(failure) => Err(failure),
         };
-        let is_open =
-            |stored: &Stored| matches!(stored.journal.state(), State::Open | State::PastReturn);
+        let is_open = |stored: &Stored| stored.journal.state().is_unfinished();
         match known {
             Ok((client, stored)) if stored.as_ref().is_some_and(is_open) => {
                 unfinished.push((chosen, client));

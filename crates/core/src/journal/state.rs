@@ -40,6 +40,14 @@ impl fmt::Display for State {
     }
 }
 
+impl State {
+    /// Whether somebody has to go on with it, or take it back.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Open | Self::PastReturn)
+    }
+}
+
 impl Journal {
     /// Where the operation stands.
     #[must_use]

@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::{Consistency, Purpose};
 use crate::{
     gate::{content_of, is_going, is_ready, name, text},
-    journal::State,
     object::{Uid, uid},
     operations::{
         data::{
@@ -131,7 +130,7 @@ fn used_by(snapshot: &Value, facts: &Facts) -> Option<String> {
         return Some("it is attached".to_string());
     }
     let journal = &facts.stored.as_ref()?.journal;
-    if !matches!(journal.state(), State::Open | State::PastReturn) {
+    if !journal.state().is_unfinished() {
         return None;
     }
     let needed = journal.plan().steps.iter().any(|step| {
