@@ -13,7 +13,7 @@ use std::{
 };
 
 use longrun_program::Seed;
-use longrun_restate::process::Ports;
+use longrun_restate::process::{self, Ports};
 
 use crate::failure::Failure;
 
@@ -164,17 +164,16 @@ impl Listening {
 
     /// Any that are free.
     pub(crate) fn anywhere() -> Result<Self, Failure> {
-        let node = Ports::free().map_err(|error| no_port(&error))?;
-        let [service, health] = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)));
-        let (service, health) = (
-            service.map_err(|error| no_port(&error))?,
-            health.map_err(|error| no_port(&error))?,
-        );
-        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+        let [ingress, admin, node, service, health] =
+            process::free_ports().map_err(|error| no_port(&error))?;
         Ok(Self {
-            node,
-            service: port(&service).map_err(|error| no_port(&error))?,
-            health: port(&health).map_err(|error| no_port(&error))?,
+            node: Ports {
+                ingress,
+                admin,
+                node,
+            },
+            service,
+            health,
         })
     }
 

@@ -1,7 +1,9 @@
 //! The real server as a process of this machine: for tests, `reproduce`, and images.
 
 mod install;
+mod ports;
 mod server;
 
 pub use install::{VERSION, install};
-pub use server::{Options, Ports, Server};
+pub use ports::{Ports, free_ports};
+pub use server::{Options, Server};

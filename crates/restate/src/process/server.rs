@@ -1,5 +1,6 @@
 //! One server process on ports and a directory of its own, and the ways to end it.
 
+use super::ports::Ports;
 use crate::admin::Admin;
 use crate::error::Error;
 use crate::ingress::Ingress;
@@ -8,9 +9,9 @@ use crate::origin::Origin;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::net::TcpListener;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -20,6 +21,9 @@ use tokio::time::Instant;
 const POLL: Duration = Duration::from_millis(100);
 /// How long the clients of a server wait for an answer.
 const REQUEST: Duration = Duration::from_secs(10);
+
+/// How much of a log's end is read, in bytes.
+const LAST: u64 = 4000;
 
 /// How a server is run.
 #[derive(Clone, Debug)]
@@ -36,36 +40,6 @@ pub struct Options {
     pub ports: Ports,
     /// Further settings of Restate, by environment variable; they go before those made here.
     pub settings: BTreeMap<String, String>,
-}
-
-/// The ports of a server, all on the loopback address.
-#[derive(Clone, Copy, Debug)]
-pub struct Ports {
-    /// Calls of handlers.
-    pub ingress: u16,
-    /// Admin interface and SQL.
-    pub admin: u16,
-    /// Between nodes; also serves metrics.
-    pub node: u16,
-}
-
-impl Ports {
-    /// Ports that nobody listens on at this moment.
-    ///
-    /// # Errors
-    /// When the machine has none left.
-    pub fn free() -> std::io::Result<Self> {
-        // All are held until the last is known, so that they differ.
-        let listeners = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)));
-        let [ingress, admin, node] = listeners;
-        let (ingress, admin, node) = (ingress?, admin?, node?);
-        let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
-        Ok(Self {
-            ingress: port(&ingress)?,
-            admin: port(&admin)?,
-            node: port(&node)?,
-        })
-    }
 }
 
 /// A running server. Dropping it kills the process.
@@ -166,7 +140,9 @@ impl Server {
         let ingress = Origin::local(self.options.ports.ingress);
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(self.error(format!("ended while starting: {status}")));
+                let words = last_words(&self.options.log);
+                let words = words.map(|words| format!(", {words}")).unwrap_or_default();
+                return Err(self.error(format!("ended while starting: {status}{words}")));
             }
             let led = node.leaders().await.is_ok_and(Leaders::complete);
             if led && admin.health().await.is_ok() && health_of_ingress(&ingress).await.is_ok() {
@@ -229,6 +205,28 @@ impl Server {
             reason,
             log: self.options.log.clone(),
         }
+    }
+}
+
+/// Why a server did not start, as its log ends.
+fn last_words(log: &Path) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST)))
+        .ok()?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end).ok()?;
+    let end = String::from_utf8_lossy(&end);
+    let mut lines = end.lines().rev();
+    lines.find_map(|line| cause(line.trim()))
+}
+
+/// What went wrong, if a line of a log is about that.
+fn cause(line: &str) -> Option<String> {
+    match serde_json::from_str::<serde_json::Value>(line) {
+        Ok(logged) => logged["fields"]["error"].as_str().map(str::to_owned),
+        // What it says before and after it logs.
+        Err(_) => (!line.is_empty()).then(|| line.to_owned()),
     }
 }
 
