@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use longrun_copy::{Copied, Destination, Error, Problem, Progress};
 use longrun_core::{
     operations::{
-        attach::Wish,
+        attach::{self, Wish},
         copy::{self, Source},
     },
     plan::{Plan, Target},
@@ -80,14 +80,7 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    match &args.snapshot {
-        Some(snapshot) => of_snapshot(snapshot, args, project, terminal).await,
-        None => live(args, project, terminal).await,
-    }
-}
-
-/// Needs nothing that is rendered: what is there is read.
-async fn live(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+    // What a pod has mounted already needs nothing that is rendered, and no image.
     let inputs = project.inputs()?;
     let Which {
         environment,
@@ -96,9 +89,21 @@ async fn live(args: &Args, project: &Project, terminal: &Terminal) -> Result<End
     let chosen = project::choose(&inputs, environment, cluster.as_deref())?;
     let client = access::client(chosen.cluster).await?;
     let target = chosen.target(&client);
-    let decide = |facts: &_| copy::live(&target, facts);
-    let takes = |_: &Source| to_exec(&target.environment);
-    let source = database::permitted(&client, &target, decide, takes).await?;
+    let exec = to_exec(&target.environment);
+    let source = match &args.snapshot {
+        None => {
+            let decide = |facts: &_| copy::live(&target, facts);
+            database::permitted(&client, &target, decide, |_| exec.clone()).await?
+        }
+        Some(snapshot) => {
+            let decide = |facts: &_| copy::attached(&target, facts, snapshot);
+            let takes = |source: &Option<_>| source.iter().flat_map(|_| exec.clone()).collect();
+            match database::permitted(&client, &target, decide, takes).await? {
+                Some(source) => source,
+                None => return attaching(snapshot, args, project, terminal).await,
+            }
+        }
+    };
     let destination = destination(args, &source)?;
     if args.dry_run {
         return shown(&source, None, terminal);
@@ -109,7 +114,8 @@ async fn live(args: &Args, project: &Project, terminal: &Terminal) -> Result<End
     told(&copied?, &source, terminal)
 }
 
-async fn of_snapshot(
+/// Of a snapshot that is attached for as long as the copy takes.
+async fn attaching(
     snapshot: &str,
     args: &Args,
     project: &Project,
@@ -123,28 +129,23 @@ async fn of_snapshot(
         longest: LONGEST,
         who: who(),
     };
-    let decide = |facts: &_| copy::of_snapshot(target, facts, database.options(), &wish);
-    let takes = |(_, attach): &(Source, Option<Plan>)| {
-        let attach = attach.iter().flat_map(to_carry_out);
-        attach.chain(to_exec(&target.environment)).collect()
+    let decide = |facts: &_| attach::plan(target, facts, database.options(), &wish);
+    let takes = |plan: &Plan| {
+        let plan = to_carry_out(plan).into_iter();
+        plan.chain(to_exec(&target.environment)).collect()
     };
-    let (source, attach) = database::permitted(client, target, decide, takes).await?;
+    let plan = database::permitted(client, target, decide, takes).await?;
+    let source = copy::of_snapshot(target, snapshot);
     let destination = destination(args, &source)?;
     if args.dry_run {
-        return shown(&source, attach.as_ref(), terminal);
+        return shown(&source, Some(&plan), terminal);
     }
     let operation = Operation::begin("copy", client, target, terminal)?;
-    let attachment = match attach {
-        Some(plan) => Some(Attachment::make(&database, &operation, plan, &wish, terminal).await?),
-        None => None,
-    };
-    let attached = attachment.as_ref();
-    let copied = stream(client, target, &source, destination, attached, &operation).await;
+    let attachment = Attachment::make(&database, &operation, plan, &wish, terminal).await?;
+    let over = Some(&attachment);
+    let copied = stream(client, target, &source, destination, over, &operation).await;
     let interrupts = done(&copied, operation);
-    let ended = match attachment {
-        Some(attachment) => attachment.end(&interrupts, terminal).await,
-        None => Ok(()),
-    };
+    let ended = attachment.end(&interrupts, terminal).await;
     match copied {
         Ok(copied) => told(&copied, &source, terminal).and_then(|end| ended.map(|()| end)),
         Err(failure) => Err(match ended {

@@ -8,14 +8,14 @@ use alloc::{
 };
 
 use super::{
-    attach::{self, COPY, COPY_PORT, TARGET, present},
-    data::{Facts, NODE, Options},
+    attach::{COPY, COPY_PORT, TARGET, present},
+    data::{Facts, NODE},
     exchange::PROGRAM,
     ground::possible,
     refusal::{Refusal, Refusals},
     snapshot::restorable,
 };
-use crate::plan::{Plan, Target};
+use crate::plan::Target;
 
 /// The node's directory in its base directory (template `restate`: `RESTATE_NODE_NAME`).
 const DATABASE: &str = "db";
@@ -74,38 +74,41 @@ pub fn live(target: &Target, facts: &Facts) -> Result<Source, Refusals> {
     })
 }
 
-/// A snapshot, and the plan of the attachment that it takes; `None` when somebody has attached it already.
-///
-/// # Errors
-/// Everything that speaks against it.
-pub fn of_snapshot(
-    target: &Target,
-    facts: &Facts,
-    options: &Options,
-    wish: &attach::Wish,
-) -> Result<(Source, Option<Plan>), Refusals> {
-    let source = Source {
-        name: format!("VolumeSnapshot {} of {target}", wish.snapshot),
-        pod: wish.snapshot.clone(),
+/// A snapshot, in the pod that an attachment of it has.
+#[must_use]
+pub fn of_snapshot(target: &Target, snapshot: &str) -> Source {
+    Source {
+        name: format!("VolumeSnapshot {snapshot} of {target}"),
+        pod: snapshot.to_string(),
         container: COPY,
         command: command(),
         door: Some(door()),
         still: true,
-    };
-    let Some(present) = present(target, facts, &wish.snapshot) else {
-        let plan = attach::plan(target, facts, options, wish)?;
-        return Ok((source, Some(plan)));
+    }
+}
+
+/// A snapshot that somebody has attached already; `None` when nobody has, and it has to be attached first.
+///
+/// # Errors
+/// Everything that speaks against a copy from there.
+pub fn attached(
+    target: &Target,
+    facts: &Facts,
+    snapshot: &str,
+) -> Result<Option<Source>, Refusals> {
+    let Some(present) = present(target, facts, snapshot) else {
+        return Ok(None);
     };
     let mut against = possible(facts);
-    against.extend(restorable(target, facts, &wish.snapshot).err());
+    against.extend(restorable(target, facts, snapshot).err());
     if present.writable {
         against.push(Refusal::Writable {
-            name: wish.snapshot.clone(),
+            name: snapshot.to_string(),
             by: present.by,
         });
     }
     if against.is_empty() {
-        Ok((source, None))
+        Ok(Some(of_snapshot(target, snapshot)))
     } else {
         Err(Refusals(against))
     }
