@@ -30,6 +30,7 @@ mod render;
 mod replacement;
 mod reproduce;
 mod restore;
+mod retention;
 mod run;
 mod service;
 mod setting;

@@ -75,7 +75,8 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Delete snapshots that are old enough, and leave the newest of each claim.
+    /// Delete snapshots that are old enough, of one environment or of the only one that has any, and leave the newest
+    /// of each claim.
     ///
     /// Never those that guard a wipe, a restore or a failure, that are to be kept, that are in use or not
     /// finished, and never the last one of a claim that can be restored.
@@ -87,7 +88,7 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = age)]
         older_than: SignedDuration,
         #[command(flatten)]
-        which: Which,
+        place: Place,
         #[command(flatten)]
         consent: Consent,
     },
@@ -130,14 +131,14 @@ pub(crate) async fn run(
         Some(Command::Prune {
             keep_last,
             older_than,
-            which,
+            place,
             consent,
         }) => {
             let policy = Policy {
                 keep_last: *keep_last,
                 older_than: *older_than,
             };
-            stored::prune(&policy, which, consent, project, terminal).await
+            stored::prune(&policy, place, consent, project, terminal).await
         }
     }
 }

@@ -131,16 +131,15 @@ fn source(one: &Listed) -> &'static str {
 }
 
 /// What becomes of each snapshot, and why.
-pub(crate) fn choice(choice: &Choice) -> String {
-    let lines: Vec<String> = choice
-        .0
-        .iter()
-        .map(|(name, fate)| {
-            let sign = if *fate == Fate::Goes { "-" } else { " " };
-            format!("  {sign} {name}: {}", why(fate))
-        })
-        .collect();
-    lines.join("\n")
+pub(crate) fn choice(target: &Target, choice: &Choice) -> String {
+    if choice.0.is_empty() {
+        return format!("{target} has no snapshots");
+    }
+    let each = choice.0.iter().map(|(name, fate)| {
+        let sign = if *fate == Fate::Goes { "-" } else { " " };
+        format!("\n  {sign} {name}: {}", why(fate))
+    });
+    format!("{target}{}", each.collect::<String>())
 }
 
 fn why(fate: &Fate) -> String {
@@ -160,13 +159,17 @@ fn why(fate: &Fate) -> String {
 }
 
 /// What a pruning came to.
-pub(crate) fn pruned(outcome: &Outcome) -> String {
-    let gone = outcome.gone.iter().map(|name| format!("gone: {name}"));
-    let failed = outcome
-        .failed
-        .iter()
-        .map(|(name, cause)| format!("still there: {name}: {cause}"));
-    gone.chain(failed).collect::<Vec<_>>().join("\n")
+pub(crate) fn pruned<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
+    let lines = outcomes.flat_map(|outcome| {
+        let gone = outcome.gone.iter().map(|name| format!("gone: {name}"));
+        let failed = outcome.failed.iter();
+        gone.chain(failed.map(|(name, cause)| format!("still there: {name}: {cause}")))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return "nothing to prune".to_owned();
+    }
+    lines.join("\n")
 }
 
 /// The time between two moments: `40 s`, `3 h 20 min`, `12 d`.

@@ -16,12 +16,11 @@ use serde::Serialize;
 use super::Place;
 use crate::{
     access::{self, Reached},
-    commands::deploy::Which,
     database::{Consent, Database, facts},
     deployment::now,
     failure::{End, Failure},
     operation::{AGAIN, Operation},
-    project::{self, Chosen, Project},
+    project::{Chosen, Project},
     show,
     terminal::Terminal,
 };
@@ -42,13 +41,6 @@ impl Seen {
             each.push(Self::look(&chosen, client?).await?);
         }
         Ok(each)
-    }
-
-    async fn one(which: &Which, project: &Project) -> Result<Self, Failure> {
-        let inputs = project.inputs()?;
-        let chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
-        let client = access::client(chosen.cluster).await?;
-        Self::look(&chosen, client).await
     }
 
     async fn look(chosen: &Chosen<'_>, client: Client) -> Result<Self, Failure> {
@@ -173,43 +165,89 @@ pub(super) async fn delete(
     Ok(End::Done)
 }
 
-/// What a policy said, and what it came to.
-#[derive(Serialize)]
-struct Pruned {
+/// What a policy says of an environment's snapshots.
+struct Judged {
+    seen: Seen,
     choice: Choice,
+    plan: Plan,
+}
+
+/// The same, and what it came to, as a document.
+#[derive(Serialize)]
+struct Pruned<'a> {
+    cluster: &'a str,
+    environment: &'a str,
+    choice: &'a Choice,
     outcome: Outcome,
 }
 
 pub(super) async fn prune(
     policy: &Policy,
-    which: &Which,
+    place: &Place,
     consent: &Consent,
     project: &Project,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let seen = Seen::one(which, project).await?;
-    let target = &seen.target;
     let began: Timestamp = now();
-    let decide = |facts: &_| snapshot::prune(target, facts, policy, began);
-    let (choice, plan) = decide(&seen.facts)?;
-    terminal.say(&show::choice(&choice));
-    if plan.is_empty() {
-        let outcome = Outcome::default();
-        let pruned = Pruned { choice, outcome };
-        terminal.data(&pruned, || format!("{target}: nothing to prune"))?;
-        return Ok(End::Done);
+    let mut each = Vec::new();
+    for seen in Seen::each(place, project).await? {
+        let (choice, plan) = snapshot::prune(&seen.target, &seen.facts, policy, began)?;
+        terminal.say(&show::choice(&seen.target, &choice));
+        each.push(Judged { seen, choice, plan });
     }
-    let plan_of = |facts: &_| decide(facts).map(|(_, plan)| plan);
-    let Some(journal) = seen.carry_out(plan, consent, terminal, plan_of).await? else {
-        return Ok(End::Done);
-    };
-    let outcome = snapshot::outcome(&choice, &journal);
+    let mut due = each.iter().filter(|judged| !judged.plan.is_empty());
+    let mut outcome = Outcome::default();
+    if let Some(Judged { seen, choice, plan }) = due.next() {
+        let others: Vec<&Judged> = due.collect();
+        if !others.is_empty() {
+            return Err(several(&seen.target, &others));
+        }
+        let decide = |facts: &_| {
+            let (_, plan) = snapshot::prune(&seen.target, facts, policy, began)?;
+            Ok(plan)
+        };
+        let done = seen.carry_out(plan.clone(), consent, terminal, decide);
+        let Some(journal) = done.await? else {
+            return Ok(End::Done);
+        };
+        outcome = snapshot::outcome(choice, &journal);
+    }
     let end = if outcome.failed.is_empty() {
         End::Done
     } else {
         End::HalfWay
     };
-    let pruned = Pruned { choice, outcome };
-    terminal.data(&pruned, || show::pruned(&pruned.outcome))?;
+    let pruned: Vec<Pruned<'_>> = each
+        .iter()
+        .map(|Judged { seen, choice, plan }| Pruned {
+            cluster: &seen.target.cluster,
+            environment: &seen.target.environment,
+            choice,
+            outcome: if plan.is_empty() {
+                Outcome::default()
+            } else {
+                std::mem::take(&mut outcome)
+            },
+        })
+        .collect();
+    terminal.data(&pruned, || {
+        show::pruned(pruned.iter().map(|one| &one.outcome))
+    })?;
     Ok(end)
+}
+
+/// An answer is for one plan.
+fn several(first: &Target, others: &[&Judged]) -> Failure {
+    let others = others.iter().map(|judged| &judged.seen.target);
+    let all: Vec<&Target> = std::iter::once(first).chain(others).collect();
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let flags: Vec<String> = all.iter().map(|target| target.flags()).collect();
+    Failure::refused(format!(
+        "there is something to prune in {}, and each is asked about by itself; nothing was changed",
+        names.join(" and in ")
+    ))
+    .hint(format!(
+        "one after the other, with the same policy: {}",
+        flags.join("; ")
+    ))
 }
