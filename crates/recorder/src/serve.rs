@@ -36,15 +36,6 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-/// Evidence in a list.
-#[derive(Serialize)]
-struct Listed<'a> {
-    job: &'a str,
-    signature: &'a str,
-    created: Timestamp,
-    bytes: u64,
-}
-
 /// Answers requests for ever.
 pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
     loop {
@@ -96,7 +87,7 @@ pub(crate) fn answer(recorder: &Recorder, path: &str, query: &str) -> Reply {
             Err(refused) => refused,
         },
         "/evidence" => {
-            let mut listed: Vec<Listed<'_>> = recorder.store.evidence().map(listed).collect();
+            let mut listed: Vec<&Kept> = recorder.store.evidence().collect();
             listed.sort_by_key(|one| std::cmp::Reverse(one.created));
             json(&listed)
         }
@@ -179,15 +170,6 @@ fn cases(recorder: &Recorder, since: Timestamp) -> String {
         .iter()
         .filter_map(|case| serde_json::to_string(case).ok());
     lines.map(|line| line + "\n").collect()
-}
-
-fn listed(kept: &Kept) -> Listed<'_> {
-    Listed {
-        job: &kept.job,
-        signature: &kept.signature,
-        created: kept.created,
-        bytes: kept.bytes,
-    }
 }
 
 /// A value of the query. None of those that are asked for needs to be encoded.

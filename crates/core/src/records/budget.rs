@@ -5,17 +5,20 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::object::Uid;
 
-/// Evidence that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Evidence that is kept, as the recorder lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The Job.
     pub job: String,
     /// Its incarnation; nothing where that cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// It has failed: what goes on may still verify.
+    /// It has failed: what goes on may still verify. Older recorders do not say it.
+    #[serde(default)]
     pub failed: bool,
     /// By what its failure is known.
     pub signature: String,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use longrun_core::plan::INTERRUPTED_LABEL;
-use serde::{Deserialize, Serialize};
+use longrun_core::{plan::INTERRUPTED_LABEL, records::Kept};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{seconds, text, time};
@@ -96,17 +96,12 @@ pub(super) async fn signatures(
     environment: &str,
     tests: &[TestJob],
 ) -> BTreeMap<String, String> {
-    #[derive(Deserialize)]
-    struct Listed {
-        job: String,
-        signature: String,
-    }
     if !tests.iter().any(TestJob::has_failed) {
         return BTreeMap::new();
     }
     let listed = recorded(client, environment, "evidence").await;
     let listed = listed.ok().flatten().unwrap_or_default();
-    let listed: Vec<Listed> = serde_json::from_str(&listed).unwrap_or_default();
+    let listed: Vec<Kept> = serde_json::from_str(&listed).unwrap_or_default();
     let signatures = listed.into_iter();
     signatures.map(|one| (one.job, one.signature)).collect()
 }
