@@ -14,12 +14,21 @@ use crate::terminal::seconds;
 
 /// The steps of an operation, with times.
 pub(crate) fn checklist(list: &Checklist) -> String {
+    let began = list.began.map_or_else(String::new, |began| {
+        format!(", begun on {}, times in UTC", began.strftime("%Y-%m-%d"))
+    });
     let mut text = format!(
-        "{} of {} {} (plan {})\n",
+        "{} of {} {} (plan {}){began}\n",
         list.operation, list.target, list.state, list.digest
     );
     for (index, item) in list.items.iter().enumerate() {
         text.push_str(&line(index, item));
+    }
+    if let Some(kept) = &list.kept {
+        let _ = writeln!(
+            text,
+            "kept:    the database as it was, as VolumeSnapshot {kept}"
+        );
     }
     if let Some(stopped) = &list.stopped {
         let _ = writeln!(text, "stopped: {stopped}");

@@ -7,6 +7,7 @@ use alloc::{
 use core::fmt;
 
 use super::{State, Stored};
+use crate::operations::snapshot::kept;
 
 /// How an operation may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Unfinished {
     pub state: State,
     /// `step 7 of 20 (…)`
     pub at: String,
+    /// The snapshot that it took of the present database and that stays.
+    pub kept: Option<String>,
 }
 
 /// Operations that make an environment whole again, whatever was left of it.
@@ -62,6 +65,7 @@ pub fn admit(operation: &str, stored: Option<&Stored>) -> Result<Admission, Unfi
                 at: step.map_or_else(String::new, |step| {
                     format!("step {} of {steps} ({})", position + 1, step.act)
                 }),
+                kept: kept(journal).map(ToString::to_string),
             })
         }
     }
@@ -78,6 +82,7 @@ impl fmt::Display for Unfinished {
             flags,
             state,
             at,
+            kept,
         } = self;
         write!(
             f,
@@ -86,7 +91,8 @@ impl fmt::Display for Unfinished {
         match state {
             State::PastReturn => write!(
                 f,
-                "\n  or close it:  cargo xtask deploy {flags}, or restore {flags} -s SNAPSHOT"
+                "\n  or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
+                kept.as_deref().unwrap_or("SNAPSHOT")
             ),
             _ => write!(f, "\n  take it back: cargo xtask wipe {flags} --abort"),
         }

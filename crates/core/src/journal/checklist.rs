@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Journal, State};
-use crate::{approval::By, plan::Target};
+use crate::{approval::By, operations::snapshot::kept, plan::Target};
 
 /// A journal as people read it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,9 @@ pub struct Checklist {
     /// When the first step began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began: Option<Timestamp>,
+    /// The snapshot that it took of the present database and that stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     /// Why it stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -93,6 +96,7 @@ impl Journal {
             digest: self.plan.digest().short().to_string(),
             by: self.by.clone(),
             began: self.entries.first().map(|entry| entry.began),
+            kept: kept(self).map(ToString::to_string),
             stopped: self.stopped.as_ref().map(ToString::to_string),
             items: (0..self.plan.steps.len())
                 .filter_map(|index| self.item(index))

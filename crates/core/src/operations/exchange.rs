@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     data::{DISCOVER, Facts, Options, TEST},
     deploy::ENVIRONMENT_LABEL,
-    ground::{Node, admission, claim_ref, class, node, possible, strangers},
+    ground::{Node, admission, claim_ref, denied, node, strangers},
     refusal::Refusal,
     snapshot::default_name,
     suspension,
@@ -22,7 +22,7 @@ use crate::{
     gate::name,
     journal::Admission,
     object::{ObjectRef, Uid, uid},
-    plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},
+    plan::{Effect, Guard, Loss, Plan, Propagation, Step, Target},
     wait::Wait,
 };
 
@@ -57,13 +57,7 @@ impl<'a> Exchange<'a> {
         options: &'a Options,
         against: &mut Vec<Refusal>,
     ) -> Option<Self> {
-        against.extend(possible(facts));
-        against.extend(
-            [Policy::Delete, Policy::Retain]
-                .map(|policy| class(facts, options, policy))
-                .into_iter()
-                .flatten(),
-        );
+        against.extend(denied(facts));
         against.extend(strangers(facts));
         against.extend(facts.fault.clone().map(Refusal::Fault));
         let admission = admission(operation, facts).map_err(|refusal| against.push(refusal));

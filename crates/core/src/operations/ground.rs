@@ -43,11 +43,7 @@ pub(super) fn claim_ref(target: &Target) -> ObjectRef {
 }
 
 /// The database, or why nothing can be done with it.
-pub(super) fn ground(
-    target: &Target,
-    facts: &Facts,
-    options: &Options,
-) -> Result<Ground, Vec<Refusal>> {
+pub(super) fn ground(target: &Target, facts: &Facts) -> Result<Ground, Vec<Refusal>> {
     let claim = CLAIM.to_string();
     let live = facts.claim.as_ref();
     let Some((live, claim_uid)) = live.and_then(|live| Some((live, uid(live)?))) else {
@@ -63,18 +59,6 @@ pub(super) fn ground(
         let phase = phase.to_string();
         return Err([Refusal::NeverBound { claim, phase }].into());
     };
-    let driver = text(volume, "/spec/csi/driver");
-    if driver != options.driver {
-        return Err([Refusal::Driver {
-            volume: name(volume).to_string(),
-            found: match driver {
-                "" => "no CSI driver".to_string(),
-                driver => driver.to_string(),
-            },
-            expected: options.driver.clone(),
-        }]
-        .into());
-    }
     Ok(Ground {
         claim: claim_ref(target),
         claim_uid,
@@ -136,6 +120,31 @@ pub(super) fn hanging(facts: &Facts) -> Option<Refusal> {
     })
 }
 
+/// What speaks against keeping the database as a snapshot, and reading that before anything is deleted.
+pub(super) fn not_to_be_kept(facts: &Facts, options: &Options) -> Vec<Refusal> {
+    let policies = [Policy::Delete, Policy::Retain];
+    let classes = policies.map(|policy| class(facts, options, policy));
+    served(facts)
+        .into_iter()
+        .chain(classes.into_iter().flatten())
+        .chain(driver(facts, options))
+        .collect()
+}
+
+/// A volume of another driver has no snapshots of these classes.
+pub(super) fn driver(facts: &Facts, options: &Options) -> Option<Refusal> {
+    let volume = facts.volume.as_ref()?;
+    let driver = text(volume, "/spec/csi/driver");
+    (driver != options.driver).then(|| Refusal::Driver {
+        volume: name(volume).to_string(),
+        found: match driver {
+            "" => "no CSI driver".to_string(),
+            driver => driver.to_string(),
+        },
+        expected: options.driver.clone(),
+    })
+}
+
 /// What a class that is used has to be like.
 pub(super) fn class(facts: &Facts, options: &Options, policy: Policy) -> Option<Refusal> {
     let wanted = match policy {
@@ -170,9 +179,16 @@ pub(super) fn class(facts: &Facts, options: &Options, policy: Policy) -> Option<
 
 /// Whether the cluster knows snapshots, and the user may do what is needed.
 pub(super) fn possible(facts: &Facts) -> Vec<Refusal> {
-    let served = facts.snapshots.is_none().then_some(Refusal::NotServed);
-    let denied = facts.denied.iter().cloned().map(Refusal::Denied);
-    served.into_iter().chain(denied).collect()
+    served(facts).into_iter().chain(denied(facts)).collect()
+}
+
+fn served(facts: &Facts) -> Option<Refusal> {
+    facts.snapshots.is_none().then_some(Refusal::NotServed)
+}
+
+/// What the user may not do and would have to.
+pub(super) fn denied(facts: &Facts) -> impl Iterator<Item = Refusal> {
+    facts.denied.iter().cloned().map(Refusal::Denied)
 }
 
 /// Whether an earlier operation leaves room for this one.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     data::{CLAIM, Facts, Options},
     exchange::{Exchange, discard, is_empty, restored_claim, size, template},
-    ground::{Ground, ground, hanging},
+    ground::{Ground, ground, hanging, not_to_be_kept},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
 };
@@ -36,13 +36,13 @@ pub fn plan(
     options: &Options,
     snapshot: &str,
 ) -> Result<Plan, Refusals> {
-    let mut against = Vec::new();
+    let mut against = not_to_be_kept(facts, options);
     let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
     let source = restorable(target, facts, snapshot).map_err(|refusal| against.push(refusal));
     // Without a bound claim there is nothing to keep: an earlier operation may have ended there.
     let empty = facts.claim.as_ref().filter(|claim| is_empty(claim));
     let ground = match &facts.claim {
-        Some(_) if empty.is_none() => ground(target, facts, options)
+        Some(_) if empty.is_none() => ground(target, facts)
             .map(Some)
             .map_err(|refusals| against.extend(refusals)),
         _ => Ok(None),

@@ -5,7 +5,7 @@ use alloc::{format, string::ToString, vec, vec::Vec};
 use super::{
     data::{Facts, Options},
     exchange::Exchange,
-    ground::{Ground, ground, hanging},
+    ground::{Ground, ground, hanging, not_to_be_kept},
     refusal::Refusals,
     snapshot::Purpose,
 };
@@ -32,9 +32,12 @@ pub fn plan(
     options: &Options,
     copy: Copy,
 ) -> Result<Plan, Refusals> {
-    let mut against = Vec::new();
+    let mut against = match copy {
+        Copy::Verified => not_to_be_kept(facts, options),
+        Copy::None => Vec::new(),
+    };
     let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
-    let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
     against.extend(hanging(facts));
     let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
         return Err(Refusals(against));

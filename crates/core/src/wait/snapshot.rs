@@ -36,19 +36,17 @@ fn going() -> Standing {
 
 fn wait(snapshot: &Value, sight: &Sight) -> Standing {
     let content = content_of(snapshot, &sight.contents);
-    let stored = content.map_or(String::new(), |content| {
-        match text(content, "/status/snapshotHandle") {
-            "" => String::new(),
-            handle => format!(" (the storage calls it {handle})"),
-        }
-    });
+    let handle = content.map_or("", |content| text(content, "/status/snapshotHandle"));
     let error = [Some(snapshot), content]
         .into_iter()
         .flatten()
         .find_map(|object| object.pointer("/status/error/message")?.as_str());
-    if let Some(message) = error {
+    // The controller clears an error only when the snapshot is ready: of one that the storage has begun it says
+    // nothing about now.
+    let is_begun = !handle.is_empty() || !text(snapshot, "/status/creationTime").is_empty();
+    if let (Some(message), false) = (error, is_begun) {
         return Standing::Bad {
-            cause: format!("the snapshot controller retries after: {message}{stored}"),
+            cause: format!("the snapshot controller retries after: {message}"),
         };
     }
     if text(snapshot, "/status/boundVolumeSnapshotContentName").is_empty() {
@@ -56,5 +54,10 @@ fn wait(snapshot: &Value, sight: &Sight) -> Standing {
             cause: "no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it".into(),
         };
     }
-    not_yet(format!("the storage has not finished it{stored}"))
+    let stored = match handle {
+        "" => String::new(),
+        handle => format!(" (the storage calls it {handle})"),
+    };
+    let last = error.map_or_else(String::new, |error| format!("; its last error: {error}"));
+    not_yet(format!("the storage has not finished it{stored}{last}"))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use longrun_core::{
     journal::{Journal, Reason, State},
+    operations::snapshot::kept,
     plan::Effect,
 };
 
@@ -69,9 +70,16 @@ impl Stopped {
             State::Open => {
                 format!("{resume}\ntake it back: cargo xtask wipe {flags} --abort")
             }
-            State::PastReturn => format!(
-                "{resume}\nor close it:  cargo xtask deploy {flags}, or restore {flags} -s SNAPSHOT"
-            ),
+            State::PastReturn => {
+                let kept = kept(&self.journal);
+                let said = kept.map_or_else(String::new, |name| {
+                    format!("\nkept:         the database as it was, as VolumeSnapshot {name}")
+                });
+                let name = kept.unwrap_or("SNAPSHOT");
+                format!(
+                    "{said}{resume}\nor close it:  cargo xtask deploy {flags}, or restore {flags} -s {name}"
+                )
+            }
             State::Done | State::TakenBack | State::Superseded { .. } => {
                 let again = "\nrun the same command again when the cause is gone";
                 let copies = made.iter().filter_map(|effect| match effect {

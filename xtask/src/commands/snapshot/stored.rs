@@ -10,13 +10,13 @@ use longrun_core::{
     },
     plan::{Plan, Target},
 };
-use longrun_kubernetes::Client;
+use longrun_kubernetes::{Client, to_carry_out};
 use serde::Serialize;
 
 use super::Place;
 use crate::{
     access::{self, Reached},
-    database::{Consent, Database, facts},
+    database::{Consent, Database, facts, permitted},
     deployment::now,
     failure::{End, Failure},
     operation::{AGAIN, Operation},
@@ -155,7 +155,7 @@ pub(super) async fn delete(
     let seen = owner(name, place, project).await?;
     let target = &seen.target;
     let decide = |facts: &_| snapshot::delete(target, facts, name);
-    let plan = decide(&seen.facts)?;
+    let plan = permitted(&seen.client, target, decide, to_carry_out).await?;
     let Some(journal) = seen.carry_out(plan, consent, terminal, decide).await? else {
         return Ok(End::Done);
     };
@@ -191,7 +191,9 @@ pub(super) async fn prune(
     let began: Timestamp = now();
     let mut each = Vec::new();
     for seen in Seen::each(place, project).await? {
-        let (choice, plan) = snapshot::prune(&seen.target, &seen.facts, policy, began)?;
+        let decide = |facts: &_| snapshot::prune(&seen.target, facts, policy, began);
+        let takes = |(_, plan): &(Choice, Plan)| to_carry_out(plan);
+        let (choice, plan) = permitted(&seen.client, &seen.target, decide, takes).await?;
         terminal.say(&show::choice(&seen.target, &choice));
         each.push(Judged { seen, choice, plan });
     }

@@ -20,6 +20,12 @@ fn a_snapshot_may_take_its_time_and_not_for_ever() {
     assert_eq!(minutes(Wait::SnapshotReady, untouched), Some(10));
     let failing = |_| json!({"error": {"message": "throttled"}});
     assert_eq!(minutes(Wait::SnapshotReady, failing), Some(10));
+    // The controller leaves an error there until the snapshot is ready.
+    let begun = |_| {
+        json!({"boundVolumeSnapshotContentName": "c", "creationTime": "2023-06-15T16:40:00Z",
+            "error": {"message": "throttled"}})
+    };
+    assert_eq!(minutes(Wait::SnapshotReady, begun), Some(12 * 60));
     // An error that comes and goes is none.
     let now_and_then = |minute| match minute % 9 {
         0 => json!({"boundVolumeSnapshotContentName": "c"}),

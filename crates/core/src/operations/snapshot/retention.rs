@@ -154,18 +154,15 @@ pub fn prune(
         .iter()
         .filter(|listed| choice.goes(&listed.name))
         .collect();
+    let deletions = going.iter().map(|listed| deletion(target, facts, listed));
+    // One that cannot be deleted does not keep the others; one whose content has to be told first, and told otherwise
+    // again when it stays, ends the plan.
+    let (alone, told): (Vec<_>, Vec<_>) = deletions.partition(|steps| steps.len() == 1);
+    let alone = alone.into_iter().flatten().map(Step::soft);
     let plan = Plan {
         operation: "snapshot prune".to_string(),
         target: target.clone(),
-        steps: going
-            .iter()
-            .flat_map(|listed| deletion(target, facts, listed))
-            .map(|step| match step.act {
-                // One that cannot be deleted does not keep the others.
-                Effect::Delete { .. } => step.soft(),
-                _ => step,
-            })
-            .collect(),
+        steps: alone.chain(told.into_iter().flatten()).collect(),
         loses: going
             .iter()
             .map(|listed| Loss::Snapshot {

@@ -9,7 +9,7 @@ use crate::{
     operations::{
         data::{CLAIM, Facts, Options},
         exchange::Exchange,
-        ground::{Ground, class, ground, possible},
+        ground::{Ground, class, driver, ground, not_to_be_kept, possible},
         refusal::Refusal,
         snapshot::SNAPSHOT_API,
     },
@@ -51,7 +51,8 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
     let mut against = possible(facts);
     against.extend(class(facts, options, Policy::Delete));
     against.extend(name_trouble(facts, wish));
-    let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
+    against.extend(driver(facts, options));
     let (Ok(ground), []) = (ground, &against[..]) else {
         return Err(Refusals(against));
     };
@@ -81,10 +82,10 @@ fn fenced(
     options: &Options,
     wish: &Wish,
 ) -> Result<Plan, Refusals> {
-    let mut against = Vec::new();
+    let mut against = not_to_be_kept(facts, options);
     let exchange = Exchange::new("snapshot", target, facts, options, &mut against);
     against.extend(name_trouble(facts, wish));
-    let ground = ground(target, facts, options).map_err(|refusals| against.extend(refusals));
+    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
     let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
         return Err(Refusals(against));
     };

@@ -149,6 +149,23 @@ fn the_only_copy_goes_only_by_another_flag() {
 }
 
 #[test]
+fn broken_snapshots_are_no_reason_to_keep_what_is_to_go() {
+    let healthy = story(wipe::plan(&target(), &facts(), &options(), Copy::None));
+    let broken: [fn(&mut Facts); 3] = [
+        |facts| facts.snapshots = None,
+        |facts| facts.classes = Vec::new(),
+        |facts| facts.volume.as_mut().unwrap()["spec"]["csi"]["driver"] = json!("another"),
+    ];
+    for breaks in broken {
+        let mut facts = facts();
+        breaks(&mut facts);
+        assert!(wipe::plan(&target(), &facts, &options(), Copy::Verified).is_err());
+        let plan = wipe::plan(&target(), &facts, &options(), Copy::None);
+        assert_eq!(story(plan), healthy);
+    }
+}
+
+#[test]
 fn what_a_person_suspended_stays_so_and_one_job_checks() {
     let mut paused = facts();
     paused.cron_jobs = [

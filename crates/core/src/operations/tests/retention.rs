@@ -130,6 +130,12 @@ fn a_plan_of_a_policy_frees_what_is_stored() {
         many.snapshots.as_mut().unwrap().push(snapshot);
         many.contents.push(content);
     }
+    // Of the usual class.
+    let oldest = many
+        .contents
+        .iter_mut()
+        .find(|content| content["metadata"]["name"] == "content-old-0");
+    oldest.unwrap()["spec"]["deletionPolicy"] = json!("Delete");
     let policy = Policy {
         keep_last: 2,
         older_than: SignedDuration::from_hours(24 * 14),
@@ -147,10 +153,9 @@ fn a_plan_of_a_policy_frees_what_is_stored() {
     old-0: Goes
     "#);
     assert_snapshot!(story(Ok(plan.clone())), @r#"
-    no longer keep the data of VolumeSnapshotContent content-old-1; undo: keep the data of VolumeSnapshotContent content-old-1
-    delete VolumeSnapshot old-1 until Gone; may fail
-    no longer keep the data of VolumeSnapshotContent content-old-0; undo: keep the data of VolumeSnapshotContent content-old-0
     delete VolumeSnapshot old-0 until Gone; may fail
+    no longer keep the data of VolumeSnapshotContent content-old-1; undo: keep the data of VolumeSnapshotContent content-old-1
+    delete VolumeSnapshot old-1 until Gone
     ! Snapshot { name: "old-1" }
     ! Snapshot { name: "old-0" }
     "#);

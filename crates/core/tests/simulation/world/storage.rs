@@ -297,12 +297,11 @@ impl World {
                 content["status"]["readyToUse"] = json!(true);
             }
             let fails = !ready && matches!(luck, Luck::Stumbles | Luck::Fails);
-            match fails && random.one_in(2) {
-                true => status["error"] = json!({"message": "the storage is busy"}),
-                false if luck != Luck::Fails => {
-                    status.as_object_mut().expect("a map").remove("error");
-                }
-                false => {}
+            // As the controller does it: an error stays until the snapshot is ready.
+            if ready {
+                status.as_object_mut().expect("a map").remove("error");
+            } else if fails && random.one_in(2) {
+                status["error"] = json!({"message": "the storage is busy"});
             }
         }
         self.objects.get_mut(place).expect("it is there")["status"] = status;
