@@ -135,6 +135,7 @@ fn what_changed_while_the_prompt_was_open_is_not_overwritten() {
     prompt.types("y\n");
     prompt.end().exits(2).says(&[
         "the cluster changed while the plan waited",
+        "ConfigMap note: its object was changed",
         "nothing was changed",
         "run the same command again",
     ]);

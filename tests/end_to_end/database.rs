@@ -149,7 +149,7 @@ impl House {
     #[track_caller]
     pub(crate) fn is_tidy(&self) {
         let made = self.kubectl(&["get", "jobs,pvc", "--output", "name"]);
-        for left in ["-check", "-restored"] {
+        for left in ["-check", "-restored", "-source"] {
             assert!(!made.contains(left), "left behind: {made}");
         }
         let suspended = self.field("cronjob/test", "/spec/suspend");

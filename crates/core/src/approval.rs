@@ -5,6 +5,7 @@ use alloc::{
     boxed::Box,
     format,
     string::{String, ToString},
+    vec::Vec,
 };
 
 use serde::{Deserialize, Serialize};
@@ -97,14 +98,21 @@ pub enum Refused {
     },
     /// The plan that was approved is not the plan that would be done now.
     #[error(
-        "the cluster changed while the plan waited for its answer, nothing was changed: plan {approved} was approved, it would be {now} now"
+        "the cluster changed while the plan waited for its answer, nothing was changed: plan {approved} was approved, it would be {now} now{}",
+        listed(moved)
     )]
     Moved {
         /// Digest of the approved plan.
         approved: String,
         /// Digest of the plan as of now.
         now: String,
+        /// How they differ, a sentence each.
+        moved: Vec<String>,
     },
+}
+
+fn listed(moved: &[String]) -> String {
+    moved.iter().map(|one| format!("\n  - {one}")).collect()
 }
 
 impl Ask {
@@ -274,6 +282,7 @@ impl Approved {
             Err(Refused::Moved {
                 approved: approved.short().to_string(),
                 now: now.short().to_string(),
+                moved: self.plan.moved(done, &fresh),
             })
         }
     }

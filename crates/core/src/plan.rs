@@ -6,7 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{cmp::Reverse, fmt};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod effect;
+mod moved;
 pub(crate) mod shared;
 
 pub use effect::{Effect, INTERRUPTED_LABEL, Policy, Propagation};
@@ -256,29 +257,8 @@ impl Plan {
     /// so that time passing does not change it.
     #[must_use]
     pub fn digest_from(&self, first: usize) -> Digest {
-        let snapshots = self.steps.iter().filter_map(|step| match &step.act {
-            Effect::Snapshot { object, .. } => object.pointer("/metadata/name")?.as_str(),
-            _ => None,
-        });
-        let names = snapshots.chain(self.generated.iter().map(String::as_str));
-        let mut generated: Vec<(&str, String)> = names
-            .enumerate()
-            .map(|(index, name)| (name, format!("(generated {index})")))
-            .collect();
-        // A name that begins like another one must not be taken for it.
-        generated.sort_by_key(|(name, _)| Reverse(name.len()));
-        let steps: Vec<Value> = self
-            .steps
-            .iter()
-            .skip(first)
-            .filter(|step| !step.act.is_watch())
-            .map(|step| {
-                let mut step =
-                    json!({"act": step.act, "guard": step.guard, "changes": step.changes});
-                mask(&mut step, &generated);
-                step
-            })
-            .collect();
+        let masked = self.masked(first);
+        let steps: Vec<&Value> = masked.iter().map(|step| &step.document).collect();
         Digest::of(&json!({
             "operation": self.operation,
             "target": self.target,
@@ -297,21 +277,5 @@ impl Plan {
     #[must_use]
     pub fn worst_loss(&self) -> Option<&Loss> {
         self.loses.iter().max()
-    }
-}
-
-/// Puts something else in place of each generated name, also where it is a part of another one.
-fn mask(value: &mut Value, generated: &[(&str, String)]) {
-    match value {
-        Value::String(text) => {
-            for (name, by) in generated {
-                if text.contains(*name) {
-                    *text = text.replace(*name, by);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, generated)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, generated)),
-        _ => {}
     }
 }

@@ -245,6 +245,29 @@ fn consent_is_to_one_plan() {
 }
 
 #[test]
+fn what_moved_is_said() {
+    let moved = |twist: fn(&mut Plan)| {
+        let mut fresh = database();
+        twist(&mut fresh);
+        let approved = Ask::new(database()).typed("dev/restate-chaos").unwrap();
+        approved.renew(fresh, 0).unwrap_err().to_string()
+    };
+    let stories = [
+        moved(|plan| plan.steps[1].guard = Guard::None),
+        moved(|plan| plan.steps.truncate(1)),
+        moved(|plan| plan.loses.clear()),
+    ];
+    assert_snapshot!(stories.join("\n"), @r"
+    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 451f92f82cb0 now
+      - create ConfigMap b: what must hold before it is something else
+    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 4f6fc538372b now
+      - no longer: create ConfigMap b
+    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 045bc48dfd41 now
+      - the order of the steps, where it happens, or what is lost by it
+    ");
+}
+
+#[test]
 fn steps_that_are_done_are_not_asked_for_again() {
     let mut fresh = restart();
     fresh.steps.remove(0);

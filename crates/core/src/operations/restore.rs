@@ -57,7 +57,10 @@ pub fn plan(
     else {
         return Err(Refusals(against));
     };
-    let mut steps = exchange.silence();
+    // While the node runs, and the tests with it.
+    let examined = ground.as_ref().map(|_| exchange.examine(snapshot, like));
+    let mut steps = examined.unwrap_or_default();
+    steps.extend(exchange.silence());
     steps.extend(match &ground {
         Some(ground) => out_of_the_way(&exchange, ground, like, snapshot, source),
         None => iter::once(exchange.stop())

@@ -142,7 +142,7 @@ fn judge(program: &mut Program) {
         if suspended {
             wrong.push(format!("{place} stays suspended by us"));
         }
-        let temporary = ["-check", "-restored"]
+        let temporary = ["-check", "-restored", "-source"]
             .iter()
             .any(|end| place.name.ends_with(end));
         if temporary && !is_going(object) {

@@ -5,7 +5,6 @@ use std::fmt;
 use longrun_core::{
     journal::{Journal, Reason, State},
     operations::snapshot::kept,
-    plan::Effect,
 };
 
 use crate::report::Report;
@@ -54,24 +53,29 @@ impl fmt::Display for Stopped {
         for (effect, cause) in traces.not_taken_back {
             write!(f, "\nnot taken back: {effect}: {cause}")?;
         }
-        f.write_str(&self.way_on(&traces.made))
+        f.write_str(&self.way_on())
     }
 }
 
 impl Stopped {
-    fn way_on(&self, made: &[&Effect]) -> String {
+    fn way_on(&self) -> String {
         let flags = self.journal.plan().target.flags();
+        let kept = kept(&self.journal);
         let resume = format!("\ngo on:        cargo xtask wipe {flags} --resume");
         match self.journal.state() {
-            _ if !self.is_kept => {
-                "\nrun the same command again when the cause is gone: it goes on from there"
-                    .to_owned()
-            }
+            _ if !self.is_kept => match kept {
+                None => {
+                    "\nrun the same command again when the cause is gone: it goes on from there"
+                        .to_owned()
+                }
+                Some(name) => format!(
+                    "\nVolumeSnapshot {name} stays, and the storage may still finish it: cargo xtask snapshot list {flags}\nor give it up:  cargo xtask snapshot delete {name} {flags}"
+                ),
+            },
             State::Open => {
                 format!("{resume}\ntake it back: cargo xtask wipe {flags} --abort")
             }
             State::PastReturn => {
-                let kept = kept(&self.journal);
                 let said = kept.map_or_else(String::new, |name| {
                     format!("\nkept:         the database as it was, as VolumeSnapshot {name}")
                 });
@@ -82,16 +86,12 @@ impl Stopped {
             }
             State::Done | State::TakenBack | State::Superseded { .. } => {
                 let again = "\nrun the same command again when the cause is gone";
-                let copies = made.iter().filter_map(|effect| match effect {
-                    Effect::Snapshot { .. } => Some(effect.object()?.name),
-                    _ => None,
-                });
-                let copies = copies.map(|name| {
+                let said = kept.map(|name| {
                     format!(
                         "\nkept: {name}; should the database not be what it was: cargo xtask restore {flags} -s {name}"
                     )
                 });
-                copies.chain([again.to_owned()]).collect()
+                said.unwrap_or_default() + again
             }
         }
     }

@@ -119,10 +119,26 @@ impl Exchange<'_> {
         .why("the copy that stays; however long the storage takes")
     }
 
-    /// Reads the snapshot and compares it with what it is of.
+    /// Reads the snapshot that was just taken and compares it with what it is of.
     pub(in crate::operations) fn verify(&self, ground: &Ground, live: &Value) -> Vec<Step> {
-        let name = format!("{}-check", self.stamp);
-        let mut claim = restored_claim(self.target_namespace(), &name, &self.stamp, live);
+        let original = Some(ground.claim.name.as_str());
+        self.read_snapshot("check", &self.stamp, live, original)
+    }
+
+    /// Reads a snapshot that is to take the place of what is there.
+    pub(in crate::operations) fn examine(&self, snapshot: &str, like: &Value) -> Vec<Step> {
+        self.read_snapshot("source", snapshot, like, None)
+    }
+
+    fn read_snapshot(
+        &self,
+        what: &str,
+        snapshot: &str,
+        like: &Value,
+        original: Option<&str>,
+    ) -> Vec<Step> {
+        let name = format!("{}-{what}", self.stamp);
+        let mut claim = restored_claim(self.target_namespace(), &name, snapshot, like);
         claim["metadata"]["labels"] = json!({
             "app.kubernetes.io/managed-by": "longrun",
             ENVIRONMENT_LABEL: self.target.environment,
@@ -141,13 +157,16 @@ impl Exchange<'_> {
         let copy = Step::new(Effect::Create { object: claim }, Guard::Absent, Wait::None)
             .undo(undo)
             .why("a temporary copy of the snapshot");
-        let [compare, end] = self.read(&name, &name, Some(&ground.claim.name));
-        let compare = compare.why(
-            "metadata can lie: files, sizes and Restate's marker are compared with the original's",
-        );
+        let [read, end] = self.read(&name, &name, original);
+        let read = read.why(match original {
+            Some(_) => {
+                "metadata can lie: files, sizes and Restate's marker are compared with the original's"
+            }
+            None => "metadata can lie: it is a database, or nothing is begun",
+        });
         vec![
             copy,
-            compare,
+            read,
             end,
             self.discard(claim_object, Propagation::Background),
         ]

@@ -58,6 +58,10 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
 #[test]
 fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts() {
     assert_snapshot!(restored(&facts()), @r#"
+    create PersistentVolumeClaim storage-restate-0-20260105-100000-source; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-source
+    create Job storage-restate-0-20260105-100000-source until Verified; undo: delete Job storage-restate-0-20260105-100000-source
+    delete Job storage-restate-0-20260105-100000-source
+    delete PersistentVolumeClaim storage-restate-0-20260105-100000-source
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
