@@ -49,7 +49,7 @@ pub(crate) struct Args {
 
 /// What becomes of the last operation on the database.
 #[derive(Debug, clap::Args)]
-#[group(multiple = false, conflicts_with_all = ["destroy_without_snapshot", "dry_run", "yes", "approve"])]
+#[group(multiple = false, conflicts_with_all = ["destroy_without_snapshot", "yes", "approve"])]
 struct LastOperation {
     /// Go on with what is not finished. It needs no new answer.
     #[arg(long)]
@@ -110,17 +110,24 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
         let stored = found(last(&client, environment).await?, environment)?;
         return checklist(&stored, terminal);
     }
+    let begin = |stored: Stored| {
+        if args.last.resume {
+            stored.resume(&target, client.now())
+        } else {
+            stored.abort(&target, "somebody asked for it")
+        }
+    };
+    if args.consent.dry_run {
+        let stored = found(last(&client, environment).await?, environment)?;
+        begin(stored.clone())?;
+        return checklist(&stored, terminal);
+    }
     let verb = if args.last.resume { "resume" } else { "abort" };
     let operation = Operation::begin(verb, &client, &target, terminal)?;
     let driven = operation
         .alone(async |lease| {
             let stored = found(last(&client, environment).await?, environment)?;
-            let stored = if args.last.resume {
-                stored.resume(&target, client.now())?
-            } else {
-                stored.abort(&target, "somebody asked for it")?
-            };
-            operation.drive(stored, Some(lease)).await
+            operation.drive(begin(stored)?, Some(lease)).await
         })
         .await?;
     match driven {

@@ -165,10 +165,13 @@ pub(super) fn present(target: &Target, facts: &Facts, snapshot: &str) -> Option<
     })
 }
 
+/// What the name of a guardian begins with.
+pub(super) const PREFIX: &str = "attach-";
+
 /// The guardian of an attachment.
 #[must_use]
 pub fn guardian(target: &Target, snapshot: &str) -> ObjectRef {
-    let name = format!("attach-{snapshot}");
+    let name = format!("{PREFIX}{snapshot}");
     ObjectRef::namespaced("batch/v1", "Job", &target.environment, &name)
 }
 

@@ -257,7 +257,7 @@ impl Refusal {
             ),
             Self::Name { name } => write!(
                 f,
-                "`{name}` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends"
+                "`{name}` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends"
             ),
             Self::Exists { kind, name } => write!(f, "there is a {kind} {name} already"),
             Self::InUse { name, by } => write!(f, "the snapshot {name} is in use: {by}"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    attach,
     data::{CONSISTENCY_LABEL, KEEP_LABEL, PURPOSE_LABEL, SOURCE_LABEL},
     deploy::ENVIRONMENT_LABEL,
     refusal::Refusals,
@@ -182,7 +183,10 @@ pub(super) fn default_name(claim: &str, now: Timestamp) -> String {
     format!("{claim}-{}", now.strftime("%Y%m%d-%H%M%S"))
 }
 
-/// Whether a snapshot can have this name, and the pod of its attachment as well.
+/// Whether a snapshot can have this name, and the pod and the Job of its attachment theirs.
 pub(super) fn is_name(name: &str) -> bool {
-    name.parse::<Name>().is_ok()
+    name.parse::<Name>().is_ok() && name.len() <= LONGEST
 }
+
+/// A Job's name is a label's value of its pods: 63 characters.
+const LONGEST: usize = 63 - attach::PREFIX.len();

@@ -130,22 +130,31 @@ fn what_a_restore_refuses() {
     "#);
 }
 
+/// What comes of a snapshot that is to have this name.
+fn named(name: &str) -> String {
+    let wish = Wish {
+        name: Some(name.into()),
+        ..Wish::default()
+    };
+    story(take(&target(), &facts(), &options(), &wish))
+}
+
+#[test]
+fn a_name_leaves_room_for_the_job_of_its_attachment() {
+    let long = |length| named(&"x".repeat(length));
+    assert!(!long(56).contains("is not a name"));
+    assert!(long(57).contains("is not a name"));
+}
+
 #[test]
 fn what_a_snapshot_refuses() {
-    let named = |name: &str| {
-        let wish = Wish {
-            name: Some(name.into()),
-            ..Wish::default()
-        };
-        story(take(&target(), &facts(), &options(), &wish))
-    };
     assert_snapshot!([named("kept"), named("No Name"), named("a.b")].join("\n"), @r#"
     this cannot be done; nothing was changed
       - there is a VolumeSnapshot kept already
     this cannot be done; nothing was changed
-      - `No Name` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends
+      - `No Name` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends
     this cannot be done; nothing was changed
-      - `a.b` is not a name: 1 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends
+      - `a.b` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends
     "#);
 }
 
