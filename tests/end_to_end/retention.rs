@@ -28,16 +28,25 @@ fn what_is_old_goes_and_what_is_precious_or_the_newest_stays() {
         .run(&prune(&["--yes"]))
         .exits(0)
         .prints(&["nothing to prune"]);
-    for (name, more) in [("a", &[][..]), ("b", &["--keep"]), ("c", &[]), ("d", &[])] {
+    for (name, more) in [
+        ("a", &[][..]),
+        ("b", &["--keep"]),
+        ("c", &["--fence"]),
+        ("d", &["--no-wait"]),
+    ] {
         let taken = [&["--name", name, "--yes"], more].concat();
         house.data("snapshot", &taken).exits(0);
     }
-    house.until("the last one is older than a second", || {
-        house
-            .run(&prune(&["--dry-run"]))
-            .exits(0)
-            .stderr
-            .contains("- c: goes")
+    let taken = house.snapshots();
+    let fenced = taken.iter().find(|one| one["consistency"] == "fenced");
+    assert_eq!(
+        fenced.map(|one| &one["name"]),
+        Some(&"c".into()),
+        "{taken:?}"
+    );
+    house.until("the last one is ready", || {
+        let dry = house.run(&prune(&["--dry-run"])).exits(0);
+        dry.stderr.contains("- c: goes")
     });
     let dry = house.run(&prune(&["--dry-run"])).exits(0).says(&[
         "- a: goes",

@@ -6,14 +6,24 @@ use crate::{database::deployed, house::House};
 
 /// Makes the copies of this environment's wipes with a class that goes wrong.
 fn with_class(house: &House, parameters: &str) {
-    let class = format!("{}-retain", house.name);
+    with_class_of(house, "retain", parameters);
+}
+
+/// Snapshots of which what is stored is to be kept, or to go with them, go wrong.
+fn with_class_of(house: &House, policy: &str, parameters: &str) {
+    let class = format!("{}-{policy}", house.name);
+    let word = if policy == "retain" {
+        "Retain"
+    } else {
+        "Delete"
+    };
     house
         .try_kubectl(&["delete", "volumesnapshotclass", &class])
         .ok();
     house.apply(
         &format!(
             r#"{{"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
-            "metadata": {{"name": "{class}"}}, "driver": "csi.longrun.dev", "deletionPolicy": "Retain",
+            "metadata": {{"name": "{class}"}}, "driver": "csi.longrun.dev", "deletionPolicy": "{word}",
             "parameters": {parameters}}}"#
         ),
         &[],
@@ -21,7 +31,7 @@ fn with_class(house: &House, parameters: &str) {
     let file = format!("clusters/{}.yaml", crate::setting::setting().cluster);
     let text = std::fs::read_to_string(house.path(&file)).expect("the cluster's file");
     if !text.contains(&class) {
-        let classes = format!("storage:\n  snapshotClasses: {{retain: {class}}}\n");
+        let classes = format!("storage:\n  snapshotClasses: {{{policy}: {class}}}\n");
         house.write(&file, &text.replace("storage:\n", &classes));
     }
 }
@@ -101,5 +111,28 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     assert_eq!(house.counter(), 0);
     house.is_tidy();
     let class = format!("{}-retain", house.name);
+    house.kubectl(&["delete", "volumesnapshotclass", &class]);
+}
+
+#[test]
+fn a_snapshot_that_is_ready_and_empty_takes_nobodys_place() {
+    let house = deployed("hollow");
+    house.increment();
+    let claim = house.claim();
+    let node = || house.field("pod/restate-0", "/metadata/uid");
+    let before = node();
+    with_class_of(&house, "delete", r#"{"content": "empty"}"#);
+    house
+        .data("snapshot", &["--name", "hollow", "--yes"])
+        .exits(0);
+    house
+        .restore("hollow")
+        .exits(3)
+        .says(&["-source", "what it changed is taken back"]);
+    assert_eq!(node(), before, "the node was not stopped for it");
+    assert_eq!(house.claim(), claim);
+    assert_eq!(house.counter(), 1);
+    house.is_tidy();
+    let class = format!("{}-delete", house.name);
     house.kubectl(&["delete", "volumesnapshotclass", &class]);
 }

@@ -88,6 +88,61 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
 }
 
 #[test]
+fn a_wipe_whose_new_node_cannot_start_is_cured_by_a_deployment() {
+    let house = deployed("cure");
+    house.increment();
+    let (claim, fingerprint) = (house.claim(), house.fingerprint());
+    // The node that runs does not mind, and the next one cannot start.
+    house.kubectl(&[
+        "patch",
+        "statefulset",
+        "restate",
+        "--type",
+        "strategic",
+        "--patch",
+        r#"{"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}, "template": {"spec":
+            {"containers": [{"name": "restate", "command": ["/nowhere"]}]}}}}"#,
+    ]);
+    let stopped = house.wipe().exits(3);
+    let kept = house.kept();
+    stopped.says(&[
+        "/nowhere",
+        &format!("as VolumeSnapshot {kept}"),
+        "or close it:  cargo xtask deploy",
+        &format!("-s {kept}"),
+    ]);
+    assert_ne!(house.claim(), claim);
+    house
+        .data("wipe", &["--abort", "--dry-run"])
+        .exits(2)
+        .says(&["cannot be taken back"]);
+    house
+        .data("wipe", &["--resume", "--dry-run"])
+        .exits(0)
+        .prints(&["go on:", &format!("as VolumeSnapshot {kept}")]);
+
+    let rolls = r#"{"spec": {"updateStrategy": {"type": "RollingUpdate"}}}"#;
+    house.kubectl(&[
+        "patch",
+        "statefulset",
+        "restate",
+        "--type",
+        "merge",
+        "--patch",
+        rolls,
+    ]);
+    house
+        .deploy(&["--take-over", "StatefulSet/restate", "--yes"])
+        .exits(0);
+    assert_eq!(house.last_operation()["state"]["state"], "superseded");
+    assert_eq!(house.counter(), 0);
+    house.is_tidy();
+    house.restore(&kept).exits(0);
+    assert_eq!(house.fingerprint(), fingerprint);
+    assert_eq!(house.counter(), 1);
+}
+
+#[test]
 fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
     let house = deployed("deleted");
     house.increment();
