@@ -255,7 +255,10 @@ pub struct Fault {
     pub name: String,
     /// When it was injected, or when that began.
     pub began: Timestamp,
-    /// When its target was healthy again.
+    /// When one that stays until it is taken back was taken back.
+    #[serde(default)]
+    pub taken_back: Option<Timestamp>,
+    /// When its target was seen to be healthy again.
     pub healed: Option<Timestamp>,
 }
 

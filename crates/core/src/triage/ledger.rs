@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::faults::ledger::LEDGER;
+use crate::faults::{self, ledger::LEDGER};
 
 use super::{
     evidence::{Asked, Fault},
@@ -38,7 +38,7 @@ struct Entry {
 /// An entry that cannot be read: what it would have said is not known.
 pub fn faults(ledger: &Value) -> Result<Vec<Fault>, String> {
     let entries = ledger.get("data").and_then(Value::as_object);
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     for (key, value) in entries.into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
         let entry: Entry = serde_json::from_str(text).map_err(|error| {
@@ -47,19 +47,21 @@ pub fn faults(ledger: &Value) -> Result<Vec<Fault>, String> {
         if entry.outcome.as_deref() == Some("notInjected") {
             continue;
         }
-        faults.push(Fault {
+        // What does not stay is written as taken back when it was done, which says nothing.
+        let holds = faults::find(&entry.fault).is_ok_and(faults::Fault::holds);
+        found.push(Fault {
             name: entry.fault,
             began: entry.injected.unwrap_or(entry.began),
-            // One that ended without its target being seen healthy is over all the same.
-            healed: entry.recovered.or(entry.outcome.as_ref().and(entry.healed)),
+            taken_back: entry.healed.filter(|_| holds),
+            healed: entry.recovered,
         });
     }
-    faults.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
-    Ok(faults)
+    found.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
+    Ok(found)
 }
 
 impl Fault {
-    /// Whether it was at work in a time.
+    /// Whether it was at work in a time. One whose target was never seen to be healthy again may still be.
     #[must_use]
     pub fn is_in(&self, window: Window) -> bool {
         self.began <= window.to && self.healed.is_none_or(|healed| healed >= window.from)
@@ -86,7 +88,7 @@ pub fn faults_in(
     let known: Vec<String> = faults
         .iter()
         .filter(|fault| fault.is_in(window))
-        .map(in_words)
+        .map(|fault| in_words(fault, window))
         .collect();
     match (known.is_empty(), window.from < kept) {
         (true, true) => {
@@ -98,11 +100,15 @@ pub fn faults_in(
 }
 
 /// `kill-restate (16:40:10 to 16:40:40)`
-fn in_words(fault: &Fault) -> String {
-    let clock = |at: Timestamp| at.strftime("%H:%M:%S").to_string();
-    let began = clock(fault.began);
-    match fault.healed {
-        Some(healed) => format!("{} ({began} to {})", fault.name, clock(healed)),
-        None => format!("{} (from {began}, not seen to be over)", fault.name),
+fn in_words(fault: &Fault, window: Window) -> String {
+    let clock = |at| window.clock(at);
+    let (name, began) = (&fault.name, clock(fault.began));
+    match (fault.healed, fault.taken_back) {
+        (Some(healed), _) => format!("{name} ({began} to {})", clock(healed)),
+        (None, Some(back)) => format!(
+            "{name} (from {began}, taken back at {}, not seen to be over)",
+            clock(back)
+        ),
+        (None, None) => format!("{name} (from {began}, not seen to be over)"),
     }
 }

@@ -68,6 +68,21 @@ impl Window {
             to: to.min(now),
         }
     }
+
+    /// `16:40:10`, with the day where it is another one: what is not seen to be over may be of yesterday.
+    #[must_use]
+    pub fn clock(&self, at: Timestamp) -> String {
+        let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+        let same = [self.from, self.to]
+            .into_iter()
+            .any(|end| day(end) == day(at));
+        let form = if same {
+            "%H:%M:%S"
+        } else {
+            "%Y-%m-%d %H:%M:%S"
+        };
+        at.strftime(form).to_string()
+    }
 }
 
 /// The window of a test, as of the time when it was looked at.
@@ -180,15 +195,20 @@ pub fn in_words(said: &Said) -> String {
 
 fn fault(fault: &Fault) -> Vec<Entry> {
     let name = &fault.name;
-    let began = match fault.healed {
-        Some(_) => format!("fault {name}"),
-        None => format!("fault {name}, not seen to be over"),
+    let tell = |at, text| entry(at, Kind::Fault, text);
+    let never = "its target was not seen to be healthy again";
+    let (began, back) = match (fault.healed, fault.taken_back) {
+        (Some(_), _) => (String::new(), String::new()),
+        (None, Some(_)) => (String::new(), format!(": {never}")),
+        (None, None) => (format!(", not seen to be over: {never}"), String::new()),
     };
+    let taken_back = |at| tell(at, format!("fault {name} is taken back{back}"));
     let over = |at| {
         let text = format!("fault {name} is over: its target is healthy again");
-        entry(at, Kind::Fault, text)
+        tell(at, text)
     };
-    let mut entries: Vec<Entry> = [entry(fault.began, Kind::Fault, began)].into();
+    let mut entries: Vec<Entry> = [tell(fault.began, format!("fault {name}{began}"))].into();
+    entries.extend(fault.taken_back.map(taken_back));
     entries.extend(fault.healed.map(over));
     entries
 }

@@ -139,6 +139,7 @@ fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
     let fault = |name: &str, healed: Option<&str>| crate::triage::Fault {
         name: name.to_string(),
         began: at("10:00:00"),
+        taken_back: None,
         healed: healed.map(at),
     };
     let with = |faults: Asked<Option<Vec<crate::triage::Fault>>>| {
@@ -148,6 +149,11 @@ fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
     };
     let known = |faults: Vec<_>| Asked::Known(Some(faults));
     let then = || known(vec![fault("a", None), fault("b", None)]);
+    let not_over = || {
+        let mut fault = fault("b", None);
+        fault.taken_back = Some(at("10:01:00"));
+        known(vec![fault])
+    };
     for (earlier, later, expected) in [
         (
             then(),
@@ -157,6 +163,12 @@ fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
                 fault("b", Some("10:01:00")),
                 fault("c", None),
             ]),
+        ),
+        // An earlier version took what was taken back for healthy.
+        (
+            known(vec![fault("b", Some("10:01:00"))]),
+            not_over(),
+            not_over(),
         ),
         (then(), Asked::Known(None), then()),
         (then(), Asked::Unknown("no answer".to_string()), then()),

@@ -13,7 +13,15 @@ fn fault(name: &str, began: &str, healed: Option<&str>) -> Fault {
     Fault {
         name: name.to_string(),
         began: at(began),
+        taken_back: None,
         healed: healed.map(at),
+    }
+}
+
+fn taken_back(at_time: &str, fault: Fault) -> Fault {
+    Fault {
+        taken_back: Some(at(at_time)),
+        ..fault
     }
 }
 
@@ -42,9 +50,55 @@ fn an_entry_counts_from_its_injection_until_its_target_is_healthy() {
         read.unwrap(),
         [
             fault("cut-network", "16:44:00", None),
-            fault("freeze-restate", "16:45:02", Some("16:46:09")),
+            taken_back(
+                "16:46:00",
+                fault("freeze-restate", "16:45:02", Some("16:46:09"))
+            ),
         ]
     );
+}
+
+/// Being taken back is not being healthy, and a kill is called taken back as soon as it is done.
+#[test]
+fn a_fault_that_ended_without_its_target_being_healthy_is_not_over() {
+    let ended = |fault: &str, outcome: &str| {
+        format!(
+            r#"{{"fault": "{fault}", "began": "2023-06-15T12:00:00Z", "injected": "2023-06-15T12:00:01Z",
+                "healed": "2023-06-15T12:01:00Z", "recovered": null, "outcome": "{outcome}"}}"#
+        )
+    };
+    let kill = ended("kill-restate", "notRecovered");
+    let cut = ended("cut-network", "healedLater");
+    let read = read_faults(&[("a", &kill), ("b", &cut)]).unwrap();
+    let cut = taken_back("12:01:00", fault("cut-network", "12:00:01", None));
+    assert_eq!(read, [cut, fault("kill-restate", "12:00:01", None)]);
+
+    // The test was from 16:40 to 16:59.
+    let mut evidence = evidence(case(vec![]));
+    evidence.faults = Asked::Known(Some(read));
+    assert_eq!(
+        told_of_faults(&evidence),
+        [
+            "12:00:01 fault cut-network",
+            "12:00:01 fault kill-restate, not seen to be over: its target was not seen to be healthy again",
+            "12:01:00 fault cut-network is taken back: its target was not seen to be healthy again",
+        ]
+    );
+    let said = Report::of(&evidence).faults;
+    assert_eq!(
+        said,
+        Asked::Known(
+            "cut-network (from 12:00:01, taken back at 12:01:00, not seen to be over), kill-restate (from 12:00:01, not seen to be over)"
+                .to_string()
+        )
+    );
+}
+
+#[test]
+fn a_fault_that_was_kept_before_it_was_known_when_it_was_taken_back_is_read() {
+    let kept = json!({"name": "cut-network", "began": "2023-06-15T12:00:01Z", "healed": null});
+    let read: Fault = serde_json::from_value(kept).unwrap();
+    assert_eq!(read, fault("cut-network", "12:00:01", None));
 }
 
 #[test]
@@ -57,6 +111,14 @@ fn one_entry_that_cannot_be_read_makes_the_ledger_unknown() {
     assert_eq!(faults(&json!({"metadata": {}})), Ok(vec![]));
 }
 
+fn told_of_faults(evidence: &Evidence) -> Vec<String> {
+    timeline(evidence)
+        .into_iter()
+        .filter(|entry| entry.kind == Kind::Fault)
+        .map(|entry| format!("{} {}", entry.at.strftime("%H:%M:%S"), entry.text))
+        .collect()
+}
+
 #[test]
 fn what_began_before_the_test_and_was_still_at_work_is_on_its_timeline() {
     let mut evidence = evidence(case(vec![]));
@@ -67,17 +129,12 @@ fn what_began_before_the_test_and_was_still_at_work_is_on_its_timeline() {
         fault("begins-in-it", "17:00:00", None),
         fault("begins-after", "17:00:01", None),
     ]));
-    let told: Vec<String> = timeline(&evidence)
-        .into_iter()
-        .filter(|entry| entry.kind == Kind::Fault)
-        .map(|entry| format!("{} {}", entry.at.strftime("%H:%M:%S"), entry.text))
-        .collect();
     assert_eq!(
-        told,
+        told_of_faults(&evidence),
         [
             "16:30:00 fault over-in-it",
             "16:39:00 fault over-in-it is over: its target is healthy again",
-            "17:00:00 fault begins-in-it, not seen to be over",
+            "17:00:00 fault begins-in-it, not seen to be over: its target was not seen to be healthy again",
         ]
     );
 }
@@ -93,6 +150,10 @@ fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
     let known = |list: Vec<Fault>| Asked::Known(Some(list));
     let one = || fault("kill-restate", "16:41:00", Some("16:41:20"));
     let open = || fault("cut-network", "16:50:00", None);
+    let yesterday = Fault {
+        began: at("16:50:00") - SignedDuration::from_hours(24),
+        ..open()
+    };
     let none = "none in this time, by the ledger";
     let both =
         "kill-restate (16:41:00 to 16:41:20), cut-network (from 16:50:00, not seen to be over)";
@@ -109,6 +170,11 @@ fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
             Ok(none),
         ),
         (known(vec![one(), open()]), soon, Ok(both)),
+        (
+            known(vec![yesterday]),
+            soon,
+            Ok("cut-network (from 2023-06-14 16:50:00, not seen to be over)"),
+        ),
         (
             known(vec![]),
             two_days_later,

@@ -21,6 +21,7 @@ fn faults_and_restarts_stand_between_the_attempts_they_explain() {
     evidence.faults = Asked::Known(Some(vec![Fault {
         name: "kill-restate".to_string(),
         began: at("16:40:10"),
+        taken_back: None,
         healed: Some(at("16:40:40")),
     }]));
     evidence.pods = Asked::Known(vec![Pod {
