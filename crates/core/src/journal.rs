@@ -100,6 +100,9 @@ pub struct Entry {
     /// Since when no new cause of waiting has come up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     still_since: Option<Timestamp>,
+    /// It was asked for more than once, because an answer was lost: an earlier one may have been done.
+    #[serde(skip)]
+    again: bool,
     /// Every cause so far: going back and forth between two is no progress. Another driver begins anew.
     #[serde(skip)]
     causes: BTreeSet<String>,
@@ -241,6 +244,7 @@ impl Journal {
             } else if let Some(moved) = moved(&step.guard, sight) {
                 return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
             } else {
+                entry.again = true;
                 return Next::Do(step.act.clone());
             }
         }
@@ -328,10 +332,11 @@ impl Journal {
             return self.note(cause, now);
         }
         let step = self.current_step();
-        // A blow may have been struck although the last answer is a refusal: what takes it back harms nothing.
-        let may_be_done = self
-            .current()
-            .is_some_and(|step| matches!(step.act, Effect::Strike { .. }) && step.undo.is_some());
+        let again = self.entries.last().is_some_and(|entry| entry.again);
+        // A blow may have been struck although the last answer is a refusal, and what takes it back harms nothing.
+        let may_be_done = self.current().is_some_and(|step| {
+            matches!(step.act, Effect::Strike { .. }) && (step.undo.is_some() || again)
+        });
         if !may_be_done {
             self.entries.pop();
         }
@@ -397,6 +402,7 @@ impl Entry {
             resumed: None,
             bad_since: None,
             still_since: None,
+            again: false,
             causes: BTreeSet::new(),
         }
     }

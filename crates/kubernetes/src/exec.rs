@@ -55,7 +55,7 @@ pub enum Ended {
         said: String,
     },
     /// It was not run, or not to its end.
-    #[error("the command was not run: {cause}{}", quoted(.said))]
+    #[error("the command was not run, or not to its end: {cause}{}", quoted(.said))]
     NotRun {
         /// In the API server's words.
         cause: String,

@@ -78,7 +78,7 @@ pub enum Outcome {
     Recovered,
     /// It was not done.
     NotInjected,
-    /// It was done and taken back, and the target was not seen to be healthy again.
+    /// It was done, or may have been, and taken back if it stays; the target was not seen to be healthy again.
     NotRecovered,
     /// Its runner ended in between, and a later one took it back.
     HealedLater,

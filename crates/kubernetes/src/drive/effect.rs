@@ -21,6 +21,8 @@ const ATTEMPTS: u32 = 10;
 pub(super) enum Trouble {
     /// It will not be done; nothing was changed.
     Refused(String),
+    /// It is not tried again, and may have been done.
+    Unclear(String),
     /// It may be tried again. Whether it was done is not known.
     Passing(Failure),
 }
@@ -28,7 +30,7 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn into_words(self) -> String {
         match self {
-            Self::Refused(cause) => cause,
+            Self::Refused(cause) | Self::Unclear(cause) => cause,
             Self::Passing(failure) => failure.words(),
         }
     }

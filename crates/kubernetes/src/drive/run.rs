@@ -107,6 +107,10 @@ impl<'a> Run<'a> {
                 self.book.acted(uid, self.client.now());
             }
             Err(Trouble::Refused(cause)) => self.book.refused(cause, self.client.now()),
+            Err(Trouble::Unclear(cause)) => {
+                let cause = format!("nobody knows whether it was done: {cause}");
+                self.book.interrupt(cause);
+            }
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
                 Some(cause) => self.book.interrupt(cause),
                 None => return Some(Silent),
@@ -248,7 +252,7 @@ impl<'a> Run<'a> {
                 }
                 Some(cause) => cause,
             },
-            Err(Trouble::Refused(cause)) => cause,
+            Err(trouble) => trouble.into_words(),
         };
         Err(self.give_up(cause))
     }

@@ -49,6 +49,26 @@ pub(super) async fn strike(
     }
 }
 
+impl Trouble {
+    /// A blow that was answered with what makes no sense may have been struck.
+    fn of_blow(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreadable { .. } => Self::Unclear(failure.words()),
+            _ => failure.into(),
+        }
+    }
+
+    /// A command that says how it ended has struck nothing; one that was itself ended by a signal says nothing.
+    fn of_command(ended: &Ended) -> Self {
+        match ended {
+            Ended::Code { code: ..128, .. } => Self::Refused(ended.to_string()),
+            Ended::Code { .. } | Ended::NotRun { .. } | Ended::Unknown { .. } => {
+                Self::Unclear(ended.to_string())
+            }
+        }
+    }
+}
+
 /// A lost answer to a signal is no answer: it may be sent twice, and the second one is as good as the first.
 async fn signal(
     client: &Client,
@@ -60,15 +80,13 @@ async fn signal(
     let command = [VERIFICATION, "signal", signal.word(), process];
     let (stdin, mut stdout, exec) = client
         .exec(namespace, &pod.name, OBSERVER, &command)
-        .await?;
+        .await
+        .map_err(Trouble::of_blow)?;
     let mut said = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stdout.read_to_end(&mut said)).await;
     drop(stdin);
     match exec.end(PATIENCE).await {
         Ok(()) => Ok(()),
-        Err(ended @ (Ended::Code { .. } | Ended::NotRun { .. })) => {
-            Err(Trouble::Refused(ended.to_string()))
-        }
         Err(ended @ Ended::Unknown { .. }) => {
             let late = if read.is_err() {
                 "it took too long; "
@@ -81,6 +99,7 @@ async fn signal(
                 cause: format!("{late}{ended}"),
             }))
         }
+        Err(ended) => Err(Trouble::of_command(&ended)),
     }
 }
 
@@ -92,22 +111,30 @@ async fn end(
     grace: Option<u32>,
 ) -> Result<(), Trouble> {
     let namespace = owner.namespace.as_deref().unwrap_or_default();
-    stream::iter(pods)
+    let ended: Result<(), Trouble> = stream::iter(pods)
         .map(|pod| async move {
             let reference = ObjectRef::namespaced("v1", "Pod", namespace, &pod.name);
             match client.end(&reference, &pod.uid, grace).await {
-                Err(failure) if !matches!(failure.code(), 404 | 409) => Err(Trouble::from(failure)),
+                Err(failure) if !matches!(failure.code(), 404 | 409) => {
+                    Err(Trouble::of_blow(failure))
+                }
                 _ => Ok(()),
             }
         })
         .buffer_unordered(IN_FLIGHT)
         .try_collect()
-        .await
+        .await;
+    match ended {
+        // The others may be gone.
+        Err(Trouble::Refused(cause)) if pods.len() > 1 => Err(Trouble::Unclear(cause)),
+        ended => ended,
+    }
 }
 
 async fn write(client: &Client, object: &ObjectRef, spec: &Value) -> Result<Option<Uid>, Trouble> {
     let patch = json!({"spec": spec});
-    let written = client.merge(object, &patch, OPERATIONS_MANAGER).await?;
+    let written = client.merge(object, &patch, OPERATIONS_MANAGER).await;
+    let written = written.map_err(Trouble::of_blow)?;
     Ok(uid(&written))
 }
 
@@ -124,4 +151,33 @@ async fn rules(client: &Client, policy: &ObjectRef) -> Result<Value, Trouble> {
             "its annotation {RULES_ANNOTATION} does not say what its rules are; `deploy` puts them back"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_that_says_how_it_ended_has_struck_nothing() {
+        let said = String::new;
+        let code = |code| Ended::Code { code, said: said() };
+        let cause = "error dialing backend".to_owned();
+        for (ended, refused) in [
+            (code(1), true),
+            (code(127), true),
+            (code(137), false),
+            (
+                Ended::NotRun {
+                    cause,
+                    said: said(),
+                },
+                false,
+            ),
+            (Ended::Unknown { said: said() }, false),
+        ] {
+            let trouble = Trouble::of_command(&ended);
+            let is_refused = matches!(trouble, Trouble::Refused(_));
+            assert_eq!(is_refused, refused, "{ended}");
+        }
+    }
 }

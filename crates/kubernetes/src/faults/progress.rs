@@ -139,3 +139,82 @@ pub(super) fn line(doing: &Doing<'_>) -> String {
         Doing::Note(note) => (*note).to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use longrun_core::{
+        approval::Ask,
+        faults::{self, Blow, Marked},
+        object::Uid,
+        plan::{Guard, Plan, Step, Target},
+        wait::Wait,
+    };
+
+    use super::*;
+    use crate::{
+        drive::drive,
+        server::{Fate, Server},
+    };
+
+    /// How a fault ends whose pods cannot be deleted, the first one apart.
+    async fn outcome(pods: &[&str], fate: impl Fn(usize) -> Fate + Send + 'static) -> Ended {
+        let server = Server::new();
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        server.goes_wrong(move |_, path, _| match path.ends_with("pods/last") {
+            true => fate(asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+            false => Fate::Served,
+        });
+        let marked = |name: &&str| Marked {
+            name: (*name).to_owned(),
+            uid: Uid("1".to_owned()),
+        };
+        let act = Effect::Strike {
+            object: ObjectRef::namespaced("apps/v1", "Deployment", "restate", "verification"),
+            blow: Blow::End {
+                pods: pods.iter().map(marked).collect(),
+                grace: None,
+            },
+        };
+        let plan = Plan {
+            operation: "fault".to_owned(),
+            target: Target {
+                cluster: "dev".to_owned(),
+                kube_system: Uid("k".to_owned()),
+                environment: "restate".to_owned(),
+            },
+            steps: vec![Step::new(act, Guard::None, Wait::None)],
+            loses: Vec::new(),
+            notes: Vec::new(),
+            generated: Vec::new(),
+        };
+        let approved = Ask::new(plan).piped(true, None).unwrap();
+        let client = server.client();
+        let driven = drive(&client, approved, None, &|_| {}, std::future::pending()).await;
+        let fault = faults::find("kill-services").unwrap();
+        Ended::of(
+            fault,
+            driven.as_ref().map_err(|stopped| &**stopped),
+            client.now(),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_is_not_injected_only_if_it_is_certain_that_nothing_was_done() {
+        let forbidden = |_| Fate::Refused(403);
+        let ended = outcome(&["last"], forbidden).await;
+        assert_eq!(ended.outcome, Some(Outcome::NotInjected));
+
+        let one_may_be_gone = outcome(&["first", "last"], forbidden).await;
+        let answer_was_lost = |asked| match asked {
+            0 => Fate::Silence,
+            _ => Fate::Refused(403),
+        };
+        let lost = outcome(&["last"], answer_was_lost).await;
+        for ended in [one_may_be_gone, lost] {
+            assert_eq!(ended.outcome, Some(Outcome::NotRecovered));
+            assert_eq!(ended.injected, None);
+            let note = ended.note.unwrap();
+            assert!(note.contains("403"), "{note}");
+        }
+    }
+}

@@ -85,6 +85,29 @@ fn what_is_refused_is_taken_back_too_if_it_stays() {
     }
 }
 
+/// A first answer that was lost, and then a refusal: that the second was refused says nothing of the first.
+#[test]
+fn a_blow_whose_first_answer_was_lost_may_have_been_struck_whatever_the_second_one_is() {
+    for fault in FAULTS {
+        for lost in [false, true] {
+            let mut journal =
+                Journal::open(Ask::new(planned(fault.name)).standing("chaos").unwrap());
+            let world = World {
+                struck: false,
+                healthy: true,
+            };
+            let sight = seen(fault.name, &world);
+            for second in 0..=i64::from(lost) {
+                let next = journal.next(&sight, at(second));
+                assert!(matches!(next, Next::Do(_)), "{}: {next:?}", fault.name);
+            }
+            journal.refused("forbidden".into(), at(2));
+            let may_be_done = journal.entries().len() == 1;
+            assert_eq!(may_be_done, lost || fault.holds(), "{}", fault.name);
+        }
+    }
+}
+
 /// SIGTERM, a deadline and an error all end a plan this way, before its first request and after each.
 #[test]
 fn whatever_stays_is_taken_back_wherever_the_runner_is_stopped() {
