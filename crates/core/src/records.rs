@@ -19,7 +19,7 @@ pub use budget::{Kept, leaving};
 pub use entry::{Entry, GONE, Outcome};
 pub use faults::{Faults, copied};
 pub use lines::{Lines, file, is_over, line, read};
-pub use look::{Known, Task};
+pub use look::{Known, SetOff, Task};
 pub use merge::{merge, merge_case, merge_faults, missing};
 pub use pause::{Wanted, pause};
 pub use strip::{Cell, MINUTES, strip};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longrun_core::{
     plan::Target,
-    records::{Entry, Known, Task, missing},
+    records::{Entry, Known, SetOff, Task, missing},
     triage::{Evidence, Job},
 };
 use longrun_kubernetes::{
@@ -112,6 +112,7 @@ impl Watch<'_> {
         let Some(mut evidence) = self.evidence(job).await? else {
             // It went between two requests. What was gathered of it before is kept.
             let mut entry = Entry::of(job, longrun_core::records::Outcome::Failed);
+            entry.snapshot = self.snapshot_of(job);
             entry.signature = Some("its evidence was gone before it was read".to_owned());
             return self.record(entry);
         };
@@ -122,8 +123,7 @@ impl Watch<'_> {
             Ok(kept) => {
                 entry = Entry::failed(&kept.case);
                 if is_fresh {
-                    entry.snapshot = self.snapshot(job).await;
-                    self.pause(&entry).await;
+                    self.set_off(job, &entry).await;
                     // A node that does not answer may be the cause: its logs are there when it does again.
                     if let Some(why) = missing(&kept) {
                         tracing::debug!(job = job.name, why, "not all of it could be read yet");
@@ -135,6 +135,7 @@ impl Watch<'_> {
             // The result is worth more than what does not fit.
             Err(why) => tracing::error!("{why}"),
         }
+        entry.snapshot = self.snapshot_of(job);
         tracing::info!(
             job = job.name,
             signature = entry.signature,
@@ -171,6 +172,21 @@ impl Watch<'_> {
         }
         self.known.recorded(&uid);
         Ok(())
+    }
+
+    /// A failure whose logs cannot be read yet is looked at again and again.
+    async fn set_off(&mut self, job: &Job, failed: &Entry) {
+        if self.known.set_off(&job.uid).is_some() {
+            return;
+        }
+        let snapshot = self.snapshot(job).await;
+        self.pause(failed).await;
+        self.known.has_set_off(&job.uid, SetOff { snapshot });
+    }
+
+    /// The snapshot that a failure has set off.
+    fn snapshot_of(&self, job: &Job) -> Option<String> {
+        self.known.set_off(&job.uid)?.snapshot.clone()
     }
 
     /// What cannot be done now is not worth doing later: the database goes on.

@@ -3,6 +3,7 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    string::String,
     vec::Vec,
 };
 
@@ -17,8 +18,24 @@ use crate::{
 pub struct Known {
     /// Those whose result is written down.
     recorded: BTreeSet<Uid>,
-    /// Those that were seen and are not over, with how many attempts had failed when their evidence was gathered.
-    open: BTreeMap<Uid, (Job, u64)>,
+    /// Those that were seen and whose result is not written down.
+    open: BTreeMap<Uid, Open>,
+}
+
+/// A Job whose result is not written down.
+#[derive(Clone, Debug)]
+struct Open {
+    job: Job,
+    /// How many attempts had failed when its evidence was gathered.
+    gathered: u64,
+    set_off: Option<SetOff>,
+}
+
+/// What a failure has set off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetOff {
+    /// The snapshot that was taken.
+    pub snapshot: Option<String>,
 }
 
 /// What is to be done about a Job.
@@ -55,23 +72,24 @@ impl Known {
         let gone = self
             .open
             .values()
-            .filter(|(job, _)| !there.contains(&job.uid));
+            .filter(|open| !there.contains(&open.job.uid));
         let mut tasks: Vec<Task> = gone
-            .map(|(job, _)| Task::Record(Entry::gone(job)))
+            .map(|open| Task::Record(Entry::gone(&open.job)))
             .collect();
         for job in tests {
             if self.recorded.contains(&job.uid) {
                 continue;
             }
-            let (seen, gathered) = self
-                .open
-                .entry(job.uid.clone())
-                .or_insert_with(|| (job.clone(), 0));
-            *seen = job.clone();
+            let open = self.open.entry(job.uid.clone()).or_insert_with(|| Open {
+                job: job.clone(),
+                gathered: 0,
+                set_off: None,
+            });
+            open.job = job.clone();
             match Outcome::of(job) {
                 Some(Outcome::Failed) => tasks.push(Task::Fail(job.clone())),
                 Some(outcome) => tasks.push(Task::Record(Entry::of(job, outcome))),
-                None if job.failed > *gathered && job.interrupted.is_none() => {
+                None if job.failed > open.gathered && job.interrupted.is_none() => {
                     tasks.push(Task::Gather(job.clone()));
                 }
                 None => {}
@@ -82,8 +100,22 @@ impl Known {
 
     /// The evidence of a Job that goes on was kept.
     pub fn gathered(&mut self, job: &Job) {
-        if let Some((_, gathered)) = self.open.get_mut(&job.uid) {
-            *gathered = job.failed;
+        if let Some(open) = self.open.get_mut(&job.uid) {
+            open.gathered = job.failed;
+        }
+    }
+
+    /// What a failure that is not written down yet has set off. That is asked for once: a second time would undo
+    /// what a person did meanwhile, such as ending the pause.
+    #[must_use]
+    pub fn set_off(&self, job: &Uid) -> Option<&SetOff> {
+        self.open.get(job)?.set_off.as_ref()
+    }
+
+    /// A failure has set this off.
+    pub fn has_set_off(&mut self, job: &Uid, what: SetOff) {
+        if let Some(open) = self.open.get_mut(job) {
+            open.set_off = Some(what);
         }
     }
 

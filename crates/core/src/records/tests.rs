@@ -186,6 +186,25 @@ fn each_job_is_written_down_once() {
     assert_eq!(restarted.look(&[done]), []);
 }
 
+/// Its logs cannot be read while the node is down, and so it is looked at again every few seconds.
+#[test]
+fn what_a_failure_sets_off_is_known_until_its_result_is_written_down() {
+    let mut known = Known::default();
+    let failure = job("10:00", 7, failed());
+    let snapshot = Some("failure-1".to_string());
+    let again = [Task::Fail(failure.clone())];
+    assert_eq!(known.look(core::slice::from_ref(&failure)), again);
+    assert_eq!(known.set_off(&failure.uid), None);
+    known.has_set_off(&failure.uid, SetOff { snapshot });
+    for _ in 0..2 {
+        assert_eq!(known.look(core::slice::from_ref(&failure)), again);
+        let set_off = known.set_off(&failure.uid).unwrap();
+        assert_eq!(set_off.snapshot.as_deref(), Some("failure-1"));
+    }
+    known.recorded(&failure.uid);
+    assert_eq!(known.set_off(&failure.uid), None);
+}
+
 #[test]
 fn the_logs_of_a_job_that_goes_on_are_gathered_after_each_attempt() {
     let mut known = Known::default();
