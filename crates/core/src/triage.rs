@@ -5,6 +5,7 @@ mod attempt;
 mod evidence;
 mod ledger;
 mod name;
+mod ran;
 mod report;
 mod resolve;
 mod signature;
@@ -21,6 +22,7 @@ pub use evidence::{
 };
 pub use ledger::{faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
+pub use ran::restate_of;
 pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};
 pub(crate) use signature::RECORDED;

@@ -63,8 +63,8 @@ pub(crate) struct Args {
     /// When it failed, look for a smaller program that fails in the same way.
     #[arg(long)]
     shrink: bool,
-    /// The version of Restate, instead of the environment's, or the path of a `restate-server` that was built
-    /// here, with a `/` in it.
+    /// The version of Restate, instead of what the evidence or else the environment says, or the path of a
+    /// `restate-server` that was built here, with a `/` in it.
     #[arg(long, value_name = "VERSION|PATH", value_parser = version_or_server)]
     pub(crate) restate: Option<String>,
     /// Where data and logs go. [default: `reproductions` in the user's state directory]
@@ -101,10 +101,7 @@ pub(crate) async fn run(
         "running {} on restate-server {}, {}, in {}",
         subject.program,
         subject.restate,
-        match args.restate {
-            Some(_) => "as asked",
-            None => "the environment's present version",
-        },
+        subject.why_restate,
         workshop.place.path().display()
     ));
 

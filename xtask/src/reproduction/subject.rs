@@ -1,11 +1,11 @@
-//! Which program is run again, and on which Restate: from the Job as long as Kubernetes keeps it, else from
-//! its name and what the environment's file says today. Which of these it was is said.
+//! Which program is run again, and on which Restate: from the Job as long as Kubernetes keeps it, from saved
+//! evidence, else from its name and what the environment's file says today. Which of these it was is said.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use longrun_core::{
     inputs::{Environment, Inputs},
-    triage::{Evidence, program_of},
+    triage::{Evidence, program_of, restate_of},
 };
 use longrun_kubernetes::stamped;
 use longrun_program::{InvalidId, ProgramId, Seed, Size};
@@ -28,6 +28,8 @@ pub(crate) struct Subject {
     pub(crate) program: ProgramId,
     /// The version of Restate.
     pub(crate) restate: String,
+    /// Why that one.
+    pub(crate) why_restate: &'static str,
     /// What the environment sets of Restate, by environment variable.
     pub(crate) settings: BTreeMap<String, String>,
     /// The environment whose settings these are, where others may have other ones.
@@ -47,6 +49,8 @@ enum Asked {
 struct Recorded<'a> {
     program: ProgramId,
     environment: &'a Environment,
+    /// The version of Restate, where that is known.
+    restate: Option<String>,
 }
 
 /// What programs and nodes are made of: from an environment's file as it is today, or as it is said.
@@ -106,6 +110,8 @@ pub(crate) async fn find(
         environments = vec![recorded.environment];
         environment = Some(recorded.environment.name.to_string());
     }
+    let ran_on = recorded.as_ref().and_then(|one| one.restate.clone());
+    let (restate, why_restate) = restate(args.restate.clone(), ran_on);
     let (known, seed) = match (recorded, asked) {
         (Some(Recorded { program, .. }), _) | (None, Asked::Program(program)) => {
             (Some(program.clone()), program.seed)
@@ -115,7 +121,7 @@ pub(crate) async fn find(
     let size = known.as_ref().map(|program| program.size.invocations());
     let given = Given {
         size: size.or(args.size),
-        restate: args.restate.clone(),
+        restate,
     };
     let settings = agreed(&environments, &given)?;
     let program = match known {
@@ -125,9 +131,19 @@ pub(crate) async fn find(
     Ok(Subject {
         program,
         restate: settings.restate,
+        why_restate,
         settings: settings.settings,
         environment,
     })
+}
+
+/// The version of Restate that is not the environment's to say, and whose it is in any case.
+fn restate(asked: Option<String>, ran_on: Option<String>) -> (Option<String>, &'static str) {
+    match (asked, ran_on) {
+        (Some(asked), _) => (Some(asked), "as asked"),
+        (None, Some(ran_on)) => (Some(ran_on), "which the test ran on"),
+        (None, None) => (None, "the environment's present version"),
+    }
 }
 
 /// The program that a test of this name has with these settings.
@@ -218,6 +234,7 @@ async fn from_cluster<'a>(
                 return Ok(Some(Recorded {
                     program: of_record(&id, &record, terminal)?,
                     environment,
+                    restate: None,
                 }));
             }
             Ok(None) => {}
@@ -277,6 +294,7 @@ fn from_evidence<'a>(
     Ok(Some(Recorded {
         program: of_record(&id, &record, terminal)?,
         environment,
+        restate: restate_of(evidence),
     }))
 }
 
@@ -389,6 +407,15 @@ mod tests {
             restate: restate.to_owned(),
             settings: partitions.into_iter().collect(),
         }
+    }
+
+    #[test]
+    fn the_restate_that_the_test_ran_on_comes_before_the_environments() {
+        let some = |version: &str| Some(version.to_owned());
+        let asked = restate(some("1.7.10"), some("1.7.11"));
+        assert_eq!(asked, (some("1.7.10"), "as asked"));
+        let ran_on = restate(None, some("1.7.11"));
+        assert_eq!(ran_on, (some("1.7.11"), "which the test ran on"));
     }
 
     #[test]

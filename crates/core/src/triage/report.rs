@@ -16,6 +16,7 @@ use super::{
     evidence::{Asked, Case, Evidence, Invocation, Job, JobState},
     ledger::faults_in,
     name,
+    ran::{images, restate_of},
     signature::signature,
     timeline::{Entry, Window, timeline, window},
     trail::{Trail, program, trails, wrong},
@@ -221,18 +222,6 @@ fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
     open
 }
 
-/// The container that a pod is named after is what it is for.
-fn images(evidence: &Evidence) -> BTreeSet<(String, String)> {
-    let pods = evidence.pods.known().into_iter().flatten();
-    let containers = pods.flat_map(|pod| {
-        let of_pod = pod.containers.iter();
-        of_pod.filter(|container| pod.name.starts_with(&container.name))
-    });
-    containers
-        .filter_map(|container| Some((container.name.clone(), container.image.clone()?)))
-        .collect()
-}
-
 fn twins(evidence: &Evidence) -> Vec<(String, String)> {
     let words = |case: &Asked<Option<Case>>| match case {
         Asked::Unknown(why) => format!("unknown: {why}"),
@@ -354,9 +343,13 @@ fn next(
             true => " --chaos",
             false => "",
         };
+        let restate = restate_of(evidence)
+            .map_or_else(String::new, |version| format!(" --restate {version}"));
         add(
             "run its program again on this machine, and look for a smaller one that fails too",
-            format!("cargo xtask reproduce {program} -n {environment}{chaos} --runs 50 --shrink"),
+            format!(
+                "cargo xtask reproduce {program} -n {environment}{restate}{chaos} --runs 50 --shrink"
+            ),
         );
     }
     add(

@@ -95,6 +95,63 @@ fn a_twin_that_is_not_kept_is_neither_good_nor_bad() {
 }
 
 #[test]
+fn its_program_is_run_again_on_the_restate_that_it_ran_on_if_that_is_known() {
+    let keyed = "registry.example:5000/longrun/restate:1.7.12-82a934cde840";
+    let digest = "restate:1.7.12@sha256:0123";
+    let named = "localhost/restate:latest";
+    let then = "09:00:00";
+    // The test was over at 16:59.
+    for (nodes, expected) in [
+        (vec![(then, Some(keyed))], Some("1.7.12")),
+        (vec![(then, Some(digest))], Some("1.7.12")),
+        (
+            vec![(then, Some("longrun/restate:1.8.0-rc.1"))],
+            Some("1.8.0-rc.1"),
+        ),
+        (
+            vec![(then, Some(keyed)), ("16:45:00", Some(digest))],
+            Some("1.7.12"),
+        ),
+        (
+            vec![(then, Some(keyed)), ("16:45:00", Some("restate:1.7.13"))],
+            None,
+        ),
+        (
+            vec![(then, Some(keyed)), ("16:59:30", Some("restate:1.7.13"))],
+            Some("1.7.12"),
+        ),
+        (vec![("16:59:30", Some(keyed))], None),
+        (vec![(then, Some(named))], None),
+        (vec![(then, None)], None),
+        (vec![], None),
+    ] {
+        let mut evidence = evidence(case(vec![]));
+        let node = |(created, image): &(&str, Option<&str>)| Pod {
+            name: "restate-0".to_string(),
+            created: at(created),
+            containers: vec![Container {
+                name: "restate".to_string(),
+                image: image.map(ToString::to_string),
+                restarts: 0,
+                started: None,
+                before: None,
+            }],
+        };
+        evidence.pods = Asked::Known(nodes.iter().map(node).collect());
+        assert_eq!(restate_of(&evidence).as_deref(), expected, "{nodes:?}");
+        let next = Report::of(&evidence).next;
+        let again = next.iter().find(|next| next.command.contains("reproduce"));
+        let said = expected.map_or_else(String::new, |version| format!(" --restate {version}"));
+        assert_eq!(
+            again.unwrap().command,
+            format!(
+                "cargo xtask reproduce v1-s20-all-{NAME} -n restate-chaos{said} --runs 50 --shrink"
+            )
+        );
+    }
+}
+
+#[test]
 fn how_often_it_occurred_counts_others_and_never_itself() {
     let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)])]));
     let other = |name: &str, log: Vec<String>| of(name, vec![attempt(40, log)]);

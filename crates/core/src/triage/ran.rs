@@ -1,0 +1,60 @@
+//! What the node and the service ran, as far as their pods say.
+
+use alloc::{
+    collections::BTreeSet,
+    string::{String, ToString},
+};
+
+use super::evidence::{Container, Evidence, Pod};
+use crate::operations::data::NODE;
+
+/// How many characters of its content an image's tag ends with, behind the version and a dash.
+const KEY: usize = 12;
+
+/// The containers that pods are named after are what they are for.
+fn workloads(evidence: &Evidence) -> impl Iterator<Item = (&Pod, &Container)> {
+    let pods = evidence.pods.known().into_iter().flatten();
+    pods.flat_map(|pod| {
+        let of_pod = pod.containers.iter();
+        let named = of_pod.filter(|container| pod.name.starts_with(&container.name));
+        named.map(move |container| (pod, container))
+    })
+}
+
+/// Names and images, several while they roll.
+pub(super) fn images(evidence: &Evidence) -> BTreeSet<(String, String)> {
+    workloads(evidence)
+        .filter_map(|(_, container)| Some((container.name.clone(), container.image.clone()?)))
+        .collect()
+}
+
+/// The version of Restate that a test ran on; nothing where its pods say none or several. A pod that was made when
+/// the test was over says nothing of it.
+#[must_use]
+pub fn restate_of(evidence: &Evidence) -> Option<String> {
+    let over = evidence.case.job.ended.unwrap_or(evidence.at);
+    let nodes =
+        workloads(evidence).filter(|(pod, container)| container.name == NODE && pod.created < over);
+    let versions: Option<BTreeSet<&str>> = nodes
+        .map(|(_, container)| version(container.image.as_deref()?))
+        .collect();
+    let mut versions = versions?.into_iter();
+    let version = versions.next()?;
+    versions.next().is_none().then(|| version.to_string())
+}
+
+/// `1.7.12` of `registry.example:5000/longrun/restate:1.7.12-82a934cde840`
+fn version(image: &str) -> Option<&str> {
+    let (_, name) = image.rsplit_once('/').unwrap_or(("", image));
+    let (name, _) = name.split_once('@').unwrap_or((name, ""));
+    let (_, tag) = name.split_once(':')?;
+    let is_key =
+        |text: &str| text.len() == KEY && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let version = match tag.rsplit_once('-') {
+        Some((version, key)) if is_key(key) => version,
+        _ => tag,
+    };
+    version
+        .starts_with(|first: char| first.is_ascii_digit())
+        .then_some(version)
+}
