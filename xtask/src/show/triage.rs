@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use longrun_core::triage::{
-    Asked, Case, Counter, Group, Heard, JobState, Kind, Report, Trail, in_words, judge, minute,
+    Asked, Case, Counter, Entry, Group, Heard, JobState, Kind, Report, Trail, in_words, judge,
+    minute,
 };
 
 use super::data::between;
 
 /// More than this is in the document only.
 const JOBS: usize = 10;
-const ENTRIES: usize = 24;
+/// Of what happened: the beginning, and the end, where the last attempts and the Job's failure are.
+const FIRST: usize = 10;
+const LAST: usize = 14;
 const TRAILS: usize = 5;
 const NODES: usize = 3;
 const INVOCATIONS: usize = 6;
@@ -205,10 +208,20 @@ fn timeline(report: &Report, text: &mut String) {
         clock(report.window.to)
     );
     field(text, "timeline", &window);
-    for entry in told.iter().take(ENTRIES) {
-        let _ = writeln!(text, "    {}  {}", clock(entry.at), cut(&entry.text));
+    let tell = |entries: &[&Entry], text: &mut String| {
+        for entry in entries {
+            let at = report.window.clock(entry.at);
+            let _ = writeln!(text, "    {at}  {}", cut(&entry.text));
+        }
+    };
+    let left_out = told.len().saturating_sub(FIRST + LAST);
+    // One line says no less than that it is left out.
+    if left_out < 2 {
+        return tell(&told, text);
     }
-    rest(told.len(), ENTRIES, text);
+    tell(&told[..FIRST], text);
+    let _ = writeln!(text, "    … {left_out} left out here, in --output json");
+    tell(&told[FIRST + left_out..], text);
 }
 
 fn counters(report: &Report, text: &mut String) {
@@ -330,16 +343,77 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use longrun_core::{records::Entry, triage::group};
+    use std::collections::BTreeMap;
+
+    use jiff::SignedDuration;
+    use longrun_core::{
+        object::Uid,
+        plan::Target,
+        triage::{Evidence, FORMAT, Fault, group},
+    };
     use serde_json::json;
 
     use super::*;
+
+    fn at(second: usize) -> Timestamp {
+        let begin: Timestamp = "2026-01-05T10:00:00Z".parse().expect("a time");
+        begin + SignedDuration::from_secs(second as i64)
+    }
+
+    /// The timeline of a Job that began and failed with so many faults in between.
+    fn told(faults: usize) -> Vec<String> {
+        let mut case = failed(29_460_120);
+        case.job.created = at(0);
+        case.job.ended = Some(at(900));
+        let fault = |number: usize| Fault {
+            name: format!("f{number}"),
+            began: at(number),
+            taken_back: None,
+            healed: None,
+        };
+        let unknown = || "not asked".to_owned();
+        let evidence = Evidence {
+            format: FORMAT,
+            at: at(960),
+            target: Target {
+                cluster: "a".to_owned(),
+                kube_system: Uid("k".to_owned()),
+                environment: "b".to_owned(),
+            },
+            case,
+            others: Asked::Unknown(unknown()),
+            twins: Vec::new(),
+            pods: Asked::Unknown(unknown()),
+            events: Asked::Unknown(unknown()),
+            faults: Asked::Known(Some((1..=faults).map(fault).collect())),
+            invocations: Asked::Unknown(unknown()),
+            counters: Asked::Unknown(unknown()),
+            links: BTreeMap::new(),
+        };
+        let mut text = String::new();
+        timeline(&Report::of(&evidence), &mut text);
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn of_a_long_story_the_beginning_and_the_end_are_told() {
+        let all = told(23);
+        assert_eq!(all.len(), 25, "{all:?}");
+
+        let some = told(60);
+        assert_eq!(some.len(), FIRST + 1 + LAST, "{some:?}");
+        assert!(some[0].contains("Job test-29460120 begins"), "{some:?}");
+        assert!(some[9].contains("fault f9,"), "{some:?}");
+        assert_eq!(some[10], "    … 38 left out here, in --output json");
+        assert!(some[11].contains("fault f48,"), "{some:?}");
+        assert!(some[24].contains("Job test-29460120 failed"), "{some:?}");
+    }
 
     fn failed(minute: u32) -> Case {
         let entry = json!({"job": format!("test-{minute}"), "uid": minute.to_string(), "program": null,
             "created": "2026-01-05T10:00:00Z", "started": null, "ended": null, "outcome": "failed",
             "attempts": 7, "signature": "too low"});
-        let entry: Entry = serde_json::from_value(entry).expect("a result");
+        let entry: longrun_core::records::Entry = serde_json::from_value(entry).expect("a result");
         entry.into()
     }
 
