@@ -20,7 +20,7 @@ mod trigger;
 pub use record::{pause, resume};
 pub use rotation::{Chaos, Verdict, chaos};
 pub use run::{Order, Ran, RunError, run};
-pub use trigger::{Triggered, by_hand, trigger};
+pub use trigger::{Followed, Triggered, by_hand, trigger};
 
 /// What is known of an environment before a fault.
 async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {

@@ -4,13 +4,16 @@ use comfy_table::{Table, presets::NOTHING};
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     approval::Ask,
-    faults::{self, Facts, Fault, Pause, Settings, ledger::Outcome},
+    faults::{
+        self, Facts, Fault, Pause, Settings,
+        ledger::{Entry, OpenFault, Outcome},
+    },
     inputs::Period,
-    plan::Plan,
+    plan::{Plan, Target},
 };
 use longrun_kubernetes::{
     Client,
-    faults::{Chaos, Verdict, by_hand},
+    faults::{Chaos, Followed, Verdict, by_hand},
 };
 use serde::Serialize;
 
@@ -265,7 +268,7 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
     let followed = triggered
         .follow(&place.client, &|news| work.report(news))
         .await;
-    let (entry, said) = followed.map_err(|failure| {
+    let Followed { entry, open, said } = followed.map_err(|failure| {
         Failure::half_way(format!(
             "{} goes on by itself, and nobody sees how: {failure}",
             triggered.job
@@ -277,21 +280,11 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
     })?;
     let Some(entry) = entry else {
         drop(work);
-        return Err(Failure::refused(format!(
-            "{} was not injected; its runner said: {said}",
-            fault.name
-        )));
+        return Err(not_begun(fault, &said, &place.settings.target));
     };
     if entry.outcome != Some(Outcome::Recovered) {
         drop(work);
-        let how = entry.outcome.map_or("has not ended", Outcome::words);
-        let note = entry.note.clone().unwrap_or_default();
-        return Err(
-            Failure::half_way(format!("{}: {how}: {note}", fault.name)).hint(format!(
-                "see what is the matter: cargo xtask status {}",
-                place.settings.target.flags()
-            )),
-        );
+        return Err(not_recovered(&entry, open.as_ref(), &place.settings.target));
     }
     let seconds = entry.recovery().map_or(0, |time| time.as_secs());
     work.done(&format!(
@@ -300,6 +293,39 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
     ));
     terminal.data(&entry, || format!("recovered after {seconds} s"))?;
     Ok(End::Done)
+}
+
+fn not_begun(fault: &Fault, said: &str, target: &Target) -> Failure {
+    let name = fault.name;
+    if said.is_empty() {
+        let failure = format!("{name} was not injected, and its runner left no word on why");
+        return Failure::refused(failure).hint(format!(
+            "see what stands against it now: cargo xtask chaos status {}",
+            target.flags()
+        ));
+    }
+    Failure::refused(format!("{name} was not injected: {said}"))
+}
+
+/// What was not taken back is the one thing to be seen to.
+fn not_recovered(entry: &Entry, open: Option<&OpenFault>, target: &Target) -> Failure {
+    let how = match entry.outcome {
+        Some(outcome) => outcome.words(),
+        None => "its runner ended and did not take it back",
+    };
+    let note = entry.note.iter().map(|note| format!(": {note}"));
+    let failure = Failure::half_way(format!(
+        "{}: {how}{}",
+        entry.fault,
+        note.collect::<String>()
+    ));
+    match (entry.outcome, open) {
+        (None, Some(open)) => failure.hint(open.to_string()),
+        _ => failure.hint(format!(
+            "see what is the matter: cargo xtask status {}",
+            target.flags()
+        )),
+    }
 }
 
 async fn pause(args: &PauseArgs, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
@@ -364,4 +390,37 @@ async fn resume(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
         }
     })?;
     Ok(End::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use longrun_core::{faults::ledger::Ledger, object::Uid};
+
+    use super::*;
+
+    #[test]
+    fn a_fault_that_its_runner_left_is_told_with_what_takes_it_back() {
+        let target = Target {
+            cluster: "dev".to_owned(),
+            kube_system: Uid("k".to_owned()),
+            environment: "restate-chaos".to_owned(),
+        };
+        let began = "2026-01-05T10:05:00Z".parse().expect("a time");
+        let mut entry = Entry::begin("cut-network", "ana", Vec::new(), began);
+        let mut ledger = Ledger::default();
+        ledger.begin(entry.clone());
+        let open = ledger.in_the_way(&target.environment);
+        let told = not_recovered(&entry, open.as_ref(), &target);
+        let message = "cut-network: its runner ended and did not take it back";
+        assert_eq!(told.message, message);
+        let back = "create job take-back --from cronjob/fault-cut-network";
+        assert!(told.hints[0].contains(back), "{:?}", told.hints);
+
+        entry.outcome = Some(Outcome::NotRecovered);
+        entry.note = Some("two pods are not ready".to_owned());
+        let told = not_recovered(&entry, None, &target);
+        let message = "cut-network: NOT RECOVERED: two pods are not ready";
+        assert_eq!(told.message, message);
+        assert!(told.hints[0].contains("cargo xtask status"));
+    }
 }

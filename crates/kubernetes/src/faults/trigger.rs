@@ -7,7 +7,7 @@ use longrun_core::{
     approval::Approved,
     faults::{
         Fault,
-        ledger::{Entry, LEDGER, Ledger},
+        ledger::{Entry, LEDGER, Ledger, OpenFault},
     },
     object::{ObjectRef, uid},
     operations::deploy::OPERATIONS_MANAGER,
@@ -26,6 +26,17 @@ pub struct Triggered {
     /// The Job.
     pub job: ObjectRef,
     fault: &'static str,
+}
+
+/// How a fault that was asked for ended.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// What the ledger says; nothing where it was not begun.
+    pub entry: Option<Entry>,
+    /// A fault that its runner left.
+    pub open: Option<OpenFault>,
+    /// Why it was not begun, or what the runner said last.
+    pub said: String,
 }
 
 /// The name of a Job that injects a fault out of turn.
@@ -87,16 +98,11 @@ pub async fn trigger(
 }
 
 impl Triggered {
-    /// Follows it to its end: the entry in the ledger, or nothing where it was not begun, and what the runner said
-    /// last.
+    /// Follows it to its end.
     ///
     /// # Errors
     /// When the API server does not say.
-    pub async fn follow(
-        &self,
-        client: &Client,
-        say: &dyn Fn(&str),
-    ) -> Result<(Option<Entry>, String), Failure> {
+    pub async fn follow(&self, client: &Client, say: &dyn Fn(&str)) -> Result<Followed, Failure> {
         let environment = self.job.namespace.as_deref().unwrap_or_default();
         let began = client.now();
         loop {
@@ -111,7 +117,11 @@ impl Triggered {
             let ended = job.as_ref().is_none_or(is_over);
             if ended {
                 let said = self.said(client).await.unwrap_or_default();
-                return Ok((entry.cloned(), said));
+                return Ok(Followed {
+                    entry: entry.cloned(),
+                    open: ledger.in_the_way(environment),
+                    said,
+                });
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -135,8 +145,17 @@ impl Triggered {
         let uri = format!("/api/v1/namespaces/{environment}/pods/{name}/log?tailLines=1");
         let asked = format!("read the log of {name}");
         let text = client.read(&asked, &uri, Duration::from_secs(10)).await?;
-        Ok(text.trim().to_owned())
+        Ok(in_words(text.trim()))
     }
+}
+
+/// The runner's last line is how it ended, as JSON, or an error.
+fn in_words(line: &str) -> String {
+    let ran: Option<Value> = serde_json::from_str(line).ok();
+    let said = |key| Some(ran.as_ref()?.get(key)?.as_str()?.to_owned());
+    said("skipped")
+        .or_else(|| said("note"))
+        .unwrap_or_else(|| line.to_owned())
 }
 
 fn stage(entry: Option<&Entry>) -> String {
@@ -161,4 +180,35 @@ fn is_over(job: &Value) -> bool {
         condition["status"] == "True"
             && (condition["type"] == "Complete" || condition["type"] == "Failed")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Ran;
+
+    #[test]
+    fn what_the_runner_said_is_told_in_words() {
+        let ran = |skipped: Option<&str>, note: Option<&str>| {
+            let ran = Ran {
+                fault: "kill-restate",
+                environment: "restate".to_owned(),
+                outcome: None,
+                skipped: skipped.map(str::to_owned),
+                healed_earlier: Vec::new(),
+                held_seconds: None,
+                recovery_seconds: None,
+                note: note.map(str::to_owned),
+            };
+            serde_json::to_string(&ran).unwrap()
+        };
+        for (line, words) in [
+            (ran(Some("it is paused"), None), "it is paused"),
+            (ran(None, Some("it does not answer")), "it does not answer"),
+            ("error: no way".to_owned(), "error: no way"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(in_words(&line), words);
+        }
+    }
 }
