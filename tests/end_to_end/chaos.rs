@@ -34,6 +34,12 @@ impl House {
         [&["chaos"], arguments, &["-n", &self.name]].concat()
     }
 
+    #[track_caller]
+    fn status_says(&self, parts: &[&str]) {
+        let ran = self.run(&["status", "-n", &self.name]).exits(0);
+        ran.prints(parts);
+    }
+
     /// The last entry of the ledger.
     fn last_fault(&self) -> Value {
         let data = self.field("configmap/longrun-faults", "/data");
@@ -171,6 +177,11 @@ fn nothing_is_injected_while_it_is_paused_or_a_wipe_is_not_finished() {
         .chaos(&["trigger", "kill-restate", "--yes"])
         .exits(2)
         .says(&["nothing was changed", "paused until", "a release"]);
+    house.status_says(&[
+        "chaos          paused until ",
+        "a release",
+        "chaos resume -n",
+    ]);
     // The runner sees for itself.
     house.kubectl(&[
         "create",
@@ -190,6 +201,7 @@ fn nothing_is_injected_while_it_is_paused_or_a_wipe_is_not_finished() {
         .chaos(&["resume"])
         .exits(0)
         .prints(&["faults happen again"]);
+    house.status_says(&["chaos          1 fault an hour\n"]);
 
     let digest = house.digest("wipe", &[]);
     let wipe = house.begin_data("wipe", &["--approve", &digest]);

@@ -23,6 +23,7 @@ mod pause;
 mod rotation;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use blow::{Blow, Marked, Signal};
 pub use decision::{Facts, NoGo, decide, heal};
@@ -30,6 +31,7 @@ pub use ground::{Ground, Settings};
 pub use pause::{PAUSE, Pause, PauseError};
 pub(crate) use rotation::hourly;
 pub use rotation::{JITTER, Overlap, jitter, minutes, seed};
+pub use turns::Turns;
 
 /// The Deployment of the service that the node calls.
 pub const SERVICES: &str = "verification";

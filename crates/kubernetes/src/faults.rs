@@ -18,6 +18,7 @@ mod run;
 mod trigger;
 
 pub use record::{pause, resume};
+pub(crate) use rotation::turns;
 pub use rotation::{Chaos, Verdict, chaos};
 pub use run::{Order, Ran, RunError, run};
 pub use trigger::{Followed, Triggered, by_hand, trigger};

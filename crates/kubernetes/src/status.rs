@@ -2,13 +2,13 @@
 //! of data is unknown, never zero and never green.
 
 use jiff::{SignedDuration, Timestamp};
-use longrun_core::{journal::Checklist, object::ObjectRef};
+use longrun_core::{faults::Turns, journal::Checklist, object::ObjectRef};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    client::Client, data::last_operation, failure::Failure, lease, resource::Collection,
-    sight::invocations,
+    client::Client, data::last_operation, failure::Failure, faults::turns, lease,
+    resource::Collection, sight::invocations,
 };
 
 mod hour;
@@ -69,6 +69,8 @@ pub struct Running {
     pub holder: Reading<Option<Holding>>,
     /// The last operation on the database, if it is not finished; perhaps nobody is at work on it.
     pub unfinished: Reading<Option<Checklist>>,
+    /// What of its faults happens by itself; nothing where nobody asks for any.
+    pub chaos: Reading<Option<Turns>>,
     /// How many VolumeSnapshots the namespace has.
     pub snapshots: Reading<usize>,
 }
@@ -148,25 +150,28 @@ async fn running(
     let named = |version: &str, kind: &str, name: &str| {
         ObjectRef::namespaced(version, kind, environment, name)
     };
-    let (set, pod, deployment, cron_job) = (
+    let (set, pod, deployment) = (
         named("apps/v1", "StatefulSet", NODE),
         named("v1", "Pod", NODE_POD),
         named("apps/v1", "Deployment", SERVICE),
-        named("batch/v1", "CronJob", TEST),
     );
+    let cron_jobs = Collection::in_namespace("batch/v1", "CronJob", environment);
     let jobs = Collection::in_namespace("batch/v1", "Job", environment);
-    let (set, pod, deployment, cron_job, jobs) = tokio::try_join!(
+    let (set, pod, deployment, cron_jobs, jobs) = tokio::try_join!(
         client.get(&set),
         client.get(&pod),
         client.get(&deployment),
-        client.get(&cron_job),
+        client.list(&cron_jobs, ""),
         client.list(&jobs, ""),
     )?;
-    let mut tests = tests_of::recent(cron_job.as_ref(), &jobs, client.now());
-    let (invocations, holder, unfinished, snapshots, hour, signatures) = tokio::join!(
+    let mut own = cron_jobs.iter();
+    let cron_job = own.find(|live| text(live, "/metadata/name") == Some(TEST));
+    let mut tests = tests_of::recent(cron_job, &jobs, client.now());
+    let (invocations, holder, unfinished, chaos, snapshots, hour, signatures) = tokio::join!(
         invocations(client, environment),
         lease::holder(client, environment),
         unfinished(client, environment),
+        turns(client, environment, namespace, &cron_jobs),
         snapshots(client, environment),
         hour::hour(client, environment, &tests),
         tests_of::signatures(client, environment, &tests),
@@ -180,10 +185,9 @@ async fn running(
         service: deployment.as_ref().map(workload),
         invocations: reading(invocations.map(Numbers)),
         schedule: cron_job
-            .as_ref()
             .and_then(|cron_job| text(cron_job, "/spec/schedule"))
             .map(str::to_owned),
-        suspended: cron_job.as_ref().map(|cron_job| {
+        suspended: cron_job.map(|cron_job| {
             cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
         }),
         tests,
@@ -199,6 +203,7 @@ async fn running(
             })
         })),
         unfinished,
+        chaos: reading(chaos),
         snapshots,
     })
 }

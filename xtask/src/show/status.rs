@@ -1,6 +1,10 @@
 //! The screen of `cargo xtask status`.
 
-use longrun_core::{faults::ledger::Outcome, journal::Checklist, records::Cell};
+use longrun_core::{
+    faults::{Turns, ledger::Outcome},
+    journal::Checklist,
+    records::Cell,
+};
 use longrun_kubernetes::{Attempted, Fault, Hour, Reading, Running, Status, TestJob, Workload};
 use serde_json::Value;
 
@@ -48,6 +52,14 @@ pub(crate) fn status(cluster: &str, status: &Status, drift: Option<&Drift>) -> S
     });
     if !unfinished.is_empty() {
         lines.push(format!("  NOT FINISHED   {unfinished}"));
+    }
+    let chaos = reading(&running.chaos, |turns| {
+        turns
+            .as_ref()
+            .map_or_else(String::new, |turns| chaos(turns, &flags))
+    });
+    if !chaos.is_empty() {
+        lines.push(format!("  chaos          {chaos}"));
     }
     lines.push(format!(
         "  snapshots      {}",
@@ -159,6 +171,31 @@ fn unfinished(list: &Checklist) -> String {
         list.next.as_deref().unwrap_or("nothing"),
         list.target.flags()
     )
+}
+
+/// `8 faults an hour`, or why there are fewer.
+fn chaos(turns: &Turns, flags: &str) -> String {
+    let (all, off) = (turns.faults.len(), turns.suspended.len());
+    let suspended = turns.suspended.join(", ");
+    if let Some(why) = &turns.no_go {
+        let mut text = why.clone();
+        if turns.pause.is_some() {
+            text.push_str(&format!("; to end that: cargo xtask chaos resume {flags}"));
+        }
+        if off > 0 {
+            text.push_str(&format!("; SUSPENDED as well: {suspended}"));
+        }
+        return text;
+    }
+    match (all, off) {
+        (0, _) => "no fault is deployed".to_owned(),
+        (1, 0) => "1 fault an hour".to_owned(),
+        (_, 0) => format!("{all} faults an hour"),
+        _ => format!(
+            "{} of {all} faults an hour; SUSPENDED: {suspended}",
+            all - off
+        ),
+    }
 }
 
 fn schedule(running: &Running) -> String {
@@ -307,6 +344,9 @@ fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use longrun_core::faults::Pause;
+
     use super::*;
 
     fn test(minute: u32, result: Attempted, signature: Option<&str>) -> TestJob {
@@ -346,6 +386,43 @@ mod tests {
                 "see more",
             ]
         );
+    }
+
+    fn turns(suspended: &[&'static str], no_go: Option<&str>) -> Turns {
+        Turns {
+            faults: vec!["kill-restate", "stop-services"],
+            suspended: suspended.to_vec(),
+            pause: None,
+            no_go: no_go.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn an_hour_without_faults_has_a_reason() {
+        let said = |turns: &Turns| chaos(turns, "-n twin --cluster local");
+        assert_eq!(said(&turns(&[], None)), "2 faults an hour");
+        let one = turns(&["stop-services"], None);
+        assert_eq!(
+            said(&one),
+            "1 of 2 faults an hour; SUSPENDED: stop-services"
+        );
+        let mut paused = turns(
+            &["stop-services"],
+            Some("paused until ten by ana: a release"),
+        );
+        paused.pause = Some(Pause {
+            until: Timestamp::UNIX_EPOCH,
+            since: Timestamp::UNIX_EPOCH,
+            reason: "a release".to_owned(),
+            by: "ana".to_owned(),
+        });
+        assert_eq!(
+            said(&paused),
+            "paused until ten by ana: a release; to end that: cargo xtask chaos resume -n twin --cluster local; \
+             SUSPENDED as well: stop-services"
+        );
+        let none = turns(&[], Some("the namespace has not the label"));
+        assert_eq!(said(&none), "the namespace has not the label");
     }
 
     #[test]

@@ -111,21 +111,22 @@ pub fn decide(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Plan, NoGo> {
-    opted_in(settings, facts)?;
+    let environment = &settings.target.environment;
+    wanted(
+        environment,
+        facts.namespace.as_ref(),
+        facts.pause.as_ref(),
+        now,
+    )?;
     if fault.needs_policies && !settings.enforces_policies {
         return Err(NoGo::NotEnforced {
             fault: fault.name,
             cluster: settings.target.cluster.clone(),
         });
     }
-    let pause =
-        Pause::read(facts.pause.as_ref()).map_err(|error| NoGo::Unreadable(error.to_string()))?;
-    if let Some(pause) = pause.filter(|pause| pause.lasts(now)) {
-        return Err(NoGo::Paused(pause));
-    }
     unfinished(facts)?;
     let ledger = Ledger::read(facts.ledger.as_ref());
-    if let Some(open) = ledger.in_the_way(&settings.target.environment) {
+    if let Some(open) = ledger.in_the_way(environment) {
         return Err(NoGo::Open(open));
     }
     for (what, sight) in [("the node", &facts.node), ("the service", &facts.services)] {
@@ -134,17 +135,24 @@ pub fn decide(
     Ok(plan(fault, settings, facts, now))
 }
 
-fn opted_in(settings: &Settings, facts: &Facts) -> Result<(), NoGo> {
-    let labels = facts
-        .namespace
-        .as_ref()
-        .and_then(|namespace| namespace.pointer("/metadata/labels"));
+/// Whether anybody wants faults now: the namespace asks for them, and nobody wants quiet.
+pub(super) fn wanted(
+    environment: &str,
+    namespace: Option<&Value>,
+    pause: Option<&Value>,
+    now: Timestamp,
+) -> Result<(), NoGo> {
+    let labels = namespace.and_then(|namespace| namespace.pointer("/metadata/labels"));
     let label = labels.and_then(|labels| labels.get(CHAOS_LABEL)?.as_str());
-    if label == Some("true") {
-        return Ok(());
+    if label != Some("true") {
+        let environment = environment.to_string();
+        return Err(NoGo::NotOptedIn { environment });
     }
-    let environment = settings.target.environment.clone();
-    Err(NoGo::NotOptedIn { environment })
+    let pause = Pause::read(pause).map_err(|error| NoGo::Unreadable(error.to_string()))?;
+    match pause.filter(|pause| pause.lasts(now)) {
+        Some(pause) => Err(NoGo::Paused(pause)),
+        None => Ok(()),
+    }
 }
 
 fn unfinished(facts: &Facts) -> Result<(), NoGo> {

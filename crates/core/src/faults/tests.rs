@@ -25,6 +25,7 @@ use crate::{
 
 mod ledger;
 mod stopping;
+mod turns;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_607_200 + seconds).unwrap()

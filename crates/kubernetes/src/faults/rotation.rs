@@ -1,9 +1,9 @@
-//! The rotation of an environment as it stands: for `chaos status`.
+//! The rotation of an environment as it stands: for `chaos status`, and in short for `status`.
 
 use jiff::Timestamp;
 use longrun_core::{
     faults::{
-        Facts, Fault, Pause, Settings, decide,
+        Facts, Fault, PAUSE, Pause, Settings, Turns, decide,
         ledger::{Entry, Ledger},
     },
     object::ObjectRef,
@@ -76,18 +76,14 @@ pub async fn chaos(
     let faults = rotation
         .iter()
         .map(|(fault, minute)| {
-            let name = fault.cron_job();
-            let there = cron_jobs.iter().find(|live| named(live) == Some(&name));
-            let suspended = there
-                .and_then(|live| live.pointer("/spec/suspend")?.as_bool())
-                .unwrap_or(false);
+            let suspended = fault.is_suspended(&cron_jobs);
             let last = ledger.last(fault.name).cloned();
             Verdict {
                 fault: fault.name,
                 minute: *minute,
-                deployed: there.is_some(),
-                suspended,
-                next: next(now, *minute).filter(|_| there.is_some() && !suspended),
+                deployed: suspended.is_some(),
+                suspended: suspended == Some(true),
+                next: next(now, *minute).filter(|_| suspended == Some(false)),
                 recovery_seconds: last
                     .as_ref()
                     .and_then(|entry| Some(entry.recovery()?.as_secs())),
@@ -110,16 +106,31 @@ pub async fn chaos(
     })
 }
 
+/// What of the faults of a namespace happens by itself, as its CronJobs say; `None` where nobody asks for any.
+pub(crate) async fn turns(
+    client: &Client,
+    environment: &str,
+    namespace: &Value,
+    cron_jobs: &[Value],
+) -> Result<Option<Turns>, Failure> {
+    let pause = ObjectRef::namespaced("v1", "ConfigMap", environment, PAUSE);
+    let pause = client.get(&pause).await?;
+    let now = client.now();
+    Ok(Turns::read(
+        environment,
+        namespace,
+        cron_jobs,
+        pause.as_ref(),
+        now,
+    ))
+}
+
 impl Chaos {
     /// What this was read from.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
-}
-
-fn named(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/name")?.as_str()
 }
 
 /// The next time that it is so many minutes past an hour, UTC.
