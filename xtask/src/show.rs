@@ -10,11 +10,12 @@ use longrun_kubernetes::Doing;
 use serde_json::Value;
 
 mod data;
+mod hour;
 mod status;
 mod triage;
 
 pub(crate) use data::{checklist, choice, pruned, snapshots};
-pub(crate) use status::{status, unseen};
+pub(crate) use status::{status, together, unseen};
 pub(crate) use triage::{failures, report};
 
 /// A change's values longer than this are cut: the whole is in `--output json`.

@@ -22,7 +22,7 @@ pub use lines::{Lines, file, is_over, line, read};
 pub use look::{Known, SetOff, Task};
 pub use merge::{merge, merge_case, merge_faults, missing};
 pub use pause::{Wanted, pause};
-pub use strip::{Cell, MINUTES, strip};
+pub use strip::{Cell, MINUTES, start, strip};
 
 /// Where the recorder serves what it has, within its namespace.
 pub const PORT: u16 = 9092;

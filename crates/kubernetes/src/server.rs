@@ -126,7 +126,14 @@ impl Server {
         let sent = || serde_json::from_slice::<Value>(body).unwrap();
         if *method == Method::GET {
             let found = self.state().objects.get(place).cloned();
-            let lists = ["pods", "jobs", "events", "replicasets", "volumesnapshots"];
+            let lists = [
+                "pods",
+                "jobs",
+                "cronjobs",
+                "events",
+                "replicasets",
+                "volumesnapshots",
+            ];
             return match found {
                 _ if watch => (200, json!({})),
                 Some(object) => (200, object),

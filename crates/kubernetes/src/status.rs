@@ -12,6 +12,8 @@ use crate::{
 };
 
 mod hour;
+#[cfg(test)]
+mod tests;
 mod tests_of;
 
 pub use hour::{Fault, Hour};
@@ -39,7 +41,8 @@ pub enum Reading<T> {
 pub struct Status {
     /// The namespace.
     pub environment: String,
-    /// When it was read.
+    /// The moment of the look, which those of several environments share: the cells of the hour end with the last
+    /// full minute before it.
     pub at: Timestamp,
     /// `None` when the namespace does not exist.
     pub running: Option<Running>,
@@ -125,19 +128,19 @@ pub struct Holding {
     pub silent_seconds: Option<i64>,
 }
 
-/// Reads one environment.
+/// Reads one environment, as of a moment that is now.
 ///
 /// # Errors
 /// When the API server does not say what is there. What only adds to the picture is unknown instead.
-pub async fn status(client: &Client, environment: &str) -> Result<Status, Failure> {
+pub async fn status(client: &Client, environment: &str, at: Timestamp) -> Result<Status, Failure> {
     let namespace = ObjectRef::whole("v1", "Namespace", environment);
     let running = match client.get(&namespace).await? {
         None => None,
-        Some(object) => Some(running(client, environment, &object).await?),
+        Some(object) => Some(running(client, environment, &object, at).await?),
     };
     Ok(Status {
         environment: environment.to_owned(),
-        at: client.now(),
+        at,
         running,
     })
 }
@@ -146,6 +149,7 @@ async fn running(
     client: &Client,
     environment: &str,
     namespace: &Value,
+    at: Timestamp,
 ) -> Result<Running, Failure> {
     let named = |version: &str, kind: &str, name: &str| {
         ObjectRef::namespaced(version, kind, environment, name)
@@ -173,7 +177,7 @@ async fn running(
         unfinished(client, environment),
         turns(client, environment, namespace, &cron_jobs),
         snapshots(client, environment),
-        hour::hour(client, environment, &tests),
+        hour::hour(client, environment, &tests, at),
         tests_of::signatures(client, environment, &tests),
     );
     for test in tests.iter_mut().filter(|test| test.has_failed()) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use longrun_core::inputs::Inputs;
 use longrun_kubernetes::{Client, Status, status};
 use serde::Serialize;
@@ -127,10 +128,15 @@ impl<'a> Sight<'a> {
         {
             self.each = each;
         }
+        // One moment for all of them, so that their minutes can be compared.
+        let mut at = None;
         let mut shown = Vec::new();
         for (reached, drift) in self.each.iter().zip(&mut self.drifts) {
             let seen = match &reached.client {
-                Ok(client) => self::seen(reached, client, drift, self.project).await,
+                Ok(client) => {
+                    let at = *at.get_or_insert_with(|| client.now());
+                    self::seen(reached, client, at, drift, self.project).await
+                }
                 Err(failure) => Err(failure.clone()),
             };
             let seen = seen.unwrap_or_else(|why| Seen::Unknown {
@@ -153,10 +159,11 @@ async fn reach<'a>(args: &Args, inputs: &'a Inputs) -> Result<Vec<Reached<'a>>, 
 async fn seen(
     reached: &Reached<'_>,
     client: &Client,
+    at: Timestamp,
     last: &mut Option<(Instant, Drift)>,
     project: &Project,
 ) -> Result<Seen, Failure> {
-    let status = self::status_of(client, reached.chosen.environment.name.as_str()).await?;
+    let status = self::status_of(client, reached.chosen.environment.name.as_str(), at).await?;
     let is_old = |(at, _): &(Instant, Drift)| at.elapsed() >= COMPARED_EVERY;
     if status.running.is_none() {
         *last = None;
@@ -173,8 +180,8 @@ async fn seen(
     })
 }
 
-async fn status_of(client: &Client, environment: &str) -> Result<Status, Failure> {
-    status(client, environment)
+async fn status_of(client: &Client, environment: &str, at: Timestamp) -> Result<Status, Failure> {
+    status(client, environment, at)
         .await
         .map_err(|error| Failure::refused(Failure::chain(&error)))
 }
@@ -186,7 +193,7 @@ pub(crate) async fn show(
     environment: &str,
     terminal: &Terminal,
 ) -> Result<End, Failure> {
-    let status = Box::new(status_of(client, environment).await?);
+    let status = Box::new(status_of(client, environment, client.now()).await?);
     let shown = Shown {
         cluster: cluster.to_owned(),
         seen: Seen::Known {
@@ -200,11 +207,23 @@ pub(crate) async fn show(
 
 /// Whether anybody reads it still.
 fn print(shown: &[Shown], terminal: &Terminal) -> Result<bool, Failure> {
-    let screen = |Shown { cluster, seen }: &Shown| match seen {
-        Seen::Known { status, drift } => show::status(cluster, status, drift.as_ref()),
-        Seen::Unknown { environment, why } => show::unseen(cluster, environment, why),
+    let screens = || {
+        let known = shown
+            .iter()
+            .filter_map(|Shown { cluster, seen }| match seen {
+                Seen::Known { status, .. } => Some((cluster.as_str(), &**status)),
+                Seen::Unknown { .. } => None,
+            });
+        let hours = show::together(&known.collect::<Vec<_>>());
+        let screen = |Shown { cluster, seen }: &Shown| match seen {
+            Seen::Known { status, drift } => {
+                show::status(cluster, status, drift.as_ref(), hours.is_none())
+            }
+            Seen::Unknown { environment, why } => show::unseen(cluster, environment, why),
+        };
+        let each = shown.iter().map(screen);
+        each.chain(hours.clone()).collect::<Vec<_>>().join("\n\n")
     };
-    let screens = || shown.iter().map(screen).collect::<Vec<_>>().join("\n\n");
     terminal.data_to_reader(&shown, screens)
 }
 

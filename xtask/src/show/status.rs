@@ -1,13 +1,10 @@
 //! The screen of `cargo xtask status`.
 
-use longrun_core::{
-    faults::{Turns, ledger::Outcome},
-    journal::Checklist,
-    records::Cell,
-};
-use longrun_kubernetes::{Attempted, Fault, Hour, Reading, Running, Status, TestJob, Workload};
+use longrun_core::{faults::Turns, journal::Checklist};
+use longrun_kubernetes::{Attempted, Reading, Running, Status, TestJob, Workload};
 use serde_json::Value;
 
+use super::hour;
 use crate::{drift::Drift, failure::Failure};
 
 /// How many tests are listed before those that failed.
@@ -24,8 +21,25 @@ pub(crate) fn unseen(cluster: &str, environment: &str, why: &Failure) -> String 
     format!("{cluster}/{environment}  UNKNOWN: {}", why.message)
 }
 
-/// One environment.
-pub(crate) fn status(cluster: &str, status: &Status, drift: Option<&Drift>) -> String {
+/// Several environments, each with its cluster: the last hour of those that are deployed, on one axis. `None` where
+/// there are no two to compare.
+pub(crate) fn together(all: &[(&str, &Status)]) -> Option<String> {
+    let deployed = all.iter().filter_map(|(cluster, status)| {
+        let title = format!("{cluster}/{}", status.environment);
+        Some((title, &status.running.as_ref()?.hour))
+    });
+    let deployed: Vec<_> = deployed.collect();
+    let (_, first) = all.first()?;
+    (deployed.len() > 1).then(|| hour::together(&deployed, first.at))
+}
+
+/// One environment, with its last hour unless that is shown [`together`] with others.
+pub(crate) fn status(
+    cluster: &str,
+    status: &Status,
+    drift: Option<&Drift>,
+    with_hour: bool,
+) -> String {
     let environment = &status.environment;
     let title = format!("{cluster}/{environment}");
     let flags = format!("-n {environment} --cluster {cluster}");
@@ -69,11 +83,10 @@ pub(crate) fn status(cluster: &str, status: &Status, drift: Option<&Drift>) -> S
         lines.push(format!("  drift          {}", drifted(drift, &flags)));
     }
     lines.push(format!("  tests          {}", schedule(running)));
-    lines.extend(
-        hour(&running.hour)
-            .into_iter()
-            .map(|line| format!("    {line}")),
-    );
+    if with_hour {
+        let hour = hour::alone(&running.hour).into_iter();
+        lines.extend(hour.map(|line| format!("    {line}")));
+    }
     let more = format!("what they have in common: cargo xtask triage {flags}");
     let recent = recent(&running.tests, &more).into_iter();
     lines.extend(recent.map(|line| format!("    {line}")));
@@ -220,72 +233,6 @@ fn schedule(running: &Running) -> String {
     )
 }
 
-/// The last hour as a strip, what its signs mean, and why it may be incomplete.
-fn hour(hour: &Hour) -> Vec<String> {
-    const MEANING: [(Cell, &str); 6] = [
-        (Cell::Verified, "verified"),
-        (Cell::Again, "verified at a later attempt"),
-        (Cell::Failed, "FAILED"),
-        (Cell::Interrupted, "interrupted by an operation"),
-        (Cell::Running, "running"),
-        (Cell::Unknown, "unknown"),
-    ];
-    let strip: String = hour.cells.iter().map(|cell| cell.sign()).collect();
-    let counted = MEANING.iter().filter_map(|(cell, meaning)| {
-        let count = hour.cells.iter().filter(|other| *other == cell).count();
-        (count > 0).then(|| format!("{} {count} {meaning}", cell.sign()))
-    });
-    let counted: Vec<String> = counted.collect();
-    let mut lines = vec![
-        format!("the last hour, a minute each: {strip}"),
-        counted.join(", "),
-    ];
-    match &hour.faults {
-        Reading::Known(faults) if faults.is_empty() => {}
-        Reading::Known(faults) => {
-            lines.insert(
-                1,
-                format!("{:>30}{}", "faults that began in them: ", axis(faults)),
-            );
-            lines.extend(faults.iter().zip(letters()).map(injection));
-        }
-        Reading::Unknown(why) => lines.push(format!("its faults are unknown: {why}")),
-    }
-    if let Some(why) = &hour.missing {
-        lines.push(format!("what the recorder has of it is unknown: {why}"));
-    }
-    lines
-}
-
-/// One letter a fault, below the minute in which it began; `*` where there are several.
-fn axis(faults: &[Fault]) -> String {
-    let last = faults.iter().map(|fault| fault.cell).max().unwrap_or(0);
-    let mut signs = vec![' '; last + 1];
-    for (fault, letter) in faults.iter().zip(letters()) {
-        if let Some(sign) = signs.get_mut(fault.cell) {
-            *sign = if *sign == ' ' { letter } else { '*' };
-        }
-    }
-    signs.into_iter().collect()
-}
-
-fn letters() -> impl Iterator<Item = char> {
-    ('a'..='z').cycle()
-}
-
-fn injection((fault, letter): (&Fault, char)) -> String {
-    let entry = &fault.entry;
-    let how = match (entry.outcome, entry.recovery()) {
-        (Some(Outcome::Recovered), Some(recovery)) => {
-            format!("recovered after {} s", recovery.as_secs())
-        }
-        (None, _) => "not ended".to_owned(),
-        (Some(outcome), _) => outcome.words().to_owned(),
-    };
-    let began = entry.began.strftime("%H:%M:%SZ");
-    format!("{letter} {began} {}: {how}", entry.fault)
-}
-
 /// The latest ones, and of those before them the failures, by why they failed.
 fn recent(tests: &[TestJob], more: &str) -> Vec<String> {
     let (latest, earlier) = tests.split_at(LATEST.min(tests.len()));
@@ -345,7 +292,8 @@ fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use longrun_core::faults::Pause;
+    use longrun_core::{faults::Pause, records::Cell};
+    use longrun_kubernetes::Hour;
 
     use super::*;
 
@@ -432,5 +380,44 @@ mod tests {
             recent(&all, "see more"),
             ["test-1  running, 1 attempt, 7 s"]
         );
+    }
+
+    fn looked_at(environment: &str, deployed: bool) -> Status {
+        let running = Running {
+            terminating: false,
+            node: None,
+            service: None,
+            invocations: Reading::Unknown("nobody answers".to_owned()),
+            schedule: None,
+            suspended: None,
+            tests: Vec::new(),
+            hour: Hour {
+                cells: vec![Cell::Verified],
+                missing: None,
+                faults: Reading::Known(Vec::new()),
+            },
+            holder: Reading::Known(None),
+            unfinished: Reading::Known(None),
+            chaos: Reading::Known(None),
+            snapshots: Reading::Known(0),
+        };
+        Status {
+            environment: environment.to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            running: deployed.then_some(running),
+        }
+    }
+
+    #[test]
+    fn strips_are_drawn_once_together_where_there_are_two_to_compare() {
+        let calm = looked_at("calm", true);
+        for (twin, both) in [(true, true), (false, false)] {
+            let twin = looked_at("twin", twin);
+            let hours = together(&[("dev", &calm), ("dev", &twin)]);
+            assert_eq!(hours.is_some(), both);
+            let own = status("dev", &calm, None, hours.is_none());
+            assert_eq!(own.contains("the last hour"), !both, "{own}");
+        }
+        assert_eq!(together(&[("dev", &calm)]), None);
     }
 }

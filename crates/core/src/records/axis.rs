@@ -4,18 +4,15 @@ use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
-use super::MINUTES;
+use super::strip::cell;
 use crate::faults::ledger::{Entry, Ledger};
 
 /// The faults that began in the hour that [`strip`](super::strip) shows, oldest first, each with the index of its
 /// minute. The minute of `now` is not full yet, and is one more.
 #[must_use]
 pub fn axis(ledger: &Ledger, now: Timestamp) -> Vec<(usize, Entry)> {
-    let minute = |at: Timestamp| at.as_second().div_euclid(60);
-    let start = minute(now) - MINUTES;
-    let began = |entry: &Entry| usize::try_from(minute(entry.began) - start).ok();
     ledger
         .entries()
-        .filter_map(|(_, entry)| Some((began(entry)?, entry.clone())))
+        .filter_map(|(_, entry)| Some((cell(entry.began, now)?, entry.clone())))
         .collect()
 }

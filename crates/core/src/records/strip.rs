@@ -57,6 +57,22 @@ impl Cell {
     }
 }
 
+/// The minute of the first cell.
+#[must_use]
+pub fn start(now: Timestamp) -> Timestamp {
+    Timestamp::from_second((index(now) - MINUTES) * 60).unwrap_or(Timestamp::MIN)
+}
+
+/// In which cell of an hour a moment is; one that is later than the last is beyond it, one that is earlier in none.
+pub(super) fn cell(at: Timestamp, now: Timestamp) -> Option<usize> {
+    usize::try_from(index(at) - index(start(now))).ok()
+}
+
+/// Minutes since the epoch.
+fn index(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(60)
+}
+
 /// The hour that ends with the last full minute, oldest first: results that were written down, and what is known of
 /// Jobs that are still there. Of several things known of one minute the worst counts.
 #[must_use]
@@ -65,7 +81,6 @@ pub fn strip<'a>(
     there: impl IntoIterator<Item = (Timestamp, Cell)>,
     now: Timestamp,
 ) -> Vec<Cell> {
-    let index = |at: Timestamp| at.as_second().div_euclid(60);
     let mut known: BTreeMap<i64, Cell> = BTreeMap::new();
     let recorded = entries.into_iter().filter_map(|entry| {
         let minute = minute(&entry.job).ok()?;
@@ -75,8 +90,7 @@ pub fn strip<'a>(
         let worst = known.entry(index(minute)).or_insert(cell);
         *worst = cell.max(*worst);
     }
-    let end = index(now);
-    (end - MINUTES..end)
+    (index(start(now))..index(now))
         .map(|minute| known.get(&minute).copied().unwrap_or(Cell::Unknown))
         .collect()
 }

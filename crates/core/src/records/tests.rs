@@ -301,6 +301,8 @@ fn a_fault_is_below_the_minute_in_which_it_began() {
         .map(|(cell, fault)| (cell, fault.began))
         .collect();
     // As the strip of that moment: its first cell is 10:00, its last 10:59.
+    assert_eq!(start(at("11:00:30")), at("10:00:00"));
+    assert_eq!(start(at("11:00:00")), at("10:00:00"));
     assert_eq!(
         placed,
         [

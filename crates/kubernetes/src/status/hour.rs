@@ -40,8 +40,12 @@ pub struct Fault {
     pub entry: ledger::Entry,
 }
 
-pub(super) async fn hour(client: &Client, environment: &str, tests: &[TestJob]) -> Hour {
-    let now = client.now();
+pub(super) async fn hour(
+    client: &Client,
+    environment: &str,
+    tests: &[TestJob],
+    now: Timestamp,
+) -> Hour {
     let (results, ledger) = tokio::join!(
         results(client, environment, now),
         fault_ledger(client, environment),
