@@ -118,14 +118,7 @@ fn what_is_not_deployed_is_said_to_be_absent() {
     house.diff().exits(1).prints(&["create Namespace"]);
 
     // A cluster that does not answer hides no other.
-    house.write(
-        "clusters/gone.yaml",
-        "name: gone\naccess: {kubeconfig: {context: nowhere}}\nregistry: localhost\nstorage: {driver: none}\n",
-    );
-    house.write(
-        "environments/elsewhere.yaml",
-        "name: elsewhere\ncluster: gone\n",
-    );
+    house.environment_out_of_reach();
     let all = house.run(&["status"]).exits(2);
     all.prints(&["is not deployed", "gone/elsewhere  UNKNOWN:"])
         .says(&["1 of 2 environments could not be looked at"]);

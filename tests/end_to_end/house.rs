@@ -95,6 +95,18 @@ impl House {
         );
     }
 
+    /// A second environment, `gone/elsewhere`, on a cluster that nobody can reach.
+    pub(crate) fn environment_out_of_reach(&self) {
+        self.write(
+            "clusters/gone.yaml",
+            "name: gone\naccess: {kubeconfig: {context: nowhere}}\nregistry: localhost\nstorage: {driver: none}\n",
+        );
+        self.write(
+            "environments/elsewhere.yaml",
+            "name: elsewhere\ncluster: gone\n",
+        );
+    }
+
     /// Writes a file of the inputs.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);

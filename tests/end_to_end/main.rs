@@ -34,6 +34,7 @@ mod retention;
 mod run;
 mod service;
 mod setting;
+mod status;
 mod storage;
 mod templates;
 mod triage;

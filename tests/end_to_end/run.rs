@@ -136,6 +136,15 @@ impl Running {
     /// Starts a command whose input and stderr are a terminal, which is also the one that it takes its
     /// signals from. Only stdout is a pipe.
     pub(crate) fn start_at_terminal(command: &Command) -> Self {
+        Self::in_session(command, false)
+    }
+
+    /// The same, with stdout at the terminal as well: what is shown there is `stderr` of what has ended.
+    pub(crate) fn start_on_screen(command: &Command) -> Self {
+        Self::in_session(command, true)
+    }
+
+    fn in_session(command: &Command, on_screen: bool) -> Self {
         let began = Instant::now();
         let size = nix::pty::Winsize {
             ws_row: 50,
@@ -156,17 +165,21 @@ impl Running {
                 None => of_session.env_remove(name),
             };
         }
-        let own = pair.slave.try_clone().expect("a descriptor");
+        let own = || Stdio::from(pair.slave.try_clone().expect("a descriptor"));
+        let (input, screen) = (own(), on_screen.then(own));
         let mut child = of_session
-            .stdin(Stdio::from(own))
-            .stdout(Stdio::piped())
+            .stdin(input)
+            .stdout(screen.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::from(pair.slave))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {of_session:?}: {error}"));
         // It holds the terminal's near end, whose last copy must be the child's: else reading never ends.
         drop(of_session);
         let terminal = File::from(pair.master);
-        let stdout = Heard::listen(child.stdout.take().expect("stdout is piped"));
+        let stdout = match child.stdout.take() {
+            Some(pipe) => Heard::listen(pipe),
+            None => Heard::listen(std::io::empty()),
+        };
         let stderr = Heard::listen(terminal.try_clone().expect("a descriptor"));
         Self {
             command: words(command),
@@ -181,9 +194,24 @@ impl Running {
     /// Waits until stderr has this.
     #[track_caller]
     pub(crate) fn hears(&self, text: &str) {
-        if let Err(heard) = self.stderr.wait_for(text, LONGEST) {
+        if let Err(heard) = self.stderr.wait_for(text, 1, LONGEST) {
             panic!("`{}` does not say {text:?}, but:\n{heard}", self.command);
         }
+    }
+
+    /// Waits until stdout has this so many times.
+    #[track_caller]
+    pub(crate) fn writes(&self, text: &str, times: usize) {
+        if let Err(written) = self.stdout.wait_for(text, times, LONGEST) {
+            let command = &self.command;
+            panic!("`{command}` does not write {text:?} {times} times, but:\n{written}");
+        }
+    }
+
+    /// Its terminal, to be looked at when it has ended.
+    pub(crate) fn terminal(&self) -> File {
+        let terminal = self.terminal.as_ref().expect("it runs at a terminal");
+        terminal.try_clone().expect("a descriptor")
     }
 
     /// Types at the terminal: `"y\n"`, `"\x04"` for its end, `"\x03"` for Ctrl-C.
@@ -279,10 +307,10 @@ impl Heard {
         readable(&text)
     }
 
-    fn wait_for(&self, part: &str, patience: Duration) -> Result<(), String> {
+    fn wait_for(&self, part: &str, times: usize, patience: Duration) -> Result<(), String> {
         let (text, more) = &*self.text;
         let text = text.lock().unwrap_or_else(PoisonError::into_inner);
-        let lacks = |text: &mut Vec<u8>| !readable(text).contains(part);
+        let lacks = |text: &mut Vec<u8>| readable(text).matches(part).count() < times;
         let (text, waited) = more
             .wait_timeout_while(text, patience, lacks)
             .unwrap_or_else(PoisonError::into_inner);
