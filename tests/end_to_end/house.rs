@@ -138,6 +138,18 @@ impl House {
         }
     }
 
+    /// Takes all templates of the project, to change some of them.
+    pub(crate) fn copy_all_templates(&self) {
+        self.copy_parts();
+        for entry in std::fs::read_dir(root().join("templates"))
+            .expect("the templates")
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+        {
+            self.copy_templates(&entry.file_name().display().to_string());
+        }
+    }
+
     /// Takes a component's templates from the project.
     pub(crate) fn copy_templates(&self, component: &str) {
         let folder = root().join("templates").join(component);

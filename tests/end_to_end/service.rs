@@ -26,18 +26,7 @@ fn failed(house: &House) -> Vec<String> {
 #[test]
 fn a_changed_service_rolls_while_no_test_runs() {
     let house = House::whole("service");
-    for component in [
-        "namespace",
-        "network",
-        "restate",
-        "verification",
-        "discover",
-        "test",
-        "_shared",
-    ] {
-        house.copy_templates(component);
-    }
-    house.copy_parts();
+    house.copy_all_templates();
     house.deploy(&["--yes"]).exits(0);
     let pods = || {
         house.kubectl(&[
