@@ -57,3 +57,6 @@ async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
 fn pause_of(facts: &Facts) -> Option<Pause> {
     Pause::read(facts.pause.as_ref()).ok().flatten()
 }
+
+#[cfg(test)]
+mod tests;
