@@ -49,15 +49,22 @@ pub fn faults(ledger: &Value) -> Result<Vec<Fault>, String> {
         }
         // What does not stay is written as taken back when it was done, which says nothing.
         let holds = faults::find(&entry.fault).is_ok_and(faults::Fault::holds);
-        found.push(Fault {
+        let fault = Fault {
             name: entry.fault,
             began: entry.injected.unwrap_or(entry.began),
             taken_back: entry.healed.filter(|_| holds),
             healed: entry.recovered,
-        });
+        };
+        found.push((fault, entry.outcome.is_some()));
     }
-    found.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
-    Ok(found)
+    found.sort_by(|(one, _), (other, _)| (one.began, &one.name).cmp(&(other.began, &other.name)));
+    // One is let in only where everything is healthy.
+    let begins: Vec<Timestamp> = found.iter().map(|(fault, _)| fault.began).collect();
+    for (fault, _) in found.iter_mut().filter(|(_, has_ended)| *has_ended) {
+        let next = begins.iter().find(|begin| **begin > fault.began);
+        fault.healed = fault.healed.or(next.copied());
+    }
+    Ok(found.into_iter().map(|(fault, _)| fault).collect())
 }
 
 impl Fault {

@@ -17,6 +17,7 @@ use crate::{
 
 mod people;
 mod program;
+mod retention;
 mod run;
 
 use program::{Operation, Program};

@@ -261,10 +261,10 @@ impl World {
                     return Err("the claim was recreated meanwhile".into());
                 }
                 let made = self.add(object, live.as_ref())?;
-                // A rehearsal goes again, and a person's own may be pruned.
+                // A rehearsal goes again; a person's own, and what guards an upgrade, may be pruned.
                 let purpose = object["metadata"]["labels"]["longrun/purpose"].as_str();
                 let purpose = purpose.unwrap_or_default();
-                if !["temporary", "manual"].contains(&purpose) {
+                if !["temporary", "manual", "upgrade"].contains(&purpose) {
                     self.precious.extend(made.clone());
                 }
                 Ok(made)

@@ -95,6 +95,20 @@ fn a_fault_that_ended_without_its_target_being_healthy_is_not_over() {
 }
 
 #[test]
+fn a_later_fault_was_let_in_only_because_everything_was_healthy() {
+    let first = r#"{"fault": "kill-restate", "began": "2023-06-15T12:00:00Z", "injected": "2023-06-15T12:00:01Z",
+        "healed": "2023-06-15T12:00:01Z", "recovered": null, "outcome": "notRecovered"}"#;
+    let later = r#"{"fault": "kill-services", "began": "2023-06-15T12:30:00Z", "injected": "2023-06-15T12:30:02Z"}"#;
+    assert_eq!(
+        read_faults(&[("a", first), ("b", later)]).unwrap(),
+        [
+            fault("kill-restate", "12:00:01", Some("12:30:02")),
+            fault("kill-services", "12:30:02", None),
+        ]
+    );
+}
+
+#[test]
 fn a_fault_that_was_kept_before_it_was_known_when_it_was_taken_back_is_read() {
     let kept = json!({"name": "cut-network", "began": "2023-06-15T12:00:01Z", "healed": null});
     let read: Fault = serde_json::from_value(kept).unwrap();

@@ -57,6 +57,7 @@ impl Program {
             18 => self.every("VolumeSnapshotContent", "deletionPolicy"),
             19 | 20 => self.set_clock(),
             21 => self.bounce(&set),
+            22..25 => drop(self.prune()),
             _ => {}
         }
     }

@@ -1,0 +1,84 @@
+//! Retention, at any moment beside everything else: it takes nothing that anybody needs.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use longrun_core::{
+    approval::{Ask, Demand},
+    journal::Journal,
+    operations::snapshot::{self, Listed, Policy, Purpose},
+};
+
+use super::{program::Program, run::End};
+
+/// Lets go whatever a policy can let go.
+const STRICT: Policy = Policy {
+    keep_last: 1,
+    older_than: SignedDuration::ZERO,
+};
+
+impl Program {
+    /// Somebody prunes.
+    pub(super) fn prune(&mut self) -> End {
+        self.world.tell("--- prune");
+        let before = snapshot::list(&self.world.data_facts());
+        let writes = self.world.writes;
+        let end = self.prune_as_planned();
+        // They are not those of the command that is at work.
+        self.world.writes = writes;
+        self.world.tell(&format!("{end:?}"));
+        if !self.meddled {
+            self.check_what_stays(&before);
+        }
+        end
+    }
+
+    fn prune_as_planned(&mut self) -> End {
+        let facts = self.world.data_facts();
+        let planned = snapshot::prune(&Self::target(), &facts, &STRICT, self.now());
+        let plan = match planned {
+            Ok((_, plan)) if plan.is_empty() => return End::NothingToDo,
+            Ok((_, plan)) => plan,
+            Err(refusals) => return End::Refused(refusals.to_string()),
+        };
+        let ask = Ask::new(plan);
+        let answer = match ask.demand() {
+            Demand::Yes => "y".to_owned(),
+            Demand::Phrase(phrase) => phrase,
+        };
+        match ask.typed(&answer) {
+            Ok(approved) => self.drive_alone(Journal::open(approved)),
+            Err(refused) => End::Refused(refused.to_string()),
+        }
+    }
+
+    fn check_what_stays(&mut self, before: &[Listed]) {
+        let after = snapshot::list(&self.world.data_facts());
+        let stays: BTreeSet<&str> = after
+            .iter()
+            .filter(|one| !one.going)
+            .map(|one| one.name.as_str())
+            .collect();
+        let guards = |one: &Listed| {
+            matches!(
+                one.purpose,
+                Some(Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)
+            )
+        };
+        let mut wrong = Vec::new();
+        for one in before.iter().filter(|one| !one.going) {
+            let is_needed = one.used_by.is_some() || guards(one);
+            if is_needed && !stays.contains(one.name.as_str()) {
+                wrong.push(format!("{} is pruned and was needed", one.name));
+            }
+            let of_claim = |other: &&Listed| other.ready && other.source_uid == one.source_uid;
+            let left = after.iter().filter(of_claim).any(|other| !other.going);
+            if one.ready && one.source_uid.is_some() && !left {
+                wrong.push(format!("nothing is left of the claim of {}", one.name));
+            }
+        }
+        for wrong in wrong {
+            self.world.violate(wrong);
+        }
+    }
+}
