@@ -148,7 +148,7 @@ fn triage_tells_what_is_remembered(house: &House, wrong: &str, right: &str, late
         "2 failed Jobs",
         wrong,
         later,
-        "Kubernetes has let it go",
+        "the Job is gone, resolved or let go",
     ]);
     house.run(&["triage", "-n", name, right]).exits(2).says(&[
         "there is no Job",

@@ -20,7 +20,7 @@ const NODES: usize = 3;
 const INVOCATIONS: usize = 6;
 const NAMED: usize = 6;
 /// Behind a Job of which only the recorder has something.
-const GONE: &str = " (Kubernetes has let it go; from the recorder)";
+const GONE: &str = " (the Job is gone, resolved or let go; from the recorder)";
 /// Texts of others are cut here.
 const WIDEST: usize = 160;
 
@@ -37,8 +37,12 @@ pub(crate) fn failures(
     if cases.is_empty() {
         return format!("{place}: no failed test Job is kept\n");
     }
+    let gone = match remembered.len() {
+        0 => String::new(),
+        gone => format!("; {gone} of them gone, and no alert any more"),
+    };
     let mut text = format!(
-        "{place}: {}, {}\n",
+        "{place}: {}, {}{gone}\n",
         counted(cases.len(), "failed Job"),
         counted(groups.len(), "signature")
     );
