@@ -154,8 +154,9 @@ impl Running {
         };
         let pair = nix::pty::openpty(&size, None).expect("a pseudo-terminal");
         let mut of_session = Command::new("setsid");
+        // Whoever runs the tests may ignore Ctrl-C, as all does that a shell has put into the background.
         of_session
-            .arg("--ctty")
+            .args(["--ctty", "env", "--default-signal=INT,QUIT"])
             .arg(command.get_program())
             .args(command.get_args());
         of_session.current_dir(command.get_current_dir().unwrap_or_else(|| ".".as_ref()));
