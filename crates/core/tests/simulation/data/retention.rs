@@ -7,9 +7,11 @@ use longrun_core::{
     approval::{Ask, Demand},
     journal::Journal,
     operations::snapshot::{self, Listed, Policy, Purpose},
+    plan::{Effect, Step},
 };
 
 use super::{program::Program, run::End};
+use crate::world::text;
 
 /// Lets go whatever a policy can let go.
 const STRICT: Policy = Policy {
@@ -22,13 +24,14 @@ impl Program {
     pub(super) fn prune(&mut self) -> End {
         self.world.tell("--- prune");
         let before = snapshot::list(&self.world.data_facts());
+        let needed = self.needed();
         let writes = self.world.writes;
         let end = self.prune_as_planned();
         // They are not those of the command that is at work.
         self.world.writes = writes;
         self.world.tell(&format!("{end:?}"));
         if !self.meddled {
-            self.check_what_stays(&before);
+            self.check_what_stays(&before, &needed);
         }
         end
     }
@@ -52,7 +55,20 @@ impl Program {
         }
     }
 
-    fn check_what_stays(&mut self, before: &[Listed]) {
+    /// What an operation that is not finished has taken, or puts into the place of the database.
+    fn needed(&self) -> BTreeSet<String> {
+        let stored = self.world.stored();
+        let unfinished = stored.filter(|stored| stored.journal.state().is_unfinished());
+        let steps = unfinished.map(|stored| stored.journal.plan().steps.iter());
+        let name = |step: &Step| match &step.act {
+            Effect::Snapshot { object, .. } => Some(text(object, "/metadata/name").to_owned()),
+            Effect::Create { object } => Some(text(object, "/spec/dataSource/name").to_owned()),
+            _ => None,
+        };
+        steps.into_iter().flatten().filter_map(name).collect()
+    }
+
+    fn check_what_stays(&mut self, before: &[Listed], needed: &BTreeSet<String>) {
         let after = snapshot::list(&self.world.data_facts());
         let stays: BTreeSet<&str> = after
             .iter()
@@ -67,7 +83,7 @@ impl Program {
         };
         let mut wrong = Vec::new();
         for one in before.iter().filter(|one| !one.going) {
-            let is_needed = one.used_by.is_some() || guards(one);
+            let is_needed = needed.contains(&one.name) || guards(one);
             if is_needed && !stays.contains(one.name.as_str()) {
                 wrong.push(format!("{} is pruned and was needed", one.name));
             }
