@@ -154,7 +154,17 @@ pub(crate) async fn permitted<T>(
     decide: impl Fn(&Facts) -> Result<T, Refusals>,
     takes: impl Fn(&T) -> Vec<Permission>,
 ) -> Result<T, Failure> {
-    let mut facts = facts(client, &target.environment).await?;
+    let facts = facts(client, &target.environment).await?;
+    permitted_by(facts, client, decide, takes).await
+}
+
+/// The same of facts that were read just now.
+pub(crate) async fn permitted_by<T>(
+    mut facts: Facts,
+    client: &Client,
+    decide: impl Fn(&Facts) -> Result<T, Refusals>,
+    takes: impl Fn(&T) -> Vec<Permission>,
+) -> Result<T, Failure> {
     let decided = decide(&facts)?;
     facts.denied = denied(client, takes(&decided))
         .await

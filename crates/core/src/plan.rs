@@ -257,12 +257,10 @@ impl Plan {
     /// so that time passing does not change it.
     #[must_use]
     pub fn digest_from(&self, first: usize) -> Digest {
-        let masked = self.masked(first);
-        let steps: Vec<&Value> = masked.iter().map(|step| &step.document).collect();
         Digest::of(&json!({
             "operation": self.operation,
             "target": self.target,
-            "steps": steps,
+            "steps": self.documents(first),
             "loses": self.loses,
         }))
     }

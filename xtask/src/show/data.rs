@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use comfy_table::{Table, presets::NOTHING};
 use jiff::Timestamp;
 use longrun_core::{
-    journal::{Checklist, Item, Mark, State},
+    journal::{Checklist, Item, Mark},
     operations::snapshot::{Choice, Fate, Listed, Outcome},
     plan::Target,
 };
@@ -36,21 +36,12 @@ pub(crate) fn checklist(list: &Checklist) -> String {
     if let Some(next) = &list.next {
         let _ = writeln!(text, "next:    {next}");
     }
-    text + &way_on(list)
-}
-
-/// What can be done about an operation that is not finished.
-fn way_on(list: &Checklist) -> String {
-    let flags = list.target.flags();
-    let kept = list.kept.as_deref().unwrap_or("SNAPSHOT");
-    let other = match list.state {
-        State::Open => format!("or take it back: cargo xtask wipe {flags} --abort\n"),
-        State::PastReturn => {
-            format!("or close it: cargo xtask deploy {flags}, or restore {flags} -s {kept}\n")
-        }
-        State::Done | State::TakenBack | State::Superseded { .. } => return String::new(),
-    };
-    format!("go on:   cargo xtask wipe {flags} --resume\n{other}")
+    let ways = list
+        .state
+        .ways_on(&list.target.flags(), list.kept.as_deref());
+    ways.iter()
+        .for_each(|way| text.push_str(&format!("{way}\n")));
+    text
 }
 
 fn line(index: usize, item: &Item) -> String {

@@ -86,15 +86,9 @@ impl fmt::Display for Unfinished {
         } = self;
         write!(
             f,
-            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask wipe {flags} --status\n  go on:        cargo xtask wipe {flags} --resume"
+            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask wipe {flags} --status"
         )?;
-        match state {
-            State::PastReturn => write!(
-                f,
-                "\n  or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
-                kept.as_deref().unwrap_or("SNAPSHOT")
-            ),
-            _ => write!(f, "\n  take it back: cargo xtask wipe {flags} --abort"),
-        }
+        let mut ways = state.ways_on(flags, kept.as_deref()).into_iter();
+        ways.try_for_each(|way| write!(f, "\n  {way}"))
     }
 }

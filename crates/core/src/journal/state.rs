@@ -1,6 +1,6 @@
 //! Where an operation stands as a whole.
 
-use alloc::string::String;
+use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +26,24 @@ pub enum State {
         /// Which one.
         by: String,
     },
+}
+
+impl State {
+    /// What can be done about an operation that is not finished, a line each; nothing about another one. `flags` mean
+    /// its target, `kept` is the snapshot that it took.
+    #[must_use]
+    pub fn ways_on(&self, flags: &str, kept: Option<&str>) -> Vec<String> {
+        let other = match self {
+            Self::Open => format!("take it back: cargo xtask wipe {flags} --abort"),
+            Self::PastReturn => format!(
+                "or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
+                kept.unwrap_or("SNAPSHOT")
+            ),
+            Self::Done | Self::TakenBack | Self::Superseded { .. } => return Vec::new(),
+        };
+        let resume = format!("go on:        cargo xtask wipe {flags} --resume");
+        [resume, other].into()
+    }
 }
 
 impl fmt::Display for State {

@@ -10,20 +10,66 @@ use core::cmp::Reverse;
 
 use serde_json::{Value, json};
 
-use super::{Effect, Plan};
+use super::{Effect, Plan, Step};
 use crate::change::changes;
 
-/// A step without generated names.
-pub(super) struct Masked {
-    /// What is done, in words.
-    act: String,
-    /// What is hashed of it.
-    pub(super) document: Value,
-}
+/// A step without generated names: what is done, in words, and what is hashed of it.
+type Masked = (String, Value);
 
 impl Plan {
-    /// The steps from this one on, but for what is only waited for.
-    pub(super) fn masked(&self, first: usize) -> Vec<Masked> {
+    /// What is hashed of the steps from this one on, but for what is only waited for.
+    pub(super) fn documents(&self, first: usize) -> Vec<Value> {
+        let generated = self.generated();
+        let document = |step: &Step| {
+            let mut document =
+                json!({"act": step.act, "guard": step.guard, "changes": step.changes});
+            mask(&mut document, &generated);
+            document
+        };
+        self.writes(first).map(document).collect()
+    }
+
+    /// What another plan does otherwise than this one, whose first steps are done.
+    pub(crate) fn moved(&self, first: usize, now: &Plan) -> Vec<String> {
+        let (before, after) = (self.told(first), now.told(0));
+        let of = |steps: &[Masked], act: &str| steps.iter().position(|(other, _)| other == act);
+        let mut moved: Vec<String> = before
+            .iter()
+            .filter_map(|old| match of(&after, &old.0) {
+                None => Some(format!("no longer: {}", old.0)),
+                Some(at) => differs(old, &after[at]),
+            })
+            .collect();
+        let new = after.iter().filter(|(act, _)| of(&before, act).is_none());
+        moved.extend(new.map(|(act, _)| format!("now too: {act}")));
+        if moved.is_empty() {
+            moved.push(
+                "the order of the steps, where it happens, or what is lost by it".to_string(),
+            );
+        }
+        moved
+    }
+
+    fn told(&self, first: usize) -> Vec<Masked> {
+        let generated = self.generated();
+        let act = |step: &Step| {
+            let mut act = step.act.to_string();
+            mask_text(&mut act, &generated);
+            act
+        };
+        self.writes(first)
+            .map(act)
+            .zip(self.documents(first))
+            .collect()
+    }
+
+    fn writes(&self, first: usize) -> impl Iterator<Item = &Step> {
+        let steps = self.steps.iter().skip(first);
+        steps.filter(|step| !step.act.is_watch())
+    }
+
+    /// Names that hold the time at which the plan was made, and what stands for them.
+    fn generated(&self) -> Vec<(&str, String)> {
         let snapshots = self.steps.iter().filter_map(|step| match &step.act {
             Effect::Snapshot { object, .. } => object.pointer("/metadata/name")?.as_str(),
             _ => None,
@@ -35,45 +81,13 @@ impl Plan {
             .collect();
         // A name that begins like another one must not be taken for it.
         generated.sort_by_key(|(name, _)| Reverse(name.len()));
-        self.steps
-            .iter()
-            .skip(first)
-            .filter(|step| !step.act.is_watch())
-            .map(|step| {
-                let mut document =
-                    json!({"act": step.act, "guard": step.guard, "changes": step.changes});
-                mask(&mut document, &generated);
-                let act = masked(&step.act.to_string(), &generated);
-                Masked { act, document }
-            })
-            .collect()
-    }
-
-    /// What another plan does otherwise than this one, whose first steps are done.
-    pub(crate) fn moved(&self, first: usize, now: &Plan) -> Vec<String> {
-        let (before, after) = (self.masked(first), now.masked(0));
-        let of = |steps: &[Masked], act: &str| steps.iter().position(|step| step.act == act);
-        let mut moved: Vec<String> = before
-            .iter()
-            .filter_map(|old| match of(&after, &old.act) {
-                None => Some(format!("no longer: {}", old.act)),
-                Some(at) => differs(old, &after[at]),
-            })
-            .collect();
-        let new = after.iter().filter(|new| of(&before, &new.act).is_none());
-        moved.extend(new.map(|new| format!("now too: {}", new.act)));
-        if moved.is_empty() {
-            moved.push(
-                "the order of the steps, where it happens, or what is lost by it".to_string(),
-            );
-        }
-        moved
+        generated
     }
 }
 
 /// How the same step differs.
-fn differs(old: &Masked, new: &Masked) -> Option<String> {
-    let found = changes(&old.document, &new.document);
+fn differs((act, old): &Masked, (_, new): &Masked) -> Option<String> {
+    let found = changes(old, new);
     let is = |name: &str| {
         let mut paths = found.iter().map(|change| change.path.as_str());
         paths.any(|path| path.starts_with("guard.") && path.ends_with(name))
@@ -85,20 +99,23 @@ fn differs(old: &Masked, new: &Masked) -> Option<String> {
         () if is("") => "what must hold before it is something else",
         () => "what it writes is something else",
     };
-    Some(format!("{}: {how}", old.act))
-}
-
-fn masked(text: &str, generated: &[(&str, String)]) -> String {
-    let mask = |text: String, (name, by): &(&str, String)| text.replace(*name, by);
-    generated.iter().fold(text.to_string(), mask)
+    Some(format!("{act}: {how}"))
 }
 
 /// Puts something else in place of each generated name, also where it is a part of another one.
 fn mask(value: &mut Value, generated: &[(&str, String)]) {
     match value {
-        Value::String(text) => *text = masked(text, generated),
+        Value::String(text) => mask_text(text, generated),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, generated)),
         Value::Object(fields) => fields.values_mut().for_each(|field| mask(field, generated)),
         _ => {}
+    }
+}
+
+fn mask_text(text: &mut String, generated: &[(&str, String)]) {
+    for (name, by) in generated {
+        if text.contains(*name) {
+            *text = text.replace(*name, by);
+        }
     }
 }

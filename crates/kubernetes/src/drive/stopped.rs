@@ -61,8 +61,8 @@ impl Stopped {
     fn way_on(&self) -> String {
         let flags = self.journal.plan().target.flags();
         let kept = kept(&self.journal);
-        let resume = format!("\ngo on:        cargo xtask wipe {flags} --resume");
-        match self.journal.state() {
+        let state = self.journal.state();
+        match state {
             _ if !self.is_kept => match kept {
                 None => {
                     "\nrun the same command again when the cause is gone: it goes on from there"
@@ -72,17 +72,13 @@ impl Stopped {
                     "\nVolumeSnapshot {name} stays, and the storage may still finish it: cargo xtask snapshot list {flags}\nor give it up:  cargo xtask snapshot delete {name} {flags}"
                 ),
             },
-            State::Open => {
-                format!("{resume}\ntake it back: cargo xtask wipe {flags} --abort")
-            }
-            State::PastReturn => {
-                let said = kept.map_or_else(String::new, |name| {
-                    format!("\nkept:         the database as it was, as VolumeSnapshot {name}")
+            State::Open | State::PastReturn => {
+                let copy = kept.filter(|_| state == State::PastReturn);
+                let said = copy.map(|name| {
+                    format!("kept:         the database as it was, as VolumeSnapshot {name}")
                 });
-                let name = kept.unwrap_or("SNAPSHOT");
-                format!(
-                    "{said}{resume}\nor close it:  cargo xtask deploy {flags}, or restore {flags} -s {name}"
-                )
+                let lines = said.into_iter().chain(state.ways_on(&flags, kept));
+                lines.map(|line| format!("\n{line}")).collect()
             }
             State::Done | State::TakenBack | State::Superseded { .. } => {
                 let again = "\nrun the same command again when the cause is gone";

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::Place;
 use crate::{
     access::{self, Reached},
-    database::{Consent, Database, facts, permitted},
+    database::{Consent, Database, facts, permitted_by},
     deployment::now,
     failure::{End, Failure},
     operation::{AGAIN, Operation},
@@ -155,7 +155,8 @@ pub(super) async fn delete(
     let seen = owner(name, place, project).await?;
     let target = &seen.target;
     let decide = |facts: &_| snapshot::delete(target, facts, name);
-    let plan = permitted(&seen.client, target, decide, to_carry_out).await?;
+    let facts = seen.facts.clone();
+    let plan = permitted_by(facts, &seen.client, decide, to_carry_out).await?;
     let Some(journal) = seen.carry_out(plan, consent, terminal, decide).await? else {
         return Ok(End::Done);
     };
@@ -193,7 +194,8 @@ pub(super) async fn prune(
     for seen in Seen::each(place, project).await? {
         let decide = |facts: &_| snapshot::prune(&seen.target, facts, policy, began);
         let takes = |(_, plan): &(Choice, Plan)| to_carry_out(plan);
-        let (choice, plan) = permitted(&seen.client, &seen.target, decide, takes).await?;
+        let facts = seen.facts.clone();
+        let (choice, plan) = permitted_by(facts, &seen.client, decide, takes).await?;
         terminal.say(&show::choice(&seen.target, &choice));
         each.push(Judged { seen, choice, plan });
     }
