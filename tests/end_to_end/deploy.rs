@@ -73,16 +73,16 @@ fn what_a_hand_removed_comes_back(house: &House) {
         "--patch",
         port,
     ]);
-    house.kubectl(&["delete", "networkpolicy", "admin-door"]);
+    house.kubectl(&["delete", "networkpolicy", "allow-admin"]);
 
     house.diff().exits(1).prints(&[
         "update Service verification",
         "appProtocol",
         "kubernetes.io/h2c",
-        "create NetworkPolicy admin-door",
+        "create NetworkPolicy allow-admin",
     ]);
     house.run(&["status", "-n", &house.name]).exits(0).prints(&[
-        "not as rendered: NetworkPolicy admin-door, Service verification",
+        "not as rendered: NetworkPolicy allow-admin, Service verification",
         "cargo xtask diff -n",
     ]);
     house.deploy(&["--yes"]).exits(0);

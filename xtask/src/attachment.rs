@@ -5,10 +5,10 @@ use longrun_core::{
     operations::attach::{self, Wish},
     plan::Plan,
 };
-use longrun_kubernetes::{Doing, Heartbeat, Over, drive};
+use longrun_kubernetes::{Heartbeat, Over, Progress, drive};
 
 use crate::{
-    database::{Company, Database},
+    database::{Database, Locking},
     deployment::holder,
     failure::Failure,
     interrupt::Interrupts,
@@ -51,7 +51,7 @@ impl<'a> Attachment<'a> {
             heartbeat,
         };
         let decide = |facts: &_| attach::plan(target, facts, options, wish);
-        let made = database.carry_out(operation, approved, Company::Anybody, decide);
+        let made = database.carry_out(operation, approved, Locking::Anybody, decide);
         match made.await {
             Ok(_) => Ok(attachment),
             Err(failure) => {
@@ -80,7 +80,7 @@ impl<'a> Attachment<'a> {
         };
         let target = self.database.target();
         let work = terminal.work(&format!("detach {target}"));
-        let progress = |doing: &Doing<'_>| work.report(&show::doing(doing));
+        let progress = |progress: &Progress<'_>| work.report(&show::progress(progress));
         let plan = attach::end(target, self.snapshot, uid);
         let approved = Ask::new(plan).piped(true, None)?;
         let gone = drive(

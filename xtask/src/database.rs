@@ -40,7 +40,7 @@ pub(crate) struct Consent {
 
 /// What else may be at work meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Company {
+pub(crate) enum Locking {
     /// Nothing: under the lease, with a journal that is kept in the namespace.
     None,
     /// Anything: no other operation minds it.
@@ -117,10 +117,10 @@ impl Database {
         &self,
         operation: &Operation<'_>,
         approved: Approved,
-        company: Company,
+        locking: Locking,
         decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
     ) -> Result<Journal, Failure> {
-        if company == Company::Anybody {
+        if locking == Locking::Anybody {
             let approved = operation.renew(approved, 0, self.plan(decide)).await?;
             let driven = operation.drive(approved, None).await;
             return driven

@@ -21,7 +21,7 @@ use crate::{
     access,
     commands::deploy::{Choices, Which},
     failure::Failure,
-    images::{Image, Workshop},
+    images::{Image, ImageBuilder},
     project::{self, Chosen, Project, render_failure},
     terminal::{Answers, Terminal},
 };
@@ -71,9 +71,9 @@ impl Deployment {
         if chosen.cluster.access.is_embedded() {
             let cluster = access::embedded(chosen.cluster.name.as_str())?;
             extras = definitions(&cluster)?;
-            let workshop = Workshop::new(project.root(), access::places()?.cache);
+            let builder = ImageBuilder::new(project.root(), access::places()?.cache);
             let names = chosen.environment.images();
-            let built = workshop.references(names, &chosen.cluster.registry, None);
+            let built = builder.references(names, &chosen.cluster.registry, None);
             chosen.images = named(built.await?);
         }
         let objects = reviewed(project, &project.templates()?, &chosen, &extras)?;
@@ -165,8 +165,8 @@ async fn prepare_embedded(
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
-    let workshop = Workshop::new(project.root(), access::places()?.cache);
-    let built = workshop
+    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
+    let built = builder
         .references(
             chosen.environment.images(),
             &chosen.cluster.registry,
@@ -177,7 +177,7 @@ async fn prepare_embedded(
     let mut imported = 0;
     for image in &built {
         if !there.contains(image.reference.as_str()) {
-            let archive = workshop.archive(image, &report).await?;
+            let archive = builder.archive(image, &report).await?;
             report(&format!("importing {}", image.name));
             cluster.import_image(&archive)?;
             imported += 1;

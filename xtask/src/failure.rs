@@ -5,7 +5,7 @@ use std::{fmt::Display, process::ExitCode};
 
 /// How a command ends; the number is its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ExitStatus {
     /// It was done, or there was nothing to do.
     Done = 0,
     /// There are differences (`diff`, `render --check`).
@@ -16,8 +16,8 @@ pub(crate) enum End {
     HalfWay = 3,
 }
 
-impl From<End> for ExitCode {
-    fn from(end: End) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(end: ExitStatus) -> Self {
         Self::from(end as u8)
     }
 }
@@ -25,7 +25,7 @@ impl From<End> for ExitCode {
 /// Why a command ended before it was done.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
-    pub(crate) end: End,
+    pub(crate) end: ExitStatus,
     pub(crate) message: String,
     pub(crate) hints: Vec<String>,
 }
@@ -34,7 +34,7 @@ impl Failure {
     /// Nothing was changed.
     pub(crate) fn refused(message: impl Display) -> Self {
         Self {
-            end: End::Refused,
+            end: ExitStatus::Refused,
             message: message.to_string(),
             hints: Vec::new(),
         }
@@ -43,7 +43,7 @@ impl Failure {
     /// Something was changed and not all of it.
     pub(crate) fn half_way(message: impl Display) -> Self {
         Self {
-            end: End::HalfWay,
+            end: ExitStatus::HalfWay,
             message: message.to_string(),
             hints: Vec::new(),
         }
@@ -51,7 +51,7 @@ impl Failure {
 
     /// Says what was done before the rest was refused.
     pub(crate) fn after(mut self, done: &str) -> Self {
-        self.end = End::HalfWay;
+        self.end = ExitStatus::HalfWay;
         self.message = format!("{}\n{done}", self.message);
         self
     }

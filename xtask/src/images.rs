@@ -39,7 +39,7 @@ pub(crate) struct Image {
 
 /// Where images are built.
 #[derive(Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct ImageBuilder {
     /// The project: Containerfiles and sources.
     root: PathBuf,
     /// What can be made again. Archives are in `images` below it.
@@ -48,8 +48,8 @@ pub(crate) struct Workshop {
     builder: OnceCell<Builder>,
 }
 
-impl Workshop {
-    /// A workshop for the project at `root` that keeps its archives below `cache`.
+impl ImageBuilder {
+    /// A builder for the project at `root` that keeps its archives below `cache`.
     pub(crate) fn new(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::Project,
     terminal::{Output, Terminal},
 };
@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: CommandLine, terminal: &Terminal) -> Result<End, Failure> {
+fn run(arguments: CommandLine, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let project = Project::find(arguments.inputs)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -5,7 +5,7 @@ use longrun_core::{
     journal::Journal,
     plan::{Plan, Target},
 };
-use longrun_kubernetes::{Book, Client, Doing, Lease, Stopped, drive};
+use longrun_kubernetes::{Client, JournalStore, Lease, Progress, Stopped, drive};
 
 use crate::{
     deployment::holder,
@@ -48,8 +48,8 @@ impl<'a> Operation<'a> {
     }
 
     /// Shows what goes on.
-    pub(crate) fn show(&self, doing: &Doing<'_>) {
-        self.work.report(&show::doing(doing));
+    pub(crate) fn show(&self, progress: &Progress<'_>) {
+        self.work.report(&show::progress(progress));
     }
 
     /// Does something while nobody else is at work in the environment.
@@ -57,7 +57,9 @@ impl<'a> Operation<'a> {
         &self,
         work: impl AsyncFnOnce(&Lease) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (holder, progress) = (holder(self.verb), |doing: &Doing<'_>| self.show(doing));
+        let (holder, progress) = (holder(self.verb), |progress: &Progress<'_>| {
+            self.show(progress)
+        });
         let environment = &self.target.environment;
         let lease = tokio::select! {
             lease = Lease::acquire(self.client, environment, &holder, &progress) => {
@@ -95,11 +97,17 @@ impl<'a> Operation<'a> {
     /// Drives a plan. The first interruption ends it in order, the second one at once.
     pub(crate) async fn drive(
         &self,
-        book: impl Into<Book>,
+        journal: impl Into<JournalStore>,
         lease: Option<&Lease>,
     ) -> Result<Result<Journal, Box<Stopped>>, Failure> {
-        let progress = |doing: &Doing<'_>| self.show(doing);
-        let driven = drive(self.client, book, lease, &progress, self.interrupts.first());
+        let progress = |progress: &Progress<'_>| self.show(progress);
+        let driven = drive(
+            self.client,
+            journal,
+            lease,
+            &progress,
+            self.interrupts.first(),
+        );
         tokio::select! {
             driven = driven => Ok(driven),
             () = self.interrupts.second() => Err(Failure::half_way(

@@ -1,9 +1,10 @@
 //! What the recorder of an environment remembers of Jobs that Kubernetes has let go.
 
 use longrun_core::{
+    known::Known,
     plan::Target,
     records::{Entry, GONE, Outcome, merge, read},
-    triage::{self, Asked, Case, Evidence, JobState, Twin},
+    triage::{self, Case, Evidence, JobState, Twin},
 };
 use longrun_kubernetes::{Client, failed_tests, recorded, twin};
 
@@ -40,10 +41,10 @@ pub(crate) async fn complete(client: &Client, evidence: Evidence) -> Evidence {
         Ok(Memory::Evidence(kept)) => {
             let (invocations, counters) = (evidence.invocations.clone(), evidence.counters.clone());
             let mut merged = merge(*kept, evidence);
-            if let Asked::Known(_) = invocations {
+            if let Known::Value(_) = invocations {
                 merged.invocations = invocations;
             }
-            if let Asked::Known(_) = counters {
+            if let Known::Value(_) = counters {
                 merged.counters = counters;
             }
             merged
@@ -101,7 +102,7 @@ pub(crate) async fn compare(client: &Client, evidence: &mut Evidence, twins: &[S
         evidence.twins.push(twin(client, environment, &job).await);
     }
     let there = failed_tests(client, &environment).await;
-    evidence.others = there.map_or_else(|failure| Asked::Unknown(failure.words()), Asked::Known);
+    evidence.others = there.map_or_else(|failure| Known::Unknown(failure.words()), Known::Value);
 }
 
 /// Adds to evidence what recorders remember: other failures, and what became of the twins. What they do not
@@ -109,7 +110,7 @@ pub(crate) async fn compare(client: &Client, evidence: &mut Evidence, twins: &[S
 pub(crate) async fn remember(client: &Client, evidence: &mut Evidence) {
     let target = &evidence.target;
     let remembered = cases(client, &target.environment).await.unwrap_or_default();
-    if let Asked::Known(others) = &mut evidence.others {
+    if let Known::Value(others) = &mut evidence.others {
         for case in remembered {
             let is_same = |other: &Case| other.job.uid == case.job.uid;
             if !is_same(&evidence.case) && !others.iter().any(is_same) {
@@ -119,7 +120,7 @@ pub(crate) async fn remember(client: &Client, evidence: &mut Evidence) {
     }
     let job = &evidence.case.job.name;
     for Twin { environment, case } in &mut evidence.twins {
-        if *case != Asked::Known(None) {
+        if *case != Known::Value(None) {
             continue;
         }
         let target = Target {
@@ -127,11 +128,11 @@ pub(crate) async fn remember(client: &Client, evidence: &mut Evidence) {
             ..target.clone()
         };
         match memory(client, &target, job).await {
-            Ok(Memory::Evidence(found)) => *case = Asked::Known(Some(found.case)),
+            Ok(Memory::Evidence(found)) => *case = Known::Value(Some(found.case)),
             Ok(Memory::Result(entry)) if entry.outcome == Outcome::Unknown => {
-                *case = Asked::Unknown(GONE.to_owned());
+                *case = Known::Unknown(GONE.to_owned());
             }
-            Ok(Memory::Result(entry)) => *case = Asked::Known(Some((*entry).into())),
+            Ok(Memory::Result(entry)) => *case = Known::Value(Some((*entry).into())),
             Ok(Memory::Nothing) | Err(_) => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longrun_core::operations::copy::{Door, Source};
+use longrun_core::operations::copy::{DirectTransfer, Source};
 use longrun_kubernetes::{Client, Exec, Link, Stdin, Stdout, Visit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -57,7 +57,7 @@ impl Sender {
     }
 
     async fn at(
-        door: &Door,
+        door: &DirectTransfer,
         client: &Client,
         namespace: &str,
         source: &Source,

@@ -6,7 +6,7 @@ use longrun_core::{
     change::Change,
     plan::{Checked, Effect, Loss, Plan, Step},
 };
-use longrun_kubernetes::Doing;
+use longrun_kubernetes::Progress;
 use serde_json::Value;
 
 mod data;
@@ -67,7 +67,7 @@ fn line(step: &Step) -> String {
         | Effect::Suspend { .. }
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
-        | Effect::Strike { .. }
+        | Effect::Inject { .. }
         | Effect::Reclaim { .. } => "~",
         Effect::Watch { .. } => "…",
     };
@@ -109,7 +109,7 @@ fn summary(plan: &Plan) -> String {
             "to stop or start",
         ),
         (
-            count(|act| matches!(act, Effect::Strike { .. })),
+            count(|act| matches!(act, Effect::Inject { .. })),
             "to strike or take back",
         ),
     ];
@@ -126,10 +126,10 @@ fn summary(plan: &Plan) -> String {
 }
 
 /// What goes on, in a line.
-pub(crate) fn doing(doing: &Doing<'_>) -> String {
-    match doing {
-        Doing::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
-        Doing::Waiting {
+pub(crate) fn progress(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
+        Progress::Waiting {
             index,
             of,
             step,
@@ -147,9 +147,9 @@ pub(crate) fn doing(doing: &Doing<'_>) -> String {
             });
             format!("{}/{of} {object}: {cause}{latest}", index + 1)
         }
-        Doing::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
-        Doing::Undoing { effect } => format!("taking back: {effect}"),
-        Doing::Note(note) => (*note).to_owned(),
+        Progress::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
+        Progress::Undoing { effect } => format!("taking back: {effect}"),
+        Progress::Note(note) => (*note).to_owned(),
     }
 }
 

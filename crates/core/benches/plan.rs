@@ -7,7 +7,7 @@ use longrun_core::{
     object::{ObjectRef, Uid},
     operations::deploy::{DryRun, Facts, Namespace, Observed, Options, plan},
     plan::Target,
-    wait::Sight,
+    wait::Observation,
 };
 use serde_json::{Value, json};
 
@@ -51,9 +51,9 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
             desired,
             live,
             dry_run: DryRun::Accepted(merged),
-            sight: Sight {
+            observation: Observation {
                 object,
-                ..Sight::default()
+                ..Observation::default()
             },
         }
     };

@@ -15,31 +15,31 @@ use crate::{
     plan::{Effect, Target},
 };
 
-mod blow;
+mod action;
+mod context;
 mod decision;
-mod ground;
 pub mod ledger;
 mod pause;
 mod rotation;
+mod rotation_status;
 #[cfg(test)]
 mod tests;
-mod turns;
 
-pub use blow::{Blow, Marked, Signal};
+pub use action::{FaultAction, PodTarget, Signal};
+pub use context::{FaultContext, Settings};
 pub use decision::{Facts, NoGo, decide, heal};
-pub use ground::{Ground, Settings};
 pub use pause::{PAUSE, Pause, PauseError};
 pub(crate) use rotation::hourly;
 pub use rotation::{JITTER, Overlap, jitter, minutes, seed};
-pub use turns::Turns;
+pub use rotation_status::RotationStatus;
 
 /// The Deployment of the service that the node calls.
 pub const SERVICES: &str = "verification";
 
 /// The policy that opens the door between the node and the services.
-pub const DOOR: &str = "service-door";
+pub const SERVICE_POLICY: &str = "allow-service";
 
-/// The annotation of [`DOOR`] that says what a heal restores: its rendered rules.
+/// The annotation of [`SERVICE_POLICY`] that says what a heal restores: its rendered rules.
 pub const RULES_ANNOTATION: &str = "longrun/rules";
 
 /// The label of a namespace in which faults are asked for; `true`.
@@ -67,9 +67,9 @@ pub struct Fault {
     /// What must be healthy again in the end.
     pub hits: Hits,
     /// Does it.
-    inject: fn(&Ground<'_>) -> Effect,
+    inject: fn(&FaultContext<'_>) -> Effect,
     /// Takes it back, after the environment's `hold`; for a fault that is over when it is done, nothing does.
-    undo: Option<fn(&Ground<'_>) -> Effect>,
+    undo: Option<fn(&FaultContext<'_>) -> Effect>,
     /// How long its target may take to be healthy again, in seconds.
     recovery: u32,
     /// What the runner must be allowed for it, besides what every fault needs.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     object::{ObjectRef, Uid, uid},
-    wait::Sight,
+    wait::Observation,
 };
 
 /// What must be true of a claim and its surroundings before it is deleted.
@@ -56,11 +56,11 @@ pub struct Release {
 }
 
 impl Release {
-    /// The first doubt, if there is one. Reads the volume as the object, and [`Sight::snapshots`] and
-    /// [`Sight::contents`].
+    /// The first doubt, if there is one. Reads the volume as the object, and [`Observation::snapshots`] and
+    /// [`Observation::contents`].
     #[must_use]
-    pub fn doubt(&self, sight: &Sight) -> Option<String> {
-        let Some(volume) = &sight.object else {
+    pub fn doubt(&self, observation: &Observation) -> Option<String> {
+        let Some(volume) = &observation.object else {
             return Some("it was deleted meanwhile".to_string());
         };
         if uid(volume).as_ref() != Some(&self.volume)
@@ -76,7 +76,7 @@ impl Release {
             self.snapshot.as_ref()?,
             self.made.as_ref(),
             &self.handle,
-            sight,
+            observation,
         )?;
         Some(format!("{doubt}: what it holds is kept"))
     }
@@ -93,11 +93,11 @@ pub struct Source {
 }
 
 impl Gate {
-    /// The first doubt, if there is one. Reads the claim as the object, and [`Sight::volume`],
-    /// [`Sight::set`], [`Sight::mounts`], [`Sight::snapshots`] and [`Sight::contents`].
+    /// The first doubt, if there is one. Reads the claim as the object, and [`Observation::volume`],
+    /// [`Observation::set`], [`Observation::mounts`], [`Observation::snapshots`] and [`Observation::contents`].
     #[must_use]
-    pub fn doubt(&self, sight: &Sight) -> Option<String> {
-        let Some(claim) = &sight.object else {
+    pub fn doubt(&self, observation: &Observation) -> Option<String> {
+        let Some(claim) = &observation.object else {
             return Some("the claim was deleted meanwhile, by somebody else".to_string());
         };
         if uid(claim).as_ref() != Some(&self.claim) {
@@ -106,15 +106,15 @@ impl Gate {
                 self.claim
             ));
         }
-        self.volume_doubt(sight)
-            .or_else(|| self.fence_doubt(sight))
-            .or_else(|| self.snapshot_doubt(sight))
-            .or_else(|| self.hanging(claim, sight))
-            .or_else(|| self.source_doubt(sight))
+        self.volume_doubt(observation)
+            .or_else(|| self.fence_doubt(observation))
+            .or_else(|| self.snapshot_doubt(observation))
+            .or_else(|| self.hanging(claim, observation))
+            .or_else(|| self.source_doubt(observation))
     }
 
-    fn volume_doubt(&self, sight: &Sight) -> Option<String> {
-        let Some(volume) = &sight.volume else {
+    fn volume_doubt(&self, observation: &Observation) -> Option<String> {
+        let Some(volume) = &observation.volume else {
             return Some("its volume was not found".to_string());
         };
         let name = name(volume);
@@ -131,8 +131,8 @@ impl Gate {
             .then(|| format!("its volume {name} would be deleted with it"))
     }
 
-    fn fence_doubt(&self, sight: &Sight) -> Option<String> {
-        let Some(set) = &sight.set else {
+    fn fence_doubt(&self, observation: &Observation) -> Option<String> {
+        let Some(set) = &observation.set else {
             return Some(format!("{} is gone, and nobody knows since when", self.set));
         };
         let replicas = set.pointer("/spec/replicas").and_then(Value::as_u64);
@@ -143,29 +143,29 @@ impl Gate {
                 self.set
             ));
         }
-        let mounts: Vec<&str> = sight.mounts.iter().map(name).collect();
+        let mounts: Vec<&str> = observation.mounts.iter().map(name).collect();
         (!mounts.is_empty()).then(|| format!("it is mounted by {}", mounts.join(", ")))
     }
 
-    fn snapshot_doubt(&self, sight: &Sight) -> Option<String> {
+    fn snapshot_doubt(&self, observation: &Observation) -> Option<String> {
         let planned = self.snapshot.as_ref()?;
-        copy_doubt(planned, self.made.as_ref(), &self.handle, sight)
+        copy_doubt(planned, self.made.as_ref(), &self.handle, observation)
     }
 
-    fn source_doubt(&self, sight: &Sight) -> Option<String> {
+    fn source_doubt(&self, observation: &Observation) -> Option<String> {
         let Source { name, uid } = self.source.as_ref()?;
-        let what = stored(name, uid, sight).err()?;
+        let what = stored(name, uid, observation).err()?;
         Some(format!(
             "the snapshot {name}, which is to be restored, {what}"
         ))
     }
 
     /// A snapshot that is not ready holds the claim for ever: its finalizer goes when it gets ready.
-    fn hanging(&self, claim: &Value, sight: &Sight) -> Option<String> {
+    fn hanging(&self, claim: &Value, observation: &Observation) -> Option<String> {
         let of_claim = |snapshot: &&Value| {
             text(snapshot, "/spec/source/persistentVolumeClaimName") == name(claim)
         };
-        sight
+        observation
             .snapshots
             .iter()
             .filter(of_claim)
@@ -184,13 +184,13 @@ fn copy_doubt(
     planned: &ObjectRef,
     made: Option<&Uid>,
     handle: &str,
-    sight: &Sight,
+    observation: &Observation,
 ) -> Option<String> {
     let doubt = |what: &str| Some(format!("the snapshot {} {what}", planned.name));
     let Some(made) = made else {
         return doubt("was not made by this plan");
     };
-    let content = match stored(&planned.name, made, sight) {
+    let content = match stored(&planned.name, made, observation) {
         Ok(content) => content,
         Err(what) => return doubt(what),
     };
@@ -204,8 +204,12 @@ fn copy_doubt(
 }
 
 /// The content of a snapshot that can be restored, or why it cannot.
-fn stored<'a>(called: &str, made: &Uid, sight: &'a Sight) -> Result<&'a Value, &'static str> {
-    let mut snapshots = sight.snapshots.iter();
+fn stored<'a>(
+    called: &str,
+    made: &Uid,
+    observation: &'a Observation,
+) -> Result<&'a Value, &'static str> {
+    let mut snapshots = observation.snapshots.iter();
     let Some(snapshot) = snapshots.find(|snapshot| name(snapshot) == called) else {
         return Err("is gone");
     };
@@ -218,7 +222,7 @@ fn stored<'a>(called: &str, made: &Uid, sight: &'a Sight) -> Result<&'a Value, &
     if !is_ready(snapshot) {
         return Err("is not ready any more");
     }
-    let Some(content) = content_of(snapshot, &sight.contents) else {
+    let Some(content) = content_of(snapshot, &observation.contents) else {
         return Err("is bound to nothing that is stored");
     };
     if is_going(content) || !is_ready(content) {

@@ -16,7 +16,7 @@ use crate::{
     approval::{Approved, By},
     object::{Uid, uid},
     plan::{Effect, Guard, Plan, Step},
-    wait::{Sight, Standing, Wait},
+    wait::{Observation, Wait, WaitStatus},
 };
 
 mod admission;
@@ -166,7 +166,7 @@ impl Journal {
         &self.entries
     }
 
-    /// The step that is to be looked at next: its object is what the next [`Sight`] is about. While the
+    /// The step that is to be looked at next: its object is what the next [`Observation`] is about. While the
     /// plan is taken back, it is an undo.
     #[must_use]
     pub fn current(&self) -> Option<Step> {
@@ -186,7 +186,7 @@ impl Journal {
         }
     }
 
-    /// Why only undoing remains, or nothing. See [`Journal::needs_sight`].
+    /// Why only undoing remains, or nothing. See [`Journal::needs_observation`].
     #[must_use]
     pub fn stopped(&self) -> Option<&Reason> {
         self.stopped.as_ref()
@@ -202,9 +202,9 @@ impl Journal {
     }
 
     /// What to do next, by what was just seen of the current step's object.
-    pub fn next(&mut self, sight: &Sight, now: Timestamp) -> Next {
+    pub fn next(&mut self, observation: &Observation, now: Timestamp) -> Next {
         if let Some(reason) = self.stopped.clone() {
-            return self.take_back(reason, sight, now);
+            return self.take_back(reason, observation, now);
         }
         let index = self.position();
         let Some(step) = self.resolved(index) else {
@@ -212,14 +212,17 @@ impl Journal {
         };
         let begun = self.entries.last().is_some_and(|entry| entry.step == index);
         if !begun {
-            if let Some(moved) = moved(&step.guard, sight) {
-                return self.fail(&step, sight, now, |step| Reason::Moved { step, moved });
+            if let Some(moved) = moved(&step.guard, observation) {
+                return self.fail(&step, observation, now, |step| Reason::Moved {
+                    step,
+                    moved,
+                });
             }
             // What the plan itself made may be gone already.
             let nothing_to_do = step.act.is_watch()
-                || step.guard == Guard::None && is_done(&step.act, &step.guard, sight);
+                || step.guard == Guard::None && is_done(&step.act, &step.guard, observation);
             self.entries.push(Entry {
-                known: known(&step, sight),
+                known: known(&step, observation),
                 ..Entry::new(index, now)
             });
             if !nothing_to_do {
@@ -227,10 +230,10 @@ impl Journal {
             }
             self.acted(None, now);
         }
-        self.wait(&step, sight, now)
+        self.wait(&step, observation, now)
     }
 
-    fn wait(&mut self, step: &Step, sight: &Sight, now: Timestamp) -> Next {
+    fn wait(&mut self, step: &Step, observation: &Observation, now: Timestamp) -> Next {
         let watched = step.act.object().filter(|_| step.act.is_watch());
         let watched = watched.and_then(|object| self.made(&object));
         let Some(entry) = self.entries.last_mut() else {
@@ -238,47 +241,52 @@ impl Journal {
         };
         if entry.acted.is_none() {
             // The driver died in between, and perhaps the answer was lost after the effect was done.
-            if is_done(&step.act, &step.guard, sight) {
+            if is_done(&step.act, &step.guard, observation) {
                 entry.acted = Some(now);
-                entry.uid = sight.object.as_ref().and_then(uid);
-            } else if let Some(moved) = moved(&step.guard, sight) {
-                return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
+                entry.uid = observation.object.as_ref().and_then(uid);
+            } else if let Some(moved) = moved(&step.guard, observation) {
+                return self.fail(step, observation, now, |step| Reason::Moved { step, moved });
             } else {
                 entry.again = true;
                 return Next::Do(step.act.clone());
             }
         }
-        if let Some(moved) = entry.lost(step, watched, sight) {
+        if let Some(moved) = entry.lost(step, watched, observation) {
             // Whoever goes on makes it again.
             self.entries.pop();
-            return self.fail(step, sight, now, |step| Reason::Moved { step, moved });
+            return self.fail(step, observation, now, |step| Reason::Moved { step, moved });
         }
-        let standing = step.until.assess(&entry.news(step, sight), entry.since());
+        let standing = step
+            .until
+            .assess(&entry.news(step, observation), entry.since());
         let given_up = match standing {
-            Standing::Holds => {
-                return self.end(sight, now);
+            WaitStatus::Met => {
+                return self.end(observation, now);
             }
-            Standing::Never { cause } => Err(cause),
-            Standing::Bad { cause } => entry.looks_bad(step, cause, now),
-            Standing::NotYet { cause } => {
+            WaitStatus::Failed { cause } => Err(cause),
+            WaitStatus::Unhealthy { cause } => entry.looks_bad(step, cause, now),
+            WaitStatus::Pending { cause } => {
                 entry.bad_since = None;
                 Ok(cause)
             }
         };
-        match given_up.and_then(|cause| entry.be_patient(step, cause, sight, now)) {
-            Ok(_) if entry.has_had_its_time(step, now) => self.end(sight, now),
+        match given_up.and_then(|cause| entry.be_patient(step, cause, observation, now)) {
+            Ok(_) if entry.has_had_its_time(step, now) => self.end(observation, now),
             Ok(cause) => Next::Wait {
                 cause,
                 since: entry.began,
             },
-            Err(cause) => self.fail(step, sight, now, |step| Reason::Waited { step, cause }),
+            Err(cause) => self.fail(step, observation, now, |step| Reason::Waited {
+                step,
+                cause,
+            }),
         }
     }
 
-    fn end(&mut self, sight: &Sight, now: Timestamp) -> Next {
+    fn end(&mut self, observation: &Observation, now: Timestamp) -> Next {
         if let Some(entry) = self.entries.last_mut() {
             entry.ended = Some(now);
-            entry.generation = sight
+            entry.generation = observation
                 .object
                 .as_ref()
                 .and_then(|object| object.pointer("/metadata/generation")?.as_u64());
@@ -290,7 +298,7 @@ impl Journal {
     fn fail(
         &mut self,
         step: &Step,
-        sight: &Sight,
+        observation: &Observation,
         now: Timestamp,
         reason: impl FnOnce(String) -> Reason,
     ) -> Next {
@@ -299,7 +307,7 @@ impl Journal {
             return self.stop(reason);
         }
         self.note(reason.cause().to_string(), now);
-        self.end(sight, now)
+        self.end(observation, now)
     }
 
     /// The present step is soft and did not succeed.
@@ -333,9 +341,9 @@ impl Journal {
         }
         let step = self.current_step();
         let again = self.entries.last().is_some_and(|entry| entry.again);
-        // A blow may have been struck although the last answer is a refusal, and what takes it back harms nothing.
+        // A action may have been struck although the last answer is a refusal, and what takes it back harms nothing.
         let may_be_done = self.current().is_some_and(|step| {
-            matches!(step.act, Effect::Strike { .. }) && (step.undo.is_some() || again)
+            matches!(step.act, Effect::Inject { .. }) && (step.undo.is_some() || again)
         });
         if !may_be_done {
             self.entries.pop();
@@ -370,9 +378,9 @@ impl Journal {
     }
 }
 
-fn known(step: &Step, sight: &Sight) -> Vec<Uid> {
+fn known(step: &Step, observation: &Observation) -> Vec<Uid> {
     if step.until == Wait::FirstSuccess {
-        sight.jobs.iter().filter_map(uid).collect()
+        observation.jobs.iter().filter_map(uid).collect()
     } else {
         Vec::new()
     }

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod gate;
 pub mod inputs;
 pub mod journal;
+pub mod known;
 mod nearest;
 pub mod network;
 pub mod object;

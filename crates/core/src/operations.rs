@@ -3,13 +3,13 @@
 pub mod attach;
 pub mod copy;
 pub mod data;
+mod database;
 pub mod deploy;
-mod exchange;
-mod ground;
 pub mod refusal;
 pub mod restore;
 pub mod snapshot;
 pub(crate) mod suspension;
+mod volume_replacement;
 pub mod wipe;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! same way whether they were gathered a moment or years ago.
 
 mod attempt;
+mod counter_history;
 mod evidence;
 mod ledger;
 mod name;
@@ -12,13 +13,13 @@ mod signature;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod trail;
 mod verdict;
 
 pub use attempt::{Counter, Heard, Off, Said, hear};
+pub use counter_history::{CounterHistory, Reach};
 pub use evidence::{
-    Asked, Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation,
-    Job, JobState, Pod, Twin, read, write,
+    Attempt, COUNTERS, Case, Container, Ended, Event, Evidence, FORMAT, Fault, Invocation, Job,
+    JobState, Pod, Twin, read, write,
 };
 pub use ledger::{faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
@@ -29,5 +30,4 @@ pub(crate) use signature::RECORDED;
 pub use signature::{Group, group, normalise, signature};
 pub(crate) use timeline::window;
 pub use timeline::{Entry, Kind, Window, in_words, timeline};
-pub use trail::{Reach, Trail};
 pub use verdict::{Verdict, judge};

@@ -45,24 +45,24 @@ pub enum Wait {
         /// Which incarnation.
         uid: Uid,
     },
-    /// A `VolumeSnapshot` that is ready to be restored. Reads [`Sight::contents`].
+    /// A `VolumeSnapshot` that is ready to be restored. Reads [`Observation::contents`].
     SnapshotReady,
     /// A `VolumeSnapshot` whose point in time is fixed: what is written from now on is not in it. Reads
-    /// [`Sight::contents`].
+    /// [`Observation::contents`].
     SnapshotCut,
     /// No test runs and no invocation is open in the environment.
     Drained,
     /// No test of the CronJob runs, or they have had their time: the step ends then all the same. Reads
-    /// [`Sight::jobs`].
+    /// [`Observation::jobs`].
     Ended,
-    /// A StatefulSet without pods, and no pod at all that mounts the claim. Reads [`Sight::mounts`].
+    /// A StatefulSet without pods, and no pod at all that mounts the claim. Reads [`Observation::mounts`].
     Stopped {
         /// The claim.
         claim: ObjectRef,
     },
-    /// A Job that has succeeded in reading volumes, which takes as long as it takes. Reads [`Sight::pods`].
+    /// A Job that has succeeded in reading volumes, which takes as long as it takes. Reads [`Observation::pods`].
     Verified,
-    /// A pod that is ready. Reads the object and [`Sight::warnings`].
+    /// A pod that is ready. Reads the object and [`Observation::warnings`].
     Ready,
     /// Nothing but time: a fault is at work.
     Held {
@@ -70,7 +70,7 @@ pub enum Wait {
         seconds: u32,
     },
     /// A Deployment or StatefulSet with all its pods ready, of which none is as it was before a fault. Reads
-    /// [`Sight::pods`].
+    /// [`Observation::pods`].
     Renewed {
         /// What the fault hits.
         before: Vec<Before>,
@@ -81,7 +81,7 @@ pub enum Wait {
 
 /// What was seen of a step's object and what belongs to it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sight {
+pub struct Observation {
     /// The object itself, if it exists.
     pub object: Option<Value>,
     /// The pods that it owns, directly or not.
@@ -108,7 +108,7 @@ pub struct Sight {
     pub contents: Vec<Value>,
 }
 
-impl Sight {
+impl Observation {
     /// The Jobs that have not ended and are not marked as interrupted yet: what
     /// [`Effect::Interrupt`](crate::plan::Effect::Interrupt) labels.
     #[must_use]
@@ -151,21 +151,21 @@ impl fmt::Display for Warning {
 
 /// Where a wait stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum WaitStatus {
     /// What was waited for holds.
-    Holds,
+    Met,
     /// Not yet.
-    NotYet {
+    Pending {
         /// Why, for the reader; it changes when there is progress.
         cause: String,
     },
     /// Not yet, and it looks bad: it may pass by itself, but rarely does.
-    Bad {
+    Unhealthy {
         /// What is wrong.
         cause: String,
     },
     /// It will not happen.
-    Never {
+    Failed {
         /// Why.
         cause: String,
     },
@@ -185,7 +185,7 @@ impl Wait {
     /// How long what was seen may stand still. Snapshots of large volumes take hours and report nothing on
     /// the way; tests begin by their schedule.
     #[must_use]
-    pub fn patience(&self, sight: &Sight) -> Option<SignedDuration> {
+    pub fn patience(&self, observation: &Observation) -> Option<SignedDuration> {
         let least = SignedDuration::from_mins(4);
         match self {
             Self::SnapshotReady
@@ -195,7 +195,7 @@ impl Wait {
             | Self::Renewed { .. } => None,
             Self::Drained => Some(SignedDuration::from_mins(10)),
             Self::Verified => Some(SignedDuration::from_mins(30)),
-            Self::FirstSuccess => Some(least + job::pause(sight)),
+            Self::FirstSuccess => Some(least + job::pause(observation)),
             _ => Some(least),
         }
     }
@@ -232,52 +232,52 @@ impl Wait {
 
     /// Where the wait stands by what was seen, for a step that began then.
     #[must_use]
-    pub fn assess(&self, sight: &Sight, began: Timestamp) -> Standing {
+    pub fn assess(&self, observation: &Observation, began: Timestamp) -> WaitStatus {
         if let Self::Gone { uid } = self {
-            return gone(sight, uid);
+            return gone(observation, uid);
         }
         if *self == Self::None {
-            return Standing::Holds;
+            return WaitStatus::Met;
         }
         if *self == Self::Drained {
-            return drained(sight, began);
+            return drained(observation, began);
         }
         if *self == Self::Ended {
-            return ended(sight);
+            return ended(observation);
         }
         if let Self::Held { seconds } = self {
             return not_yet(format!("the fault is at work for {seconds} s"));
         }
-        let Some(object) = &sight.object else {
+        let Some(object) = &observation.object else {
             return not_yet("it does not exist");
         };
         match self {
             Self::Active => active(object),
             Self::Established => established(object),
-            Self::RolledOut => rollout::assess(object, sight, began),
-            Self::Complete => job::complete(object, sight, began),
-            Self::FirstSuccess => job::first_success(object, sight, began),
-            Self::SnapshotReady => snapshot::ready(object, sight),
-            Self::SnapshotCut => snapshot::cut(object, sight),
-            Self::Stopped { claim } => stopped(object, claim, sight),
-            Self::Verified => job::verified(object, sight, began),
-            Self::Ready => pods::ready(object, sight, began),
-            Self::Renewed { before, .. } => renewed::assess(object, before, sight, began),
+            Self::RolledOut => rollout::assess(object, observation, began),
+            Self::Complete => job::complete(object, observation, began),
+            Self::FirstSuccess => job::first_success(object, observation, began),
+            Self::SnapshotReady => snapshot::ready(object, observation),
+            Self::SnapshotCut => snapshot::cut(object, observation),
+            Self::Stopped { claim } => stopped(object, claim, observation),
+            Self::Verified => job::verified(object, observation, began),
+            Self::Ready => pods::ready(object, observation, began),
+            Self::Renewed { before, .. } => renewed::assess(object, before, observation, began),
             Self::None | Self::Gone { .. } | Self::Drained | Self::Ended | Self::Held { .. } => {
-                Standing::Holds
+                WaitStatus::Met
             }
         }
     }
 }
 
-fn not_yet(cause: impl Into<String>) -> Standing {
-    Standing::NotYet {
+fn not_yet(cause: impl Into<String>) -> WaitStatus {
+    WaitStatus::Pending {
         cause: cause.into(),
     }
 }
 
-fn gone(sight: &Sight, uid: &Uid) -> Standing {
-    match &sight.object {
+fn gone(observation: &Observation, uid: &Uid) -> WaitStatus {
+    match &observation.object {
         Some(object) if crate::object::uid(object).as_ref() == Some(uid) => {
             let finalizers: Vec<&str> = object
                 .pointer("/metadata/finalizers")
@@ -295,39 +295,39 @@ fn gone(sight: &Sight, uid: &Uid) -> Standing {
                 ))
             }
         }
-        _ => Standing::Holds,
+        _ => WaitStatus::Met,
     }
 }
 
 /// A count from before the tests paused, or from before the last one ended, says nothing: what it did not
 /// see may have begun since.
-fn drained(sight: &Sight, began: Timestamp) -> Standing {
-    let running = sight
+fn drained(observation: &Observation, began: Timestamp) -> WaitStatus {
+    let running = observation
         .jobs
         .iter()
         .filter(|job| !job::is_finished(job))
         .count();
-    let ends = sight.jobs.iter().filter_map(job::ended);
+    let ends = observation.jobs.iter().filter_map(job::ended);
     let quiet_since = ends.chain([began]).max();
-    match (running, sight.open_invocations) {
+    match (running, observation.open_invocations) {
         (0, Some(Counted { at, .. })) if Some(at) < quiet_since => {
             not_yet("the open invocations have not been counted since the last test ended")
         }
-        (0, Some(Counted { count: 0, .. })) => Standing::Holds,
+        (0, Some(Counted { count: 0, .. })) => WaitStatus::Met,
         (0, Some(Counted { count, .. })) => not_yet(format!("{count} invocations are open")),
         (0, None) => not_yet("the observer does not say how many invocations are open"),
         (running, _) => not_yet(format!("{running} tests are running")),
     }
 }
 
-fn ended(sight: &Sight) -> Standing {
-    match sight.running().len() {
-        0 => Standing::Holds,
+fn ended(observation: &Observation) -> WaitStatus {
+    match observation.running().len() {
+        0 => WaitStatus::Met,
         running => not_yet(format!("{running} tests are running")),
     }
 }
 
-fn stopped(set: &Value, claim: &ObjectRef, sight: &Sight) -> Standing {
+fn stopped(set: &Value, claim: &ObjectRef, observation: &Observation) -> WaitStatus {
     let generation = count(set, "/metadata/generation");
     if count(set, "/status/observedGeneration") != generation {
         return not_yet(format!(
@@ -335,36 +335,36 @@ fn stopped(set: &Value, claim: &ObjectRef, sight: &Sight) -> Standing {
         ));
     }
     if count(set, "/spec/replicas") != 0 {
-        return Standing::Never {
+        return WaitStatus::Failed {
             cause: "somebody started it again".to_string(),
         };
     }
-    let mounts: Vec<&str> = sight.mounts.iter().map(crate::gate::name).collect();
+    let mounts: Vec<&str> = observation.mounts.iter().map(crate::gate::name).collect();
     match (mounts.is_empty(), count(set, "/status/replicas")) {
-        (true, 0) => Standing::Holds,
+        (true, 0) => WaitStatus::Met,
         (true, pods) => not_yet(format!("{pods} of its pods are still there")),
         (false, _) => not_yet(format!("{claim} is mounted by {}", mounts.join(", "))),
     }
 }
 
-fn active(object: &Value) -> Standing {
+fn active(object: &Value) -> WaitStatus {
     match object.pointer("/status/phase").and_then(Value::as_str) {
-        Some("Terminating") => Standing::Never {
+        Some("Terminating") => WaitStatus::Failed {
             cause: "the namespace is being deleted".to_string(),
         },
-        Some(_) => Standing::Holds,
+        Some(_) => WaitStatus::Met,
         None => not_yet("the namespace has no phase"),
     }
 }
 
-fn established(object: &Value) -> Standing {
+fn established(object: &Value) -> WaitStatus {
     if let Some(refused) = condition(object, "NamesAccepted").filter(|condition| !condition.holds) {
-        return Standing::Never {
+        return WaitStatus::Failed {
             cause: refused.message,
         };
     }
     match condition(object, "Established") {
-        Some(Condition { holds: true, .. }) => Standing::Holds,
+        Some(Condition { holds: true, .. }) => WaitStatus::Met,
         _ => not_yet("the API server does not serve it yet"),
     }
 }

@@ -13,9 +13,9 @@ use longrun_core::{
 use serde_json::Value;
 
 use crate::{
-    belongings::mounting,
     client::Client,
     failure::Failure,
+    owned_objects::mounting,
     resource::Collection,
     volumes::{contents, served_snapshots, volume_of},
 };

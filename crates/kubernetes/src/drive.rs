@@ -7,26 +7,26 @@ use futures::FutureExt as _;
 use longrun_core::{
     journal::{Journal, Next},
     plan::Effect,
-    wait::Sight,
+    wait::Observation,
 };
 
 use crate::{
     client::Client,
-    lease::{Lease, LeaseStanding},
-    progress::Progress,
+    lease::{Lease, LeaseStatus},
+    progress::OnProgress,
 };
 
-mod book;
+mod change_watcher;
 mod effect;
+mod inject;
+mod journal_store;
 mod prepare;
 mod run;
 mod stopped;
-mod strike;
 #[cfg(test)]
 mod tests;
-mod wake;
 
-pub use book::Book;
+pub use journal_store::JournalStore;
 pub use prepare::prepare;
 use run::{INTERRUPTED, PAUSE, Run, Silent};
 pub use stopped::Stopped;
@@ -43,30 +43,30 @@ pub use stopped::Stopped;
 /// When the plan cannot be done to its end: why, how far it came, and what the reader needs to know.
 pub async fn drive(
     client: &Client,
-    book: impl Into<Book>,
+    journal: impl Into<JournalStore>,
     lease: Option<&Lease>,
-    progress: Progress<'_>,
+    progress: OnProgress<'_>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Journal, Box<Stopped>> {
-    let mut run = Run::new(client, book.into(), lease, progress);
+    let mut run = Run::new(client, journal.into(), lease, progress);
     let mut interrupted = pin!(interrupted.fuse());
-    let mut seen = Sight::default();
+    let mut seen = Observation::default();
     // The effect that is written down and not done yet.
     let mut ahead: Option<Effect> = None;
     loop {
         if interrupted.as_mut().now_or_never().is_some() {
-            run.book.interrupt(INTERRUPTED.to_owned());
+            run.journal.interrupt(INTERRUPTED.to_owned());
         }
         run.watch();
-        // What stopped the plan is in the last sight, and may be the very silence.
-        if run.book.needs_sight() {
+        // What stopped the plan is in the last observation, and may be the very silence.
+        if run.journal.needs_observation() {
             match run.look().await {
-                Ok(sight) => seen = sight,
+                Ok(observation) => seen = observation,
                 Err(failure) => {
                     let silence = run.silence(&failure);
-                    match (silence, run.book.stopped().cloned()) {
+                    match (silence, run.journal.stopped().cloned()) {
                         (None, _) => run.pause(PAUSE, interrupted.as_mut()).await,
-                        (Some(cause), None) => run.book.interrupt(cause),
+                        (Some(cause), None) => run.journal.interrupt(cause),
                         // Nothing is taken back of which nobody knows what it is.
                         (Some(_), Some(reason)) => return Err(run.stopped(reason)),
                     }
@@ -76,11 +76,11 @@ pub async fn drive(
         }
         // As late as can be before a write, since a look takes its time.
         match run.standing() {
-            _ if run.book.is_over() => {}
-            LeaseStanding::Held => {}
+            _ if run.journal.is_over() => {}
+            LeaseStatus::Held => {}
             // Whoever holds it now may be at work on the same objects: nothing is touched any more.
-            LeaseStanding::Lost(cause) => return Err(run.abandon(cause)),
-            LeaseStanding::Overdue => {
+            LeaseStatus::Lost(cause) => return Err(run.abandon(cause)),
+            LeaseStatus::Overdue => {
                 if let Some(cause) = run.overdue() {
                     return Err(run.abandon(cause));
                 }
@@ -88,10 +88,10 @@ pub async fn drive(
                 continue;
             }
         }
-        let next = run.book.next(&seen, client.now());
+        let next = run.journal.next(&seen, client.now());
         let written = ahead.take();
         if let Next::Do(effect) | Next::Undo(effect) = &next
-            && run.book.is_kept()
+            && run.journal.is_kept()
             && written.as_ref() != Some(effect)
         {
             let is_written = run.write(interrupted.as_mut()).await?;
@@ -117,7 +117,7 @@ pub async fn drive(
             Next::Undo(effect) => run.undo(&effect, &seen).await,
             Next::Done => {
                 run.close().await;
-                return Ok(run.book.into_journal());
+                return Ok(run.journal.into_journal());
             }
             Next::Stop(reason) => {
                 run.close().await;

@@ -8,7 +8,7 @@ use longrun_core::{
     operations::data::NODE,
 };
 
-use crate::{belongings::Belongings, client::Client, failure::Failure};
+use crate::{client::Client, failure::Failure, owned_objects::OwnedObjects};
 
 mod event;
 mod progress;
@@ -18,7 +18,7 @@ mod run;
 mod trigger;
 
 pub use record::{pause, resume};
-pub(crate) use rotation::turns;
+pub(crate) use rotation::rotation_status;
 pub use rotation::{Chaos, Verdict, chaos};
 pub use run::{Order, Ran, RunError, run};
 pub use trigger::{Followed, Triggered, by_hand, trigger};
@@ -39,14 +39,14 @@ async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
         client.get(&pause),
         client.get(&ledger),
         client.get(&journal),
-        Belongings::read(client, environment),
+        OwnedObjects::read(client, environment),
     )?;
     // After the lists, which may know of more than they do, and never of less.
     let (node, services) = tokio::try_join!(client.get(&node), client.get(&services))?;
     Ok(Facts {
         namespace,
-        node: lists.sight(node),
-        services: lists.sight(services),
+        node: lists.observation(node),
+        services: lists.observation(services),
         pause,
         ledger,
         journal,

@@ -12,7 +12,7 @@ use crate::{
     client::Client,
     clock::{Moment, now},
     failure::Failure,
-    progress::{Doing, Progress},
+    progress::{OnProgress, Progress},
 };
 
 mod record;
@@ -82,7 +82,7 @@ pub enum LeaseError {
 
 /// Whether a lease can be relied upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeaseStanding {
+pub enum LeaseStatus {
     /// Nobody else can be at work.
     Held,
     /// It could not be renewed lately, because the API server is silent or this machine slept: another may
@@ -134,7 +134,7 @@ impl Lease {
         client: &Client,
         namespace: &str,
         holder: &Holder,
-        progress: Progress<'_>,
+        progress: OnProgress<'_>,
     ) -> Result<Self, LeaseError> {
         let held = Held {
             client: client.clone(),
@@ -159,7 +159,7 @@ impl Lease {
                             });
                         }
                         Verdict::Silent { remaining } => {
-                            progress(&Doing::Note(&format!(
+                            progress(&Progress::Note(&format!(
                                 "{} ({}) holds the lease since {}: it is taken over when nothing is heard of them for {} s",
                                 found.who,
                                 found.operation,
@@ -191,10 +191,10 @@ impl Lease {
 
     /// Whether it can be relied upon at this moment. Look before every write.
     #[must_use]
-    pub fn standing(&self) -> LeaseStanding {
+    pub fn standing(&self) -> LeaseStatus {
         let State { renewed, lost } = self.state.borrow().clone();
         match lost {
-            Some(cause) => LeaseStanding::Lost(cause),
+            Some(cause) => LeaseStatus::Lost(cause),
             None => overdue(renewed.at_most_ago()),
         }
     }
@@ -252,11 +252,11 @@ fn reference(namespace: &str) -> ObjectRef {
 }
 
 /// Whether a lease that was renewed this long ago can still be relied upon.
-fn overdue(renewed_ago: Duration) -> LeaseStanding {
+fn overdue(renewed_ago: Duration) -> LeaseStatus {
     if renewed_ago < DEADLINE {
-        LeaseStanding::Held
+        LeaseStatus::Held
     } else {
-        LeaseStanding::Overdue
+        LeaseStatus::Overdue
     }
 }
 
@@ -271,7 +271,7 @@ async fn renew(held: Held, say: watch::Sender<State>) {
                 say.send_modify(|state| state.renewed = before);
                 pause = RENEWAL;
             }
-            Ok(Err(Lost::Taken(cause))) => {
+            Ok(Err(Lost::SnapshotSpec(cause))) => {
                 say.send_modify(|state| state.lost = Some(cause));
                 return;
             }
@@ -285,7 +285,7 @@ async fn renew(held: Held, say: watch::Sender<State>) {
 /// Why a renewal did not succeed.
 enum Lost {
     /// It is somebody else's, or gone.
-    Taken(String),
+    SnapshotSpec(String),
     /// The API server did not say.
     Unknown,
 }
@@ -296,7 +296,7 @@ impl Lost {
             return Self::Unknown;
         }
         let cause = failure.words();
-        Self::Taken(format!("the lease cannot be {what}: {cause}"))
+        Self::SnapshotSpec(format!("the lease cannot be {what}: {cause}"))
     }
 }
 
@@ -368,13 +368,13 @@ impl Held {
     async fn read_ours(&self) -> Result<Value, Lost> {
         match self.client.get(&self.object).await {
             Err(failure) => Err(Lost::by("read", &failure)),
-            Ok(None) => Err(Lost::Taken("the lease was deleted".to_owned())),
+            Ok(None) => Err(Lost::SnapshotSpec("the lease was deleted".to_owned())),
             Ok(Some(object)) => {
                 let found = Record::of(&object);
                 if found.identity == self.identity {
                     Ok(object)
                 } else {
-                    Err(Lost::Taken(format!(
+                    Err(Lost::SnapshotSpec(format!(
                         "{} ({}) has taken the lease over",
                         found.who, found.operation
                     )))
@@ -399,8 +399,8 @@ mod tests {
 
     #[test]
     fn a_holder_stops_before_another_may_begin() {
-        assert_eq!(overdue(RENEWAL * 2), LeaseStanding::Held);
-        assert_eq!(overdue(DEADLINE), LeaseStanding::Overdue);
+        assert_eq!(overdue(RENEWAL * 2), LeaseStatus::Held);
+        assert_eq!(overdue(DEADLINE), LeaseStatus::Overdue);
         assert!(DEADLINE + RENEWAL < DURATION, "a write must fit in between");
     }
 }

@@ -5,19 +5,20 @@
 //! connect → observe → (core: plan, ask) → prepare → Lease::acquire → observe → (core: renew) → drive
 //! ```
 
-mod belongings;
 mod client;
 mod clock;
 mod connect;
 mod data;
-mod door;
+mod direct_transfer;
 mod drive;
 mod exec;
 mod failure;
 pub mod faults;
 mod heartbeat;
 mod lease;
+mod observation;
 mod observe;
+mod owned_objects;
 mod permission;
 mod progress;
 mod records;
@@ -26,7 +27,6 @@ mod report;
 mod resource;
 #[cfg(test)]
 mod server;
-mod sight;
 mod silence;
 mod stamp;
 mod status;
@@ -37,21 +37,20 @@ mod volumes;
 pub use client::Client;
 pub use connect::{Access, ConnectError, OWN_CLUSTER, connect, connect_within, identity};
 pub use data::{DataError, last_operation, observe_data};
-pub use door::{Link, Visit};
-pub use drive::{Book, Stopped, drive, prepare};
+pub use direct_transfer::{Link, Visit};
+pub use drive::{JournalStore, Stopped, drive, prepare};
 pub use exec::{Ended, Exec, Stdin, Stdout};
 pub use failure::{Failure, Grant};
 pub use heartbeat::{Heartbeat, Over};
-pub use lease::{Holder, Lease, LeaseError, LeaseStanding};
+pub use lease::{Holder, Lease, LeaseError, LeaseStatus};
+pub use observation::observation;
 pub use observe::{ObserveError, observe};
 pub use permission::{denied, to_carry_out, to_exec};
-pub use progress::{Doing, Progress};
+pub use progress::{OnProgress, Progress};
 pub use records::{NoSnapshot, fault_ledger, pause_chaos, recorded, snapshot_failure};
 pub use report::{PodReport, Report};
-pub use sight::sight;
 pub use stamp::stamped;
 pub use status::{
-    Attempted, Fault, Holding, Hour, Node, Numbers, Reading, Running, Status, TestJob, Workload,
-    status,
+    Attempted, Fault, Holding, Hour, Node, Numbers, Running, Status, TestJob, Workload, status,
 };
 pub use triage::{Found, evidence, evidence_alone, failed_tests, query, test_jobs, twin};

@@ -14,14 +14,14 @@ use longrun_core::{
         deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
         snapshot::SNAPSHOT_API,
     },
-    wait::Sight,
+    wait::Observation,
 };
 use serde_json::Value;
 
 use crate::{
-    belongings::{Belongings, WORKLOADS},
     client::{Apply, Client, IN_FLIGHT},
     failure::Failure,
+    owned_objects::{OwnedObjects, WORKLOADS},
     records::fault_ledger,
     refusal,
     resource::Collection,
@@ -81,11 +81,11 @@ pub async fn observe(
             Ok::<_, Failure>((claims, sources))
         },
         temporary(client, environment),
-        belongings(client, &references),
+        owned_objects(client, &references),
         objects(client, &desired, take_over),
     )?;
     for observed in &mut objects {
-        observed.sight = sight(observed.live.as_ref(), &lists);
+        observed.observation = observation(observed.live.as_ref(), &lists);
     }
     let surplus = surplus(client, &inventory, &references, &objects).await?;
     Ok(Facts {
@@ -196,10 +196,10 @@ async fn temporary(client: &Client, environment: &str) -> Result<Vec<Value>, Fai
 }
 
 /// The lists of every namespace in which a workload is wanted.
-async fn belongings(
+async fn owned_objects(
     client: &Client,
     references: &BTreeSet<ObjectRef>,
-) -> Result<BTreeMap<String, Belongings>, Failure> {
+) -> Result<BTreeMap<String, OwnedObjects>, Failure> {
     let namespaces: BTreeSet<&String> = references
         .iter()
         .filter(|reference| WORKLOADS.contains(&reference.kind.as_str()))
@@ -209,7 +209,7 @@ async fn belongings(
         .map(|namespace| async move {
             Ok((
                 namespace.clone(),
-                Belongings::read(client, namespace).await?,
+                OwnedObjects::read(client, namespace).await?,
             ))
         })
         .buffer_unordered(IN_FLIGHT)
@@ -245,7 +245,7 @@ async fn objects(
                 desired: object.clone(),
                 live,
                 dry_run,
-                sight: Sight::default(),
+                observation: Observation::default(),
             })
         })
         .buffered(IN_FLIGHT)
@@ -253,18 +253,18 @@ async fn objects(
         .await
 }
 
-fn sight(live: Option<&Value>, lists: &BTreeMap<String, Belongings>) -> Sight {
-    let belongings = live
+fn observation(live: Option<&Value>, lists: &BTreeMap<String, OwnedObjects>) -> Observation {
+    let owned_objects = live
         .filter(|object| {
             let kind = object.get("kind").and_then(Value::as_str);
             kind.is_some_and(|kind| WORKLOADS.contains(&kind))
         })
         .and_then(|object| lists.get(object.pointer("/metadata/namespace")?.as_str()?));
-    match belongings {
-        Some(belongings) => belongings.sight(live.cloned()),
-        None => Sight {
+    match owned_objects {
+        Some(owned_objects) => owned_objects.observation(live.cloned()),
+        None => Observation {
             object: live.cloned(),
-            ..Sight::default()
+            ..Observation::default()
         },
     }
 }

@@ -98,7 +98,7 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
         | Effect::Reclaim { .. } => &["patch"],
         Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
         // To strike is for the runner of faults, whose Role says what each fault needs.
-        Effect::Strike { .. } | Effect::Watch { .. } => &[],
+        Effect::Inject { .. } | Effect::Watch { .. } => &[],
     }
 }
 

@@ -8,7 +8,7 @@ use longrun_core::{
 
 /// What is being done at this moment.
 #[derive(Clone, Debug)]
-pub enum Doing<'a> {
+pub enum Progress<'a> {
     /// A step's effect is being done.
     Step {
         /// Index of the step.
@@ -53,4 +53,4 @@ pub enum Doing<'a> {
 }
 
 /// Takes what goes on. It is called often and must return at once.
-pub type Progress<'a> = &'a (dyn Fn(&Doing<'_>) + Send + Sync);
+pub type OnProgress<'a> = &'a (dyn Fn(&Progress<'_>) + Send + Sync);

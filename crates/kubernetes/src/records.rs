@@ -17,7 +17,7 @@ use longrun_core::{
 use serde_json::Value;
 
 use crate::{
-    client::Client, drive::drive, failure::Failure, lease, progress::Doing, resource::encode,
+    client::Client, drive::drive, failure::Failure, lease, progress::Progress, resource::encode,
     volumes::served_snapshots,
 };
 
@@ -155,7 +155,7 @@ pub async fn snapshot_failure(
         client.now(),
     );
     let plan = match planned {
-        Err(Withheld::Taken(name)) => return Ok(name),
+        Err(Withheld::SnapshotSpec(name)) => return Ok(name),
         planned => planned?,
     };
     if let Some(holder) = holder {
@@ -166,7 +166,7 @@ pub async fn snapshot_failure(
     }
     let approved = Ask::new(plan).standing(policy)?;
     // No lease: as a snapshot that a person takes of the running node, it minds nobody.
-    let silent = |_: &Doing<'_>| {};
+    let silent = |_: &Progress<'_>| {};
     drive(client, approved, None, &silent, std::future::pending())
         .await
         .map_err(|stopped| NoSnapshot::Stopped(stopped.to_string()))?;

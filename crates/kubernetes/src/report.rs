@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
-use longrun_core::{object::ObjectRef, wait::Sight};
+use longrun_core::{object::ObjectRef, wait::Observation};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,7 +47,11 @@ pub struct PodReport {
 impl Report {
     /// Asks for the logs of what does not run. What cannot be had is left out or said, and is no error: the
     /// cause that stopped the plan is the news.
-    pub(crate) async fn gather(client: &Client, seen: &Sight, since: Option<Timestamp>) -> Self {
+    pub(crate) async fn gather(
+        client: &Client,
+        seen: &Observation,
+        since: Option<Timestamp>,
+    ) -> Self {
         let mut pods = Vec::new();
         for failing in seen
             .pods

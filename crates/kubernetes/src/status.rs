@@ -2,13 +2,13 @@
 //! of data is unknown, never zero and never green.
 
 use jiff::{SignedDuration, Timestamp};
-use longrun_core::{faults::Turns, journal::Checklist, object::ObjectRef};
+use longrun_core::{faults::RotationStatus, journal::Checklist, known::Known, object::ObjectRef};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    client::Client, data::last_operation, failure::Failure, faults::turns, lease,
-    resource::Collection, sight::invocations,
+    client::Client, data::last_operation, failure::Failure, faults::rotation_status, lease,
+    observation::invocations, resource::Collection,
 };
 
 mod hour;
@@ -24,16 +24,6 @@ const NODE: &str = "restate";
 const NODE_POD: &str = "restate-0";
 const SERVICE: &str = "verification";
 const TEST: &str = "test";
-
-/// What is read, or why it is not known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Reading<T> {
-    /// It was read.
-    Known(T),
-    /// It could not be read, for this reason.
-    Unknown(String),
-}
 
 /// One environment as it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,7 +49,7 @@ pub struct Running {
     /// The verification service; `None` when its Deployment does not exist.
     pub service: Option<Workload>,
     /// What the node's SQL says, through the observer.
-    pub invocations: Reading<Numbers>,
+    pub invocations: Known<Numbers>,
     /// When tests begin, as cron writes it; `None` when there is no CronJob.
     pub schedule: Option<String>,
     /// Whether the schedule of the tests is suspended; `None` when there is no schedule.
@@ -69,13 +59,13 @@ pub struct Running {
     /// The tests and the faults of the last hour.
     pub hour: Hour,
     /// The operation in progress, if there is one.
-    pub holder: Reading<Option<Holding>>,
+    pub holder: Known<Option<Holding>>,
     /// The last operation on the database, if it is not finished; perhaps nobody is at work on it.
-    pub unfinished: Reading<Option<Checklist>>,
+    pub unfinished: Known<Option<Checklist>>,
     /// What of its faults happens by itself; nothing where nobody asks for any.
-    pub chaos: Reading<Option<Turns>>,
+    pub chaos: Known<Option<RotationStatus>>,
     /// How many VolumeSnapshots the namespace has.
-    pub snapshots: Reading<usize>,
+    pub snapshots: Known<usize>,
 }
 
 /// The Restate node.
@@ -175,7 +165,7 @@ async fn running(
         invocations(client, environment),
         lease::holder(client, environment),
         unfinished(client, environment),
-        turns(client, environment, namespace, &cron_jobs),
+        rotation_status(client, environment, namespace, &cron_jobs),
         snapshots(client, environment),
         hour::hour(client, environment, &tests, at),
         tests_of::signatures(client, environment, &tests),
@@ -212,31 +202,31 @@ async fn running(
     })
 }
 
-async fn unfinished(client: &Client, environment: &str) -> Reading<Option<Checklist>> {
+async fn unfinished(client: &Client, environment: &str) -> Known<Option<Checklist>> {
     match last_operation(client, environment).await {
-        Ok(stored) => Reading::Known(
+        Ok(stored) => Known::Value(
             stored
                 .map(|stored| stored.journal.checklist())
                 .filter(|list| list.state.is_unfinished()),
         ),
-        Err(error) => Reading::Unknown(error.to_string()),
+        Err(error) => Known::Unknown(error.to_string()),
     }
 }
 
-async fn snapshots(client: &Client, environment: &str) -> Reading<usize> {
+async fn snapshots(client: &Client, environment: &str) -> Known<usize> {
     let collection =
         Collection::in_namespace("snapshot.storage.k8s.io/v1", "VolumeSnapshot", environment);
     match client.list_served(&collection, "").await {
-        Ok(Some(snapshots)) => Reading::Known(snapshots.len()),
-        Ok(None) => Reading::Unknown("the cluster serves no VolumeSnapshots".to_owned()),
-        Err(failure) => Reading::Unknown(failure.words()),
+        Ok(Some(snapshots)) => Known::Value(snapshots.len()),
+        Ok(None) => Known::Unknown("the cluster serves no VolumeSnapshots".to_owned()),
+        Err(failure) => Known::Unknown(failure.words()),
     }
 }
 
-fn reading<T>(answer: Result<T, Failure>) -> Reading<T> {
+fn reading<T>(answer: Result<T, Failure>) -> Known<T> {
     match answer {
-        Ok(value) => Reading::Known(value),
-        Err(failure) => Reading::Unknown(failure.words()),
+        Ok(value) => Known::Value(value),
+        Err(failure) => Known::Unknown(failure.words()),
     }
 }
 

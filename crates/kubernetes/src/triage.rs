@@ -11,9 +11,10 @@ use http::{
 use jiff::Timestamp;
 use longrun_core::{
     faults::ledger::LEDGER,
+    known::Known,
     object::{ObjectRef, uid},
     plan::Target,
-    triage::{Asked, Attempt, Case, Evidence, FORMAT, Fault, JobState, Twin, faults, minute},
+    triage::{Attempt, Case, Evidence, FORMAT, Fault, JobState, Twin, faults, minute},
 };
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ pub enum Found {
         /// The test Jobs that are there, the newest first.
         kept: Vec<String>,
         /// The ledger of faults, which remembers longer than Jobs are kept.
-        faults: Asked<Option<Vec<Fault>>>,
+        faults: Known<Option<Vec<Fault>>>,
     },
 }
 
@@ -106,16 +107,16 @@ pub async fn evidence(
         format: FORMAT,
         at: client.now(),
         target: target.clone(),
-        others: Asked::Known(others),
+        others: Known::Value(others),
         twins,
         pods: match &pods {
-            Asked::Known(pods) => Asked::Known(read::pods(pods)),
-            Asked::Unknown(why) => Asked::Unknown(why.clone()),
+            Known::Value(pods) => Known::Value(read::pods(pods)),
+            Known::Unknown(why) => Known::Unknown(why.clone()),
         },
         events: asked(events.map(|events| read::events(&events, job))),
         faults,
-        invocations: Asked::Unknown("the node was not asked".to_owned()),
-        counters: Asked::Unknown("the node was not asked".to_owned()),
+        invocations: Known::Unknown("the node was not asked".to_owned()),
+        counters: Known::Unknown("the node was not asked".to_owned()),
         links,
         case: found,
     })))
@@ -146,7 +147,7 @@ pub async fn query(client: &Client, environment: &str, sql: &str) -> Result<Vec<
 async fn lists(
     client: &Client,
     environment: &str,
-) -> (Result<Vec<Value>, Failure>, Asked<Vec<Value>>) {
+) -> (Result<Vec<Value>, Failure>, Known<Vec<Value>>) {
     let jobs = Collection::in_namespace("batch/v1", "Job", environment);
     let pods = Collection::in_namespace("v1", "Pod", environment);
     let (jobs, pods) = tokio::join!(client.list(&jobs, ""), client.list(&pods, ""));
@@ -169,14 +170,14 @@ async fn absent(client: &Client, environment: &str, jobs: &[Value]) -> Result<Fo
 }
 
 /// The faults of an environment; nothing where none was ever recorded.
-async fn ledger(client: &Client, environment: &str) -> Asked<Option<Vec<Fault>>> {
+async fn ledger(client: &Client, environment: &str) -> Known<Option<Vec<Fault>>> {
     let reference = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
     match client.get(&reference).await {
-        Err(failure) => Asked::Unknown(failure.words()),
-        Ok(None) => Asked::Known(None),
+        Err(failure) => Known::Unknown(failure.words()),
+        Ok(None) => Known::Value(None),
         Ok(Some(ledger)) => match faults(&ledger) {
-            Ok(faults) => Asked::Known(Some(faults)),
-            Err(why) => Asked::Unknown(why),
+            Ok(faults) => Known::Value(Some(faults)),
+            Err(why) => Known::Unknown(why),
         },
     }
 }
@@ -184,15 +185,15 @@ async fn ledger(client: &Client, environment: &str) -> Asked<Option<Vec<Fault>>>
 async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {
     let reference = ObjectRef::namespaced("batch/v1", "Job", environment, job);
     let found = match client.get(&reference).await {
-        Err(failure) => Asked::Unknown(failure.words()),
-        Ok(None) => Asked::Known(None),
+        Err(failure) => Known::Unknown(failure.words()),
+        Ok(None) => Known::Value(None),
         Ok(Some(found)) => {
             let pods = Collection::in_namespace("v1", "Pod", environment);
             let selector = format!("labelSelector={}", encode(&format!("{JOB_LABEL}={job}")));
             let pods = asked(client.list(&pods, &selector).await);
             match case(client, &found, &pods).await {
-                Some(case) => Asked::Known(Some(case)),
-                None => Asked::Unknown("the Job has no UID or no time".to_owned()),
+                Some(case) => Known::Value(Some(case)),
+                None => Known::Unknown("the Job has no UID or no time".to_owned()),
             }
         }
     };
@@ -203,11 +204,11 @@ async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {
 }
 
 /// A Job with its attempts; nothing when it is not an object as the API server has them.
-async fn case(client: &Client, job: &Value, pods: &Asked<Vec<Value>>) -> Option<Case> {
+async fn case(client: &Client, job: &Value, pods: &Known<Vec<Value>>) -> Option<Case> {
     let known = read::job(job)?;
     let attempts = match pods {
-        Asked::Unknown(why) => Asked::Unknown(why.clone()),
-        Asked::Known(pods) => {
+        Known::Unknown(why) => Known::Unknown(why.clone()),
+        Known::Value(pods) => {
             let owner = uid(job);
             let owned = pods.iter().filter(|pod| {
                 let by = pod.pointer("/metadata/ownerReferences/0/uid");
@@ -218,7 +219,7 @@ async fn case(client: &Client, job: &Value, pods: &Asked<Vec<Value>>) -> Option<
                 .buffer_unordered(IN_FLIGHT)
                 .collect()
                 .await;
-            Asked::Known(attempts)
+            Known::Value(attempts)
         }
     };
     Some(Case {
@@ -229,7 +230,7 @@ async fn case(client: &Client, job: &Value, pods: &Asked<Vec<Value>>) -> Option<
 
 async fn with_log(client: &Client, job: &Value, mut attempt: Attempt) -> Attempt {
     if attempt.started.is_none() {
-        attempt.log = Asked::Unknown("its container has not started".to_owned());
+        attempt.log = Known::Unknown("its container has not started".to_owned());
         return attempt;
     }
     let namespace = job.pointer("/metadata/namespace").and_then(Value::as_str);
@@ -240,17 +241,17 @@ async fn with_log(client: &Client, job: &Value, mut attempt: Attempt) -> Attempt
     );
     let log = client.read("read the log", &uri, LOG_PATIENCE).await;
     attempt.log = log.map_or_else(
-        |failure| Asked::Unknown(failure.words()),
+        |failure| Known::Unknown(failure.words()),
         |text| as_log(&text),
     );
     attempt
 }
 
-fn as_log(text: &str) -> Asked<Vec<String>> {
+fn as_log(text: &str) -> Known<Vec<String>> {
     if text.starts_with(NO_LOG) {
-        Asked::Unknown(text.trim().to_owned())
+        Known::Unknown(text.trim().to_owned())
     } else {
-        Asked::Known(last_lines(text))
+        Known::Value(last_lines(text))
     }
 }
 
@@ -286,7 +287,7 @@ fn name(object: &Value) -> Option<&str> {
     object.pointer("/metadata/name")?.as_str()
 }
 
-fn asked<T>(answer: Result<T, Failure>) -> Asked<T> {
+fn asked<T>(answer: Result<T, Failure>) -> Known<T> {
     answer.map_err(|failure| failure.words()).into()
 }
 

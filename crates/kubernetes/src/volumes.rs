@@ -5,9 +5,9 @@ use longrun_core::{object::ObjectRef, operations::snapshot::SNAPSHOT_API};
 use serde_json::Value;
 
 use crate::{
-    belongings::mounting,
     client::{Client, IN_FLIGHT},
     failure::Failure,
+    owned_objects::mounting,
     resource::Collection,
 };
 

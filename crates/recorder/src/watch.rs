@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longrun_core::{
     plan::Target,
-    records::{Entry, Known, SetOff, Task, missing},
+    records::{Entry, JobTracker, SetOff, Task, missing},
     triage::{Evidence, Job},
 };
 use longrun_kubernetes::{
@@ -28,7 +28,7 @@ pub(crate) async fn watch(client: &Client, arguments: &Arguments, shared: &Share
         arguments,
         shared,
         target: arguments.target(),
-        known: Known::new(recorded),
+        known: JobTracker::new(recorded),
     };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,7 +53,7 @@ struct Watch<'a> {
     arguments: &'a Arguments,
     shared: &'a Shared,
     target: Target,
-    known: Known,
+    known: JobTracker,
 }
 
 impl Watch<'_> {

@@ -54,7 +54,7 @@ pub(crate) struct Program {
     /// Name of the Job, which is the seed; or a whole program id like v1-s300-all-test-28112572.
     #[arg(env = "TEST_JOB", value_parser = parse_job)]
     job: Job,
-    /// Asked number of invocations, where only the Job is named.
+    /// Known number of invocations, where only the Job is named.
     #[arg(long, env = "TEST_SIZE", default_value_t = Size::DEFAULT)]
     size: Size,
 }

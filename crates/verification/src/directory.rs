@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use longrun_copy::Examined;
 use tokio::sync::oneshot;
 
-use crate::door;
+use crate::direct_transfer;
 
 /// Sends `directory` on stdout, or to whoever comes to that address and knows the first line of stdin; after what
 /// (the rest of) stdin says that the receiver has.
@@ -28,7 +28,7 @@ pub async fn send(directory: PathBuf, at: Option<SocketAddr>) -> Result<bool, St
         Some(Ok(secret)) if !secret.is_empty() => secret,
         _ => return Err("no secret came on stdin".to_owned()),
     };
-    send_to(directory, door::visitor(address, &secret).await?).await
+    send_to(directory, direct_transfer::visitor(address, &secret).await?).await
 }
 
 async fn send_to(directory: PathBuf, stream: impl Write + Send + 'static) -> Result<bool, String> {

@@ -9,9 +9,9 @@
 //! ```
 //! Nothing here writes to disk.
 
+pub mod direct_transfer;
 pub mod directory;
 pub mod discover;
-pub mod door;
 pub mod duration;
 pub mod http;
 pub mod inspect;

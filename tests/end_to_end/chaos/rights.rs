@@ -67,7 +67,7 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
     refused(
         &[
             "patch",
-            "networkpolicy/service-door",
+            "networkpolicy/allow-service",
             "--patch",
             r#"{"spec": {"podSelector": {"matchExpressions": null}}}"#,
             "--type=merge",
@@ -83,7 +83,7 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
         refused(
             &[
                 "patch",
-                "networkpolicy/service-door",
+                "networkpolicy/allow-service",
                 "--patch",
                 more,
                 "--type=merge",
@@ -137,7 +137,7 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
     );
     let shut = r#"{"spec": {"ingress": [], "egress": []}}"#;
     let rules = house.field(
-        "networkpolicy/service-door",
+        "networkpolicy/allow-service",
         "/metadata/annotations/longrun~1rules",
     );
     let open = format!("{{\"spec\": {}}}", rules.as_str().expect("rules"));
@@ -145,7 +145,7 @@ fn the_runner_may_do_what_its_faults_need_and_nothing_else() {
         assert_eq!(
             tries(&[
                 "patch",
-                "networkpolicy/service-door",
+                "networkpolicy/allow-service",
                 "--patch",
                 allowed,
                 "--type=merge",

@@ -12,7 +12,7 @@ use crate::{
     attachment::{Attachment, who},
     commands::deploy::Which,
     database::Database,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     show,
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
     let wish = Wish {
         snapshot: args.snapshot.clone(),
@@ -86,7 +86,7 @@ pub(crate) async fn run(
     if args.dry_run {
         terminal.say(show::plan(&planned).trim_end());
         terminal.data(&planned, || "nothing was changed".to_owned())?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let operation = Operation::begin("attach", database.client(), target, terminal)?;
     let attachment = Attachment::make(&database, &operation, planned, &wish, terminal).await?;
@@ -131,8 +131,8 @@ pub(crate) async fn run(
         }
         Some(Over::Time) => {
             terminal.say("its time is over (--ttl)");
-            ended.map(|()| End::Done)
+            ended.map(|()| ExitStatus::Done)
         }
-        None => ended.map(|()| End::Done),
+        None => ended.map(|()| ExitStatus::Done),
     }
 }

@@ -21,7 +21,7 @@ use super::deploy::Which;
 use crate::{
     access,
     deployment::holder,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::{self, Project},
     show,
     terminal::{Answers, Terminal},
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Trigger(Trigger),
     /// Inject nothing for a while. A fault that is at work ends as it would have.
     Pause(PauseArgs),
-    /// End a pause before its time.
+    /// ExitStatus a pause before its time.
     Resume(Which),
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn run(
     command: &Command,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     match command {
         Command::Status(which) => status(&Place::open(which, project).await?, terminal).await,
         Command::Trigger(args) => trigger(args, project, terminal).await,
@@ -166,10 +166,10 @@ impl Place {
     }
 }
 
-async fn status(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
+async fn status(place: &Place, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let chaos = place.read().await?;
     terminal.data(&chaos, || text(place, &chaos))?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(place: &Place, chaos: &Chaos) -> String {
@@ -239,7 +239,11 @@ fn clock(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+async fn trigger(
+    args: &Trigger,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let mut place = Place::open(&args.which, project).await?;
     let fault = place.find(&args.fault)?;
     let chaos = place.read().await?;
@@ -257,7 +261,7 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
     terminal.say(show::plan(&plan).trim_end());
     if args.dry_run {
         terminal.data(&plan, || "nothing was changed".to_owned())?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let approved = terminal.answer(Ask::new(plan), &args.answers)?;
     let by = holder("chaos").who;
@@ -292,7 +296,7 @@ async fn trigger(args: &Trigger, project: &Project, terminal: &Terminal) -> Resu
         fault.name
     ));
     terminal.data(&entry, || format!("recovered after {seconds} s"))?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn not_begun(fault: &Fault, said: &str, target: &Target) -> Failure {
@@ -328,7 +332,11 @@ fn not_recovered(entry: &Entry, open: Option<&OpenFault>, target: &Target) -> Fa
     }
 }
 
-async fn pause(args: &PauseArgs, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+async fn pause(
+    args: &PauseArgs,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let place = Place::open(&args.which, project).await?;
     let since = place.client.now();
     let seconds = i64::try_from(args.time.seconds()).unwrap_or(i64::MAX);
@@ -366,7 +374,7 @@ async fn pause(args: &PauseArgs, project: &Project, terminal: &Terminal) -> Resu
             place.settings.target.flags()
         )
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// What was done, as a document.
@@ -375,7 +383,7 @@ struct Resumed {
     resumed: bool,
 }
 
-async fn resume(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
+async fn resume(place: &Place, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let lasts = place.read().await?.pause.is_some();
     let there = longrun_kubernetes::faults::resume(&place.client, place.environment())
         .await
@@ -389,7 +397,7 @@ async fn resume(place: &Place, terminal: &Terminal) -> Result<End, Failure> {
             format!("{target}: there was no pause")
         }
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use longrun_kubernetes::identity;
 
 use crate::{
     access,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::{self, Project},
     terminal::{Answers, Terminal},
 };
@@ -29,7 +29,7 @@ pub(crate) async fn run(
     command: &Command,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let Command::Trust {
         cluster: name,
         answers,
@@ -49,7 +49,7 @@ pub(crate) async fn run(
         terminal.say(&format!(
             "nothing to do: {name} is recorded as {found} already"
         ));
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let before = recorded.map_or_else(String::new, |uid| format!("; recorded is {uid}"));
     let what = format!("{server} has the kube-system UID {found}{before}");
@@ -63,7 +63,7 @@ pub(crate) async fn run(
         "recorded in {}: review and commit it",
         path.display()
     ));
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The file with the UID in it and every other line as it was, comments included.

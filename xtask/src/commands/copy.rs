@@ -21,7 +21,7 @@ use crate::{
     attachment::{Attachment, who},
     commands::deploy::Which,
     database::{self, Database},
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     interrupt::Interrupts,
     operation::Operation,
     project::{self, Project},
@@ -79,7 +79,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     // What a pod has mounted already needs nothing that is rendered, and no image.
     let inputs = project.inputs()?;
     let Which {
@@ -120,7 +120,7 @@ async fn attaching(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let database = Database::open(&args.which, &Answers::default(), project, terminal).await?;
     let (client, target) = (database.client(), database.target());
     let wish = Wish {
@@ -173,7 +173,11 @@ fn done(copied: &Result<Copied, Failure>, operation: Operation<'_>) -> Interrupt
     }
 }
 
-fn shown(source: &Source, attach: Option<&Plan>, terminal: &Terminal) -> Result<End, Failure> {
+fn shown(
+    source: &Source,
+    attach: Option<&Plan>,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     if let Some(plan) = attach {
         terminal.say(show::plan(plan).trim_end());
     }
@@ -185,10 +189,10 @@ fn shown(source: &Source, attach: Option<&Plan>, terminal: &Terminal) -> Result<
             source.container
         )
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<End, Failure> {
+fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let name = &source.name;
     let made = Made {
         source: name,
@@ -196,7 +200,7 @@ fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<End, Fa
     };
     terminal.data(&made, || copied.directory.display().to_string())?;
     if copied.consistent {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let changes: Vec<String> = copied
         .changes
@@ -216,7 +220,7 @@ fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<End, Fa
     }
     terminal.say(&changes);
     terminal.say("  → for a copy that is consistent: cargo xtask snapshot, then copy -s");
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Runs the sender and receives what it sends.

@@ -5,11 +5,11 @@ use longrun_core::{
     journal::Reason,
     wait::Wait,
 };
-use longrun_kubernetes::{Doing, prepare};
+use longrun_kubernetes::{Progress, prepare};
 
 use crate::{
     deployment::Deployment,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     operation::{AGAIN, Operation},
     project::Project,
     show,
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let deployment =
         Deployment::open(&args.which, &args.answers, &args.choices, project, terminal).await?;
     let plan = deployment.plan().await?;
@@ -69,7 +69,7 @@ pub(crate) async fn run(
             true => "nothing is to be done".to_owned(),
             false => format!("nothing was changed; to do exactly this: --approve {digest}"),
         })?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     if !plan.is_empty() {
         let approved = match Ask::new(plan).unneeded() {
@@ -79,7 +79,7 @@ pub(crate) async fn run(
         carry_out(&deployment, approved, terminal).await?;
     } else if !terminal.owes_document() {
         // The screen is for what was just changed.
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let target = &deployment.target;
     super::status::show(
@@ -133,7 +133,7 @@ async fn make_namespace(
     approved: &Approved,
     operation: &Operation<'_>,
 ) -> Result<usize, Failure> {
-    let progress = |doing: &Doing<'_>| operation.show(doing);
+    let progress = |progress: &Progress<'_>| operation.show(progress);
     tokio::select! {
         done = prepare(&deployment.client, approved, &progress) => done.map_err(|reason| match reason {
             Reason::Moved { .. } => Failure::refused(reason),

@@ -3,7 +3,7 @@
 use crate::{
     commands::deploy::{Choices, Which},
     deployment::Deployment,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::Project,
     show,
     terminal::{Answers, Terminal},
@@ -20,7 +20,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let deployment = Deployment::open(
         &args.which,
         &Answers::default(),
@@ -31,9 +31,9 @@ pub(crate) async fn run(
     .await?;
     let plan = deployment.plan().await?;
     let end = if plan.changes() {
-        End::Differences
+        ExitStatus::Differences
     } else {
-        End::Done
+        ExitStatus::Done
     };
     terminal.data(&plan, || show::plan(&plan))?;
     Ok(end)

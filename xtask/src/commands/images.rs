@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::{
     access,
-    failure::{End, Failure},
-    images::Workshop,
+    failure::{ExitStatus, Failure},
+    images::ImageBuilder,
     project::{self, Project},
     terminal::Terminal,
 };
@@ -35,7 +35,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let inputs = project.inputs()?;
     let cluster = inputs.cluster(&args.cluster).map_err(project::unknown)?;
     if args.push && cluster.access.is_embedded() {
@@ -53,17 +53,17 @@ pub(crate) async fn run(
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
-    let workshop = Workshop::new(project.root(), access::places()?.cache);
-    let images = workshop
+    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
+    let images = builder
         .references(names, &cluster.registry, Some(&report))
         .await?;
     let mut recorded = Images::default();
     let mut built = Vec::new();
     for image in &images {
         let (reference, archive) = if args.push {
-            (workshop.push(image, &report).await?, None)
+            (builder.push(image, &report).await?, None)
         } else {
-            let archive = workshop.archive(image, &report).await?;
+            let archive = builder.archive(image, &report).await?;
             (image.reference.clone(), Some(archive.display().to_string()))
         };
         recorded.insert(image.name.clone(), reference.clone());
@@ -96,5 +96,5 @@ pub(crate) async fn run(
             .collect();
         lines.join("\n")
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }

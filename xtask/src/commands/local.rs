@@ -4,7 +4,7 @@ use longrun_embedded::{Cluster, Status};
 
 use crate::{
     access,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     terminal::{Answers, Terminal, seconds},
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Name {
     name: String,
 }
 
-pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     match command {
         Command::Up { name, answers } => up(&name.name, answers, terminal),
         Command::Down {
@@ -55,7 +55,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<End, Failure
     }
 }
 
-fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<End, Failure> {
+fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let cluster = access::prepare_machine(name, answers, terminal)?;
     access::up(&cluster, terminal)?;
     show(name, &cluster, terminal)
@@ -66,7 +66,7 @@ fn down(
     delete_data: bool,
     answers: &Answers,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let cluster = access::embedded(name)?;
     let state = cluster.status()?.state;
     let deletes = delete_data && state.exists();
@@ -94,17 +94,17 @@ fn down(
             "nothing to do: the embedded cluster {name} does not run"
         ));
     }
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn status(name: &str, terminal: &Terminal) -> Result<End, Failure> {
+fn status(name: &str, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     show(name, &access::embedded(name)?, terminal)
 }
 
-fn show(name: &str, cluster: &Cluster, terminal: &Terminal) -> Result<End, Failure> {
+fn show(name: &str, cluster: &Cluster, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let status = cluster.status()?;
     terminal.data(&status, || text(name, &status))?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(name: &str, status: &Status) -> String {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     deployment::render_all,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::{self, Chosen, Project},
     terminal::Terminal,
 };
@@ -42,14 +42,18 @@ struct Report<'a> {
 /// What is rendered: folder → files.
 type Folders = Vec<(String, Vec<Rendered>)>;
 
-pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let inputs = project.inputs()?;
     let chosen = chosen(args, &inputs)?;
     let rendered = rendered(args, &chosen, project)?;
     if args.stdout {
         let texts: Vec<&Rendered> = rendered.iter().flat_map(|(_, files)| files).collect();
         terminal.data(&texts, || documents(&rendered))?;
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     }
     let differences = differences(args, &rendered, project)?;
     if !args.check {
@@ -62,9 +66,9 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
     };
     terminal.data(&report, || text(args.check, files, &differences))?;
     Ok(if args.check && !differences.is_empty() {
-        End::Differences
+        ExitStatus::Differences
     } else {
-        End::Done
+        ExitStatus::Done
     })
 }
 

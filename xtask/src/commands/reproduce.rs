@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     access,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     images,
     interrupt::Interrupts,
     project::Project,
@@ -17,7 +17,7 @@ use crate::{
         machine::{Patience, Programs},
         place::{Listening, Place},
         report::{Again, Report},
-        runs::{Workshop, until_failure},
+        runs::{RunContext, until_failure},
         smaller::{End as Searched, Search},
         subject::{self, Subject},
     },
@@ -91,35 +91,35 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let subject = subject::find(args, project, terminal).await?;
     let interrupts = Interrupts::listen()?;
     let prepared = prepare(args, &subject, project, terminal);
-    let workshop = Arc::new(unless(&interrupts, prepared).await?);
+    let context = Arc::new(unless(&interrupts, prepared).await?);
     let mut report = Report::new(&subject, args.runs, args.chaos);
     terminal.say(&format!(
         "running {} on restate-server {}, {}, in {}",
         subject.program,
         subject.restate,
         subject.why_restate,
-        workshop.place.path().display()
+        context.place.path().display()
     ));
 
     let work = terminal.work("reproducing");
-    let running = until_failure(&workshop, &subject.program, args.runs, "run", &work);
+    let running = until_failure(&context, &subject.program, args.runs, "run", &work);
     let ran = unless(&interrupts, running).await?;
     drop(work);
     let again = again(args, &subject, project);
     report.ran(&ran, &again);
     let Some(found) = ran.found else {
-        return report.print(terminal, End::Done);
+        return report.print(terminal, ExitStatus::Done);
     };
     if args.shrink {
         terminal.say(&format!(
             "run {} failed: {}",
             found.run, found.failed.symptom
         ));
-        let search = Search::new(&workshop, &subject.program, &found, args.runs);
+        let search = Search::new(&context, &subject.program, &found, args.runs);
         let work = terminal.work("looking for a smaller program");
         let searched = tokio::select! {
             biased;
@@ -140,7 +140,7 @@ pub(crate) async fn run(
         });
         report.shrunk(&search.found(), &searched, &again);
     }
-    report.print(terminal, End::Differences)
+    report.print(terminal, ExitStatus::Differences)
 }
 
 /// What is run, and where: nothing runs yet, and nothing is left when this fails.
@@ -149,7 +149,7 @@ async fn prepare(
     subject: &Subject,
     project: &Project,
     terminal: &Terminal,
-) -> Result<Workshop, Failure> {
+) -> Result<RunContext, Failure> {
     let places = access::places()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let lanes = cores.min(usize::try_from(args.runs).unwrap_or(cores));
@@ -158,7 +158,7 @@ async fn prepare(
             Listening::from(first, lane)?;
         }
     }
-    let images = images::Workshop::new(project.root(), &places.cache);
+    let images = images::ImageBuilder::new(project.root(), &places.cache);
     let work = terminal.work("programs");
     let report = |news: &str| work.report(news);
     let server = match Path::new(&subject.restate) {
@@ -182,7 +182,7 @@ async fn prepare(
             .map_err(|error| Failure::refused(format!("--dir {}: {error}", dir.display())))?,
         None => places.state.join("reproductions"),
     };
-    Ok(Workshop {
+    Ok(RunContext {
         programs: Arc::new(Programs {
             server,
             settings: subject.settings.clone(),

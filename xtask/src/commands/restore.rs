@@ -3,9 +3,9 @@
 use longrun_core::operations::restore::plan;
 
 use crate::{
-    commands::{deploy::Which, exchange},
-    database::{Company, Consent, Database},
-    failure::{End, Failure},
+    commands::{deploy::Which, volume_replacement},
+    database::{Consent, Database, Locking},
+    failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     terminal::Terminal,
@@ -30,16 +30,16 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let database = Database::open(&args.which, &args.consent.answers, project, terminal).await?;
     let decide = |facts: &_| plan(database.target(), facts, database.options(), &args.snapshot);
     let planned = database.plan(decide).await?;
     let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let operation = Operation::begin("restore", database.client(), database.target(), terminal)?;
     let journal = database
-        .carry_out(&operation, approved, Company::None, decide)
+        .carry_out(&operation, approved, Locking::None, decide)
         .await?;
-    exchange::report(&journal, operation, terminal)
+    volume_replacement::report(&journal, operation, terminal)
 }

@@ -9,8 +9,8 @@ use longrun_core::{
 
 use crate::{
     commands::deploy::Which,
-    database::{Company, Consent, Database},
-    failure::{End, Failure},
+    database::{Consent, Database, Locking},
+    failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     terminal::Terminal,
@@ -119,7 +119,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     match &args.command {
         None => take(&args.take, project, terminal).await,
         Some(Command::List { place }) => stored::list(place, project, terminal).await,
@@ -143,7 +143,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let which = Which {
         // Required where no subcommand is given.
         environment: args.environment.clone().unwrap_or_default(),
@@ -159,17 +159,17 @@ async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<End
     let decide = |facts: &_| snapshot::take(database.target(), facts, database.options(), &wish);
     let planned = database.plan(decide).await?;
     let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
-    let company = if args.fence {
-        Company::None
+    let locking = if args.fence {
+        Locking::None
     } else {
-        Company::Anybody
+        Locking::Anybody
     };
     let target = database.target();
     let operation = Operation::begin("snapshot", database.client(), target, terminal)?;
     let journal = database
-        .carry_out(&operation, approved, company, decide)
+        .carry_out(&operation, approved, locking, decide)
         .await?;
     let Some(name) = snapshot::kept(&journal) else {
         return Err(Failure::half_way("no snapshot was taken"));
@@ -185,5 +185,5 @@ async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<End
     let listed = snapshot::list(&facts);
     let listed = listed.iter().find(|listed| listed.name == name);
     terminal.data(&listed, || name.to_owned())?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }

@@ -11,7 +11,7 @@ use crate::{
     access::{self, Reached},
     deployment::Deployment,
     drift::{self, Drift},
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     interrupt::Interrupts,
     project::Project,
     show,
@@ -71,32 +71,32 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let inputs = project.inputs()?;
-    let mut sight = Sight::new(args, &inputs, project).await?;
+    let mut observation = Look::new(args, &inputs, project).await?;
     if !args.watch {
-        let shown = sight.look().await;
+        let shown = observation.look().await;
         return all_seen(print(&shown, terminal).map(|_| shown)?);
     }
     let interrupts = Interrupts::listen()?;
     loop {
         let shown = tokio::select! {
-            shown = sight.look() => shown,
-            () = interrupts.first() => return Ok(End::Done),
+            shown = observation.look() => shown,
+            () = interrupts.first() => return Ok(ExitStatus::Done),
         };
         terminal.redraw()?;
         if !print(&shown, terminal)? {
-            return Ok(End::Done);
+            return Ok(ExitStatus::Done);
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
-            () = interrupts.first() => return Ok(End::Done),
+            () = interrupts.first() => return Ok(ExitStatus::Done),
         }
     }
 }
 
 /// What is looked at, once or again and again.
-struct Sight<'a> {
+struct Look<'a> {
     args: &'a Args,
     inputs: &'a Inputs,
     project: &'a Project,
@@ -105,7 +105,7 @@ struct Sight<'a> {
     drifts: Vec<Option<(Instant, Drift)>>,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> Look<'a> {
     async fn new(
         args: &'a Args,
         inputs: &'a Inputs,
@@ -192,7 +192,7 @@ pub(crate) async fn show(
     cluster: &str,
     environment: &str,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let status = Box::new(status_of(client, environment, client.now()).await?);
     let shown = Shown {
         cluster: cluster.to_owned(),
@@ -202,7 +202,7 @@ pub(crate) async fn show(
         },
     };
     print(&[shown], terminal)?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Whether anybody reads it still.
@@ -228,7 +228,7 @@ fn print(shown: &[Shown], terminal: &Terminal) -> Result<bool, Failure> {
 }
 
 /// One that could not be looked at makes a command fail that shows the others.
-fn all_seen(shown: Vec<Shown>) -> Result<End, Failure> {
+fn all_seen(shown: Vec<Shown>) -> Result<ExitStatus, Failure> {
     let all = shown.len();
     let unseen = shown.into_iter().filter_map(|shown| match shown.seen {
         Seen::Unknown { why, .. } => Some(why),
@@ -236,7 +236,7 @@ fn all_seen(shown: Vec<Shown>) -> Result<End, Failure> {
     });
     let unseen: Vec<Failure> = unseen.collect();
     let Some(first) = unseen.first() else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let mut failure = Failure::refused(format!(
         "{} of {all} environments could not be looked at: {}",

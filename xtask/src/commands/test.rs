@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     access,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     project::Project,
     terminal::{Answers, Terminal},
 };
@@ -80,7 +80,11 @@ const CHECKS: [(&str, &str, &[&str]); 5] = [
     ),
 ];
 
-pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) fn run(
+    args: &Args,
+    project: &Project,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let embedded = access::prepare_machine(CLUSTER, &args.answers, terminal)?;
     let mut tally = Tally::default();
     if args.only.is_none() {
@@ -130,9 +134,9 @@ pub(crate) fn run(args: &Args, project: &Project, terminal: &Terminal) -> Result
         tally.failed.max(tally.red.len())
     );
     Ok(if tally.red.is_empty() {
-        End::Done
+        ExitStatus::Done
     } else {
-        End::HalfWay
+        ExitStatus::HalfWay
     })
 }
 

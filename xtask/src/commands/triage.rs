@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     database::{Consent, Database},
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     operation::{AGAIN, Operation},
     project::Project,
     recorded,
@@ -91,7 +91,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     // Before anything is connected to.
     if let Some(job) = &args.job {
         minute(job)?;
@@ -123,7 +123,7 @@ pub(crate) async fn run(
 }
 
 /// All that failed.
-async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Failure> {
+async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let environment = &seen.target.environment;
     let mut cases = failed_tests(&seen.client, environment)
         .await
@@ -167,7 +167,7 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<End, Fail
 }
 
 /// Judges what was saved.
-fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Failure> {
+fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let saved = Saved::at(directory);
     let environment = args.environment.as_deref();
     let mut found = saved.best(environment, args.job.as_deref())?;
@@ -211,7 +211,12 @@ fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<End, Fail
 }
 
 /// Deletes one Job, after its evidence is kept.
-async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result<End, Failure> {
+async fn end(
+    args: &Args,
+    job: &str,
+    seen: &Seen,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let Gathered {
         evidence,
         remembered,
@@ -238,7 +243,7 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
     let report = Report::of(&evidence);
     terminal.say(show::report(&report).trim_end());
     let Some(approved) = Database::ask(plan, &args.consent, terminal)? else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let operation = Operation::begin("triage --resolve", &seen.client, &seen.target, terminal)?;
     let again = async {
@@ -262,7 +267,7 @@ async fn end(args: &Args, job: &str, seen: &Seen, terminal: &Terminal) -> Result
     terminal.data(&triaged, || {
         format!("its evidence is in {}", path.display())
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn print(
@@ -270,7 +275,7 @@ fn print(
     remembered: bool,
     saved: Option<PathBuf>,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let triaged = Triaged {
         report,
         remembered,
@@ -287,7 +292,7 @@ fn print(
             None => screen,
         }
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn print_all(
@@ -297,7 +302,7 @@ fn print_all(
     remembered: Vec<String>,
     saved: Vec<PathBuf>,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let failures = Failures {
         groups: group(cases),
         cases,
@@ -311,5 +316,5 @@ fn print_all(
         }
         screen
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }

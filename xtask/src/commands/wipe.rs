@@ -9,9 +9,9 @@ use longrun_kubernetes::Client;
 
 use crate::{
     access::{self, Reached},
-    commands::{deploy::Which, exchange},
-    database::{Company, Consent, Database, last},
-    failure::{End, Failure},
+    commands::{deploy::Which, volume_replacement},
+    database::{Consent, Database, Locking, last},
+    failure::{ExitStatus, Failure},
     operation::Operation,
     project::{self, Chosen, Project},
     show,
@@ -66,7 +66,7 @@ pub(crate) async fn run(
     args: &Args,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     if args.last.status || args.last.resume || args.last.abort {
         return go_on(args, project, terminal).await;
     }
@@ -83,17 +83,17 @@ pub(crate) async fn run(
     let decide = |facts: &_| plan(database.target(), facts, database.options(), copy);
     let planned = database.plan(decide).await?;
     let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     let operation = Operation::begin("wipe", database.client(), database.target(), terminal)?;
     let journal = database
-        .carry_out(&operation, approved, Company::None, decide)
+        .carry_out(&operation, approved, Locking::None, decide)
         .await?;
-    exchange::report(&journal, operation, terminal)
+    volume_replacement::report(&journal, operation, terminal)
 }
 
 /// Shows the last operation, goes on with it, or takes it back.
-async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<End, Failure> {
+async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let inputs = project.inputs()?;
     let cluster = args.cluster.as_deref();
     let (chosen, client) = match &args.environment {
@@ -131,7 +131,7 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
         })
         .await?;
     match driven {
-        Ok(journal) => exchange::report(&journal, operation, terminal),
+        Ok(journal) => volume_replacement::report(&journal, operation, terminal),
         Err(stopped)
             if args.last.abort
                 && stopped.journal.state() == State::TakenBack
@@ -141,7 +141,7 @@ async fn go_on(args: &Args, project: &Project, terminal: &Terminal) -> Result<En
                 "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status {}",
                 target.flags()
             ));
-            exchange::print(&stopped.journal, terminal)
+            volume_replacement::print(&stopped.journal, terminal)
         }
         Err(stopped) => Err(Failure::half_way(stopped)),
     }
@@ -198,8 +198,8 @@ fn found(stored: Option<Stored>, environment: &str) -> Result<Stored, Failure> {
     })
 }
 
-fn checklist(stored: &Stored, terminal: &Terminal) -> Result<End, Failure> {
+fn checklist(stored: &Stored, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let checklist: Checklist = stored.journal.checklist();
     terminal.data(&checklist, || show::checklist(&checklist))?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }

@@ -235,6 +235,6 @@ mod tests {
         let failure = Failure::from(error);
         assert_eq!(failure.message, "cannot read /x: permission denied");
         assert_eq!(failure.hints.len(), 1);
-        assert_eq!(failure.end, crate::failure::End::Refused);
+        assert_eq!(failure.end, crate::failure::ExitStatus::Refused);
     }
 }

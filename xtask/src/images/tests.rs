@@ -75,8 +75,8 @@ impl Scratch {
     async fn reference(&self, name: &str, registry: &str) -> Result<String, Error> {
         let name = name.parse().expect("a name");
         let registry = registry.parse().expect("a registry");
-        let workshop = Workshop::new(&self.0, self.0.join("cache"));
-        let images = workshop
+        let builder = ImageBuilder::new(&self.0, self.0.join("cache"));
+        let images = builder
             .references([&name], &registry, Some(&|_| ()))
             .await?;
         Ok(images[0].reference.to_string())

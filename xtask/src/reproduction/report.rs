@@ -15,7 +15,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     terminal::{Terminal, seconds},
 };
 
@@ -181,7 +181,11 @@ impl Report {
         });
     }
 
-    pub(crate) fn print(&self, terminal: &Terminal, end: End) -> Result<End, Failure> {
+    pub(crate) fn print(
+        &self,
+        terminal: &Terminal,
+        end: ExitStatus,
+    ) -> Result<ExitStatus, Failure> {
         terminal.data(self, || self.text())?;
         Ok(end)
     }

@@ -19,7 +19,7 @@ use crate::{failure::Failure, terminal::Work};
 
 /// What all runs of a command have in common.
 #[derive(Debug)]
-pub(crate) struct Workshop {
+pub(crate) struct RunContext {
     pub(crate) programs: Arc<Programs>,
     pub(crate) place: Arc<Place>,
     pub(crate) patience: Patience,
@@ -78,7 +78,7 @@ enum Ended {
 /// started elsewhere before that is no accident.
 const STARTS: u32 = 3;
 
-impl Workshop {
+impl RunContext {
     /// A machine in a directory of its own.
     pub(crate) async fn machine(&self, name: &str, lane: usize) -> Result<Running, Failure> {
         let mut attempt = 1;
@@ -168,7 +168,7 @@ fn port_was_taken(directory: &Directory) -> bool {
 
 /// Runs a program at most so often, in directories of this name, until a run fails: that ends the others.
 pub(crate) async fn until_failure(
-    workshop: &Arc<Workshop>,
+    context: &Arc<RunContext>,
     program: &ProgramId,
     runs: u32,
     name: &'static str,
@@ -183,15 +183,15 @@ pub(crate) async fn until_failure(
         found: None,
     };
     let mut running = JoinSet::new();
-    let mut free: Vec<usize> = (0..workshop.lanes).rev().collect();
+    let mut free: Vec<usize> = (0..context.lanes).rev().collect();
     let mut begun = 0;
     loop {
         while begun < runs
             && let Some(lane) = free.pop()
         {
             begun += 1;
-            let (workshop, program, run) = (Arc::clone(workshop), program.clone(), begun);
-            running.spawn(async move { (lane, workshop.run(&program, name, run, lane).await) });
+            let (context, program, run) = (Arc::clone(context), program.clone(), begun);
+            running.spawn(async move { (lane, context.run(&program, name, run, lane).await) });
         }
         work.report(&format!(
             "{name}: {} of {runs} passed, {} running",

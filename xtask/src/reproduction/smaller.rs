@@ -11,7 +11,7 @@ use longrun_program::{ProgramId, Shrink, Symptom, kills::kills};
 use super::{
     machine::Patience,
     report::counted,
-    runs::{Found, Running, Workshop, until_failure},
+    runs::{Found, RunContext, Running, until_failure},
     trial::{Until, first, trial},
 };
 use crate::{failure::Failure, terminal::Work};
@@ -44,7 +44,7 @@ pub(crate) enum End {
 /// The search, which can be looked at while it goes on.
 #[derive(Debug)]
 pub(crate) struct Search {
-    workshop: Arc<Workshop>,
+    context: Arc<RunContext>,
     symptom: Symptom,
     /// How often a program is run that does not fail.
     repeats: u32,
@@ -57,15 +57,15 @@ pub(crate) struct Search {
 impl Search {
     /// A search that begins at a program that failed in that way.
     pub(crate) fn new(
-        workshop: &Arc<Workshop>,
+        context: &Arc<RunContext>,
         program: &ProgramId,
         found: &Found,
         runs: u32,
     ) -> Self {
         Self {
-            workshop: Arc::clone(workshop),
+            context: Arc::clone(context),
             symptom: found.failed.symptom,
-            repeats: Shrink::repeats(found.passed, runs, workshop.chaos.is_some()),
+            repeats: Shrink::repeats(found.passed, runs, context.chaos.is_some()),
             first: found.run,
             began: Instant::now(),
             found: Mutex::new(Smaller {
@@ -146,19 +146,19 @@ impl Search {
             }
             let mut running = match node.take() {
                 Some(running) => running,
-                None => self.workshop.machine("smaller", 0).await?,
+                None => self.context.machine("smaller", 0).await?,
             };
-            let number = self.workshop.kills_of(self.first.wrapping_add(repeat));
+            let number = self.context.kills_of(self.first.wrapping_add(repeat));
             let kills = number.map(kills).unwrap_or_default();
             let patience = Patience {
                 // A verdict that is wrong here is found out when the smallest is confirmed.
-                still: self.workshop.patience.still / 2,
-                ..self.workshop.patience
+                still: self.context.patience.still / 2,
+                ..self.context.patience
             };
             let until = Until::First(self.symptom);
             let machine = &mut running.machine;
             let trial = trial(machine, undecided, &kills, patience, until).await?;
-            self.workshop.place.check_disk()?;
+            self.context.place.check_disk()?;
             if running.machine.is_at_work().await {
                 *node = Some(running);
             }
@@ -180,13 +180,13 @@ impl Search {
     /// Runs the program that was found once more, on a node of its own, to have the evidence of that alone.
     async fn confirm(&self, work: &Work) -> Result<End, Failure> {
         let program = self.found().program;
-        let workshop = Arc::new(Workshop {
-            programs: Arc::clone(&self.workshop.programs),
-            place: Arc::clone(&self.workshop.place),
-            chaos: self.workshop.kills_of(self.first),
-            ..*self.workshop
+        let context = Arc::new(RunContext {
+            programs: Arc::clone(&self.context.programs),
+            place: Arc::clone(&self.context.place),
+            chaos: self.context.kills_of(self.first),
+            ..*self.context
         });
-        let ran = until_failure(&workshop, &program, self.repeats, "smallest", work).await?;
+        let ran = until_failure(&context, &program, self.repeats, "smallest", work).await?;
         Ok(match ran.found {
             Some(found) if found.failed.symptom == self.symptom => End::Confirmed(found),
             _ => End::Unconfirmed,

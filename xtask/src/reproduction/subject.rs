@@ -38,7 +38,7 @@ pub(crate) struct Subject {
 
 /// What was asked for.
 #[derive(Debug)]
-enum Asked {
+enum Request {
     /// The whole program.
     Program(ProgramId),
     /// A test's Job.
@@ -74,7 +74,7 @@ pub(crate) async fn find(
     terminal: &Terminal,
 ) -> Result<Subject, Failure> {
     let asked = parse(&args.job)?;
-    if let (Asked::Program(program), Some(size)) = (&asked, args.size) {
+    if let (Request::Program(program), Some(size)) = (&asked, args.size) {
         return Err(
             Failure::refused(format!("--size {size}: `{program}` says its size itself")).hint(
                 format!("leave --size out, or give only the name: {}", program.seed),
@@ -87,7 +87,7 @@ pub(crate) async fn find(
         None => inputs.environments().collect(),
     };
     let recorded = match &asked {
-        Asked::Job(job) if args.size.is_none() => match &args.from {
+        Request::Job(job) if args.size.is_none() => match &args.from {
             Some(directory) => {
                 let saved = Saved::at(directory);
                 let found = saved.best(args.environment.as_deref(), Some(job.as_str()))?;
@@ -113,10 +113,10 @@ pub(crate) async fn find(
     let ran_on = recorded.as_ref().and_then(|one| one.restate.clone());
     let (restate, why_restate) = restate(args.restate.clone(), ran_on);
     let (known, seed) = match (recorded, asked) {
-        (Some(Recorded { program, .. }), _) | (None, Asked::Program(program)) => {
+        (Some(Recorded { program, .. }), _) | (None, Request::Program(program)) => {
             (Some(program.clone()), program.seed)
         }
-        (None, Asked::Job(job)) => (None, job),
+        (None, Request::Job(job)) => (None, job),
     };
     let size = known.as_ref().map(|program| program.size.invocations());
     let given = Given {
@@ -179,9 +179,9 @@ fn unknown(error: &InvalidId) -> Failure {
     }
 }
 
-fn parse(text: &str) -> Result<Asked, Failure> {
+fn parse(text: &str) -> Result<Request, Failure> {
     match text.parse::<ProgramId>() {
-        Ok(program) => return Ok(Asked::Program(program)),
+        Ok(program) => return Ok(Request::Program(program)),
         Err(InvalidId::Shape(_)) => {}
         Err(error) => return Err(unknown(&error)),
     }
@@ -189,7 +189,7 @@ fn parse(text: &str) -> Result<Asked, Failure> {
     let minute = text.strip_prefix("test-").unwrap_or_default();
     let is_test = !minute.is_empty() && minute.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
-        Ok(job) if is_test => Ok(Asked::Job(job)),
+        Ok(job) if is_test => Ok(Request::Job(job)),
         _ => Err(
             Failure::refused(format!("`{text}` is not the name of a test's Job"))
                 .hint("a test's Job is called test-<minute since the epoch>: test-28114121")
@@ -375,9 +375,9 @@ mod tests {
 
     #[test]
     fn a_job_of_a_test_or_any_program_by_its_id_is_taken() {
-        assert!(matches!(parse("test-28114121"), Ok(Asked::Job(_))));
+        assert!(matches!(parse("test-28114121"), Ok(Request::Job(_))));
         for id in ["v1-s300-all-a", "v1-s300-k2_3.1c0-test-28114121"] {
-            assert!(matches!(parse(id), Ok(Asked::Program(_))), "{id}");
+            assert!(matches!(parse(id), Ok(Request::Program(_))), "{id}");
         }
     }
 

@@ -2,11 +2,12 @@
 //! under each other, so that the same minute of twins is compared by eye.
 
 use jiff::{SignedDuration, Timestamp};
+use longrun_core::known::Known;
 use longrun_core::{
     faults::ledger::Outcome,
     records::{Cell, MINUTES, start},
 };
-use longrun_kubernetes::{Fault, Hour, Reading};
+use longrun_kubernetes::{Fault, Hour};
 
 const MEANING: [(Cell, &str); 6] = [
     (Cell::Verified, "verified"),
@@ -59,7 +60,7 @@ pub(super) fn together(all: &[(String, &Hour)], at: Timestamp) -> String {
 fn drawn(hour: &Hour, label: &str, faults: &str) -> Vec<String> {
     let strip: String = hour.cells.iter().map(|cell| cell.sign()).collect();
     let mut lines = vec![format!("{label}{strip}")];
-    if let Reading::Known(known) = &hour.faults
+    if let Known::Value(known) = &hour.faults
         && !known.is_empty()
     {
         let width = label.chars().count();
@@ -81,8 +82,8 @@ fn counted(hour: &Hour) -> String {
 /// Each fault, and why anything may be incomplete.
 fn details(hour: &Hour) -> Vec<String> {
     let mut lines: Vec<String> = match &hour.faults {
-        Reading::Known(faults) => faults.iter().zip(letters()).map(injection).collect(),
-        Reading::Unknown(why) => vec![format!("its faults are unknown: {why}")],
+        Known::Value(faults) => faults.iter().zip(letters()).map(injection).collect(),
+        Known::Unknown(why) => vec![format!("its faults are unknown: {why}")],
     };
     if let Some(why) = &hour.missing {
         lines.push(format!("what the recorder has of it is unknown: {why}"));
@@ -136,7 +137,7 @@ mod tests {
         Hour {
             cells,
             missing: None,
-            faults: Reading::Known(faults.iter().map(fault).collect()),
+            faults: Known::Value(faults.iter().map(fault).collect()),
         }
     }
 
@@ -179,7 +180,7 @@ the last hour, a minute each, UTC, with the faults that began in them
                 "a 10:20:07Z kill-restate: not ended",
             ]
         );
-        hour.faults = Reading::Unknown("no answer".to_owned());
+        hour.faults = Known::Unknown("no answer".to_owned());
         assert_eq!(
             alone(&hour)[1..],
             [

@@ -1,7 +1,8 @@
 //! The screen of `cargo xtask status`.
 
-use longrun_core::{faults::Turns, journal::Checklist};
-use longrun_kubernetes::{Attempted, Reading, Running, Status, TestJob, Workload};
+use longrun_core::known::Known;
+use longrun_core::{faults::RotationStatus, journal::Checklist};
+use longrun_kubernetes::{Attempted, Running, Status, TestJob, Workload};
 use serde_json::Value;
 
 use super::hour;
@@ -187,7 +188,7 @@ fn unfinished(list: &Checklist) -> String {
 }
 
 /// `8 faults an hour`, or why there are fewer.
-fn chaos(turns: &Turns, flags: &str) -> String {
+fn chaos(turns: &RotationStatus, flags: &str) -> String {
     let (all, off) = (turns.faults.len(), turns.suspended.len());
     let suspended = turns.suspended.join(", ");
     if let Some(why) = &turns.no_go {
@@ -282,10 +283,10 @@ fn line(test: &TestJob) -> String {
 }
 
 /// What is not known is said so, with the reason.
-fn reading<T>(reading: &Reading<T>, known: impl Fn(&T) -> String) -> String {
+fn reading<T>(reading: &Known<T>, known: impl Fn(&T) -> String) -> String {
     match reading {
-        Reading::Known(value) => known(value),
-        Reading::Unknown(why) => format!("unknown: {why}"),
+        Known::Value(value) => known(value),
+        Known::Unknown(why) => format!("unknown: {why}"),
     }
 }
 
@@ -336,8 +337,8 @@ mod tests {
         );
     }
 
-    fn turns(suspended: &[&'static str], no_go: Option<&str>) -> Turns {
-        Turns {
+    fn rotation_status(suspended: &[&'static str], no_go: Option<&str>) -> RotationStatus {
+        RotationStatus {
             faults: vec!["kill-restate", "stop-services"],
             suspended: suspended.to_vec(),
             pause: None,
@@ -347,14 +348,14 @@ mod tests {
 
     #[test]
     fn an_hour_without_faults_has_a_reason() {
-        let said = |turns: &Turns| chaos(turns, "-n twin --cluster local");
-        assert_eq!(said(&turns(&[], None)), "2 faults an hour");
-        let one = turns(&["stop-services"], None);
+        let said = |turns: &RotationStatus| chaos(turns, "-n twin --cluster local");
+        assert_eq!(said(&rotation_status(&[], None)), "2 faults an hour");
+        let one = rotation_status(&["stop-services"], None);
         assert_eq!(
             said(&one),
             "1 of 2 faults an hour; SUSPENDED: stop-services"
         );
-        let mut paused = turns(
+        let mut paused = rotation_status(
             &["stop-services"],
             Some("paused until ten by ana: a release"),
         );
@@ -369,7 +370,7 @@ mod tests {
             "paused until ten by ana: a release; to end that: cargo xtask chaos resume -n twin --cluster local; \
              SUSPENDED as well: stop-services"
         );
-        let none = turns(&[], Some("the namespace has not the label"));
+        let none = rotation_status(&[], Some("the namespace has not the label"));
         assert_eq!(said(&none), "the namespace has not the label");
     }
 
@@ -387,19 +388,19 @@ mod tests {
             terminating: false,
             node: None,
             service: None,
-            invocations: Reading::Unknown("nobody answers".to_owned()),
+            invocations: Known::Unknown("nobody answers".to_owned()),
             schedule: None,
             suspended: None,
             tests: Vec::new(),
             hour: Hour {
                 cells: vec![Cell::Verified],
                 missing: None,
-                faults: Reading::Known(Vec::new()),
+                faults: Known::Value(Vec::new()),
             },
-            holder: Reading::Known(None),
-            unfinished: Reading::Known(None),
-            chaos: Reading::Known(None),
-            snapshots: Reading::Known(0),
+            holder: Known::Value(None),
+            unfinished: Known::Value(None),
+            chaos: Known::Value(None),
+            snapshots: Known::Value(0),
         };
         Status {
             environment: environment.to_owned(),

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use longrun_core::known::Known;
 use longrun_core::triage::{
-    Asked, Case, Counter, Entry, Group, Heard, JobState, Kind, Report, Trail, in_words, judge,
+    Case, Counter, CounterHistory, Entry, Group, Heard, JobState, Kind, Report, in_words, judge,
     minute,
 };
 
@@ -109,7 +110,7 @@ pub(crate) fn report(report: &Report) -> String {
     for (environment, twin) in &report.twins {
         field(&mut text, "twin", &format!("{environment}: {twin}"));
     }
-    if let Asked::Known(faults) = &report.faults {
+    if let Known::Value(faults) = &report.faults {
         field(&mut text, "faults", faults);
     }
     for (name, image) in &report.ran {
@@ -165,13 +166,13 @@ fn outcome(report: &Report) -> String {
 
 fn occurred(report: &Report) -> String {
     match &report.same {
-        Asked::Unknown(why) => format!("whether it occurred before is unknown: {why}"),
-        Asked::Known(_) if report.compared == 0 => "no other failed Job is kept".to_owned(),
-        Asked::Known(same) if same.is_empty() => format!(
+        Known::Unknown(why) => format!("whether it occurred before is unknown: {why}"),
+        Known::Value(_) if report.compared == 0 => "no other failed Job is kept".to_owned(),
+        Known::Value(same) if same.is_empty() => format!(
             "not that of {} that the environment keeps",
             counted(report.compared, "other failed Job")
         ),
-        Asked::Known(same) => {
+        Known::Value(same) => {
             let named: Vec<&str> = same.iter().take(NAMED).map(String::as_str).collect();
             format!(
                 "{} of {} {} it too: {}{}",
@@ -230,8 +231,8 @@ fn timeline(report: &Report, text: &mut String) {
 
 fn counters(report: &Report, text: &mut String) {
     match &report.trails {
-        Asked::Unknown(why) => field(text, "counters", &format!("unknown: {why}")),
-        Asked::Known(trails) => {
+        Known::Unknown(why) => field(text, "counters", &format!("unknown: {why}")),
+        Known::Value(trails) => {
             let by_now = match report.by_now.as_str() {
                 "" => String::new(),
                 by_now => format!("; {by_now}"),
@@ -245,7 +246,7 @@ fn counters(report: &Report, text: &mut String) {
     }
 }
 
-fn trail(trail: &Trail, text: &mut String) {
+fn trail(trail: &CounterHistory, text: &mut String) {
     let Counter {
         target,
         expected,
@@ -281,7 +282,7 @@ fn trail(trail: &Trail, text: &mut String) {
 
 fn invocations(report: &Report, text: &mut String) {
     // Where they are unknown, it is said among what is missing.
-    let Asked::Known(open) = &report.invocations else {
+    let Known::Value(open) = &report.invocations else {
         return;
     };
     field(text, "invocations", &format!("{} open", open.len()));
@@ -385,13 +386,13 @@ mod tests {
                 environment: "b".to_owned(),
             },
             case,
-            others: Asked::Unknown(unknown()),
+            others: Known::Unknown(unknown()),
             twins: Vec::new(),
-            pods: Asked::Unknown(unknown()),
-            events: Asked::Unknown(unknown()),
-            faults: Asked::Known(Some((1..=faults).map(fault).collect())),
-            invocations: Asked::Unknown(unknown()),
-            counters: Asked::Unknown(unknown()),
+            pods: Known::Unknown(unknown()),
+            events: Known::Unknown(unknown()),
+            faults: Known::Value(Some((1..=faults).map(fault).collect())),
+            invocations: Known::Unknown(unknown()),
+            counters: Known::Unknown(unknown()),
             links: BTreeMap::new(),
         };
         let mut text = String::new();

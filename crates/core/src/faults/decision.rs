@@ -13,14 +13,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Blow, CHAOS_LABEL, Fault, Ground, Hits, Pause, Settings,
+    CHAOS_LABEL, Fault, FaultAction, FaultContext, Hits, Pause, Settings,
     ledger::{Ledger, OpenFault},
 };
 use crate::{
     journal::{Stored, admit},
     object::{ObjectRef, uid},
     plan::{Effect, Guard, Loss, Plan, Step, Target},
-    wait::{Before, Sight, Standing, Wait},
+    wait::{Before, Observation, Wait, WaitStatus},
 };
 
 /// What is known of an environment before a fault is injected.
@@ -29,9 +29,9 @@ pub struct Facts {
     /// Its namespace.
     pub namespace: Option<Value>,
     /// The StatefulSet of the node, with its pods.
-    pub node: Sight,
+    pub node: Observation,
     /// The Deployment of the services, with its pods.
-    pub services: Sight,
+    pub services: Observation,
     /// The ConfigMap of a pause, if there is one.
     pub pause: Option<Value>,
     /// The ConfigMap of the ledger, if there is one.
@@ -129,8 +129,8 @@ pub fn decide(
     if let Some(open) = ledger.in_the_way(environment) {
         return Err(NoGo::Open(open));
     }
-    for (what, sight) in [("the node", &facts.node), ("the service", &facts.services)] {
-        healthy(what, sight, now)?;
+    for (what, observation) in [("the node", &facts.node), ("the service", &facts.services)] {
+        healthy(what, observation, now)?;
     }
     Ok(plan(fault, settings, facts, now))
 }
@@ -165,27 +165,29 @@ fn unfinished(facts: &Facts) -> Result<(), NoGo> {
         .map_err(|unfinished| NoGo::Unfinished(unfinished.to_string()))
 }
 
-fn healthy(what: &str, sight: &Sight, now: Timestamp) -> Result<(), NoGo> {
+fn healthy(what: &str, observation: &Observation, now: Timestamp) -> Result<(), NoGo> {
     let wait = Wait::Renewed {
         before: Vec::new(),
         within: 0,
     };
-    let cause = match wait.assess(sight, now) {
-        Standing::Holds => return Ok(()),
-        Standing::NotYet { cause } | Standing::Bad { cause } | Standing::Never { cause } => cause,
+    let cause = match wait.assess(observation, now) {
+        WaitStatus::Met => return Ok(()),
+        WaitStatus::Pending { cause }
+        | WaitStatus::Unhealthy { cause }
+        | WaitStatus::Failed { cause } => cause,
     };
     let what = what.to_string();
     Err(NoGo::Unhealthy { what, cause })
 }
 
 fn plan(fault: &'static Fault, settings: &Settings, facts: &Facts, now: Timestamp) -> Plan {
-    let ground = Ground {
+    let context = FaultContext {
         settings,
         node: &facts.node.pods,
         services: &facts.services.pods,
         now,
     };
-    let act = (fault.inject)(&ground);
+    let act = (fault.inject)(&context);
     let hit = match fault.hits {
         Hits::Node => &facts.node.pods,
         Hits::Services => &facts.services.pods,
@@ -195,7 +197,7 @@ fn plan(fault: &'static Fault, settings: &Settings, facts: &Facts, now: Timestam
     let target = fault.target(&settings.target);
     let mut steps = Vec::new();
     if let Some(undo) = fault.undo {
-        let undo = undo(&ground);
+        let undo = undo(&context);
         strike = strike.undo(undo.clone());
         let seconds = u32::try_from(settings.hold.as_secs()).unwrap_or(u32::MAX);
         steps.push(strike);
@@ -217,13 +219,13 @@ fn plan(fault: &'static Fault, settings: &Settings, facts: &Facts, now: Timestam
 /// Where nothing is left to take back, it only waits for the target.
 #[must_use]
 pub fn heal(fault: &'static Fault, settings: &Settings, now: Timestamp) -> Plan {
-    let ground = Ground {
+    let context = FaultContext {
         settings,
         node: &[],
         services: &[],
         now,
     };
-    let undo = fault.undo.map(|undo| undo(&ground));
+    let undo = fault.undo.map(|undo| undo(&context));
     let mut steps: Vec<Step> = undo
         .map(|undo| Step::new(undo, Guard::None, Wait::None))
         .into_iter()
@@ -267,16 +269,16 @@ fn find<'a>(pods: &'a [Value], pod: &ObjectRef) -> Option<&'a Value> {
 /// The pods that are others afterwards, or have containers that are: until they are seen to be, what is seen is
 /// from before the fault.
 fn renewed(act: &Effect, hit: &[Value]) -> Vec<Before> {
-    let Effect::Strike { blow, .. } = act else {
+    let Effect::Inject { action, .. } = act else {
         return Vec::new();
     };
-    let is_hit = |pod: &Value| match blow {
-        Blow::Signal { signal, .. } => *signal == super::Signal::Kill,
-        Blow::End { pods, .. } => pods
+    let is_hit = |pod: &Value| match action {
+        FaultAction::Signal { signal, .. } => *signal == super::Signal::Kill,
+        FaultAction::End { pods, .. } => pods
             .iter()
             .any(|marked| uid(pod).as_ref() == Some(&marked.uid)),
-        Blow::Scale { .. } | Blow::Restart { .. } => true,
-        Blow::Shut | Blow::Open => false,
+        FaultAction::Scale { .. } | FaultAction::Restart { .. } => true,
+        FaultAction::Shut | FaultAction::Open => false,
     };
     hit.iter()
         .filter(|pod| is_hit(pod))
@@ -288,10 +290,11 @@ impl Facts {
     /// What a plan of a fault is aimed at, for the ledger: `Pod restate-0 (UID)`.
     #[must_use]
     pub fn targets(&self, plan: &Plan) -> Vec<String> {
-        let Some(Effect::Strike { object, blow }) = plan.steps.first().map(|step| &step.act) else {
+        let Some(Effect::Inject { object, action }) = plan.steps.first().map(|step| &step.act)
+        else {
             return Vec::new();
         };
-        if let Blow::End { pods, .. } = blow {
+        if let FaultAction::End { pods, .. } = action {
             let pods = pods.iter();
             return pods
                 .map(|pod| format!("Pod {} ({})", pod.name, pod.uid))

@@ -6,7 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "delete-restate",
     does: "Deletes the node's pod, which has the time to stop that it asks for.",
     hits: Hits::Node,
-    inject: |ground| ground.end_node(),
+    inject: |context| context.end_node(),
     undo: None,
     // A node may take its minute to stop before another one starts.
     recovery: 240,

@@ -6,7 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "kill-one-service",
     does: "Kills one pod of the services, another one each time.",
     hits: Hits::Services,
-    inject: |ground| ground.kill_services(false),
+    inject: |context| context.kill_services(false),
     undo: None,
     recovery: 180,
     rules: &[DELETES_PODS],

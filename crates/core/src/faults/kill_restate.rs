@@ -7,7 +7,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "kill-restate",
     does: "Sends SIGKILL to the node's process; its container is restarted in place.",
     hits: Hits::Node,
-    inject: |ground| ground.signal(Signal::Kill),
+    inject: |context| context.signal(Signal::Kill),
     undo: None,
     recovery: 240,
     rules: &[SIGNALS],

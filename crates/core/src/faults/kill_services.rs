@@ -6,7 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "kill-services",
     does: "Kills all pods of the services at once.",
     hits: Hits::Services,
-    inject: |ground| ground.kill_services(true),
+    inject: |context| context.kill_services(true),
     undo: None,
     recovery: 180,
     rules: &[DELETES_PODS],

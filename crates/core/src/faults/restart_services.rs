@@ -6,7 +6,7 @@ pub(super) const FAULT: Fault = Fault {
     name: "restart-services",
     does: "Rolls the services: each pod is replaced in order, as `kubectl rollout restart` does.",
     hits: Hits::Services,
-    inject: |ground| ground.roll(),
+    inject: |context| context.roll(),
     undo: None,
     recovery: 240,
     rules: &[CHANGES_SERVICES],

@@ -20,12 +20,12 @@ use crate::{
     journal::{Journal, Stored},
     object::Uid,
     plan::{Guard, Loss, Plan},
-    wait::{Sight, Wait},
+    wait::{Observation, Wait},
 };
 
 mod ledger;
+mod rotation_status;
 mod stopping;
-mod turns;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_607_200 + seconds).unwrap()
@@ -53,24 +53,24 @@ fn pod(name: &str, uid: &str, restarts: u64, ready: bool) -> Value {
             "containerStatuses": [{"name": "a", "restartCount": restarts, "ready": ready}]}})
 }
 
-fn workload(kind: &str, name: &str, replicas: u64, pods: Vec<Value>) -> Sight {
+fn workload(kind: &str, name: &str, replicas: u64, pods: Vec<Value>) -> Observation {
     let object = json!({"apiVersion": "apps/v1", "kind": kind,
         "metadata": {"name": name, "namespace": "restate-chaos", "uid": format!("uid-{name}"), "generation": 1},
         "spec": {"replicas": replicas},
         "status": {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
             "readyReplicas": replicas, "availableReplicas": replicas}});
-    Sight {
+    Observation {
         object: Some(object),
         pods,
-        ..Sight::default()
+        ..Observation::default()
     }
 }
 
-fn node(pods: Vec<Value>) -> Sight {
+fn node(pods: Vec<Value>) -> Observation {
     workload("StatefulSet", "restate", 1, pods)
 }
 
-fn services() -> Sight {
+fn services() -> Observation {
     let pods = ["a", "b", "c"].map(|name| pod(&format!("verification-{name}"), name, 0, true));
     workload("Deployment", "verification", 3, pods.to_vec())
 }
@@ -273,7 +273,7 @@ fn what_stands_against_a_fault() {
         ),
         (
             "no service at all",
-            kill(|facts, _| facts.services = Sight::default()),
+            kill(|facts, _| facts.services = Observation::default()),
         ),
         (
             "policies are not enforced",
@@ -297,7 +297,7 @@ fn what_stands_against_a_fault() {
 fn what_was_seen_before_the_fault_is_no_recovery() {
     let plan = planned("kill-restate");
     let until = &plan.steps.last().unwrap().until;
-    let holds = |pod| until.assess(&node(vec![pod]), at(0)) == crate::wait::Standing::Holds;
+    let holds = |pod| until.assess(&node(vec![pod]), at(0)) == crate::wait::WaitStatus::Met;
     assert!(
         !holds(pod("restate-0", "n", 1, true)),
         "it is still the old process"
@@ -331,7 +331,7 @@ fn the_ledger_says_what_is_aimed_at() {
         targets("stop-services"),
         "Deployment verification (uid-verification)"
     );
-    assert_eq!(targets("cut-network"), "NetworkPolicy service-door");
+    assert_eq!(targets("cut-network"), "NetworkPolicy allow-service");
 }
 
 /// Each rule of a Role, by what it allows.

@@ -26,14 +26,14 @@ fn volume(phase: &str) -> Value {
             "claimRef": {"uid": "c"}}})
 }
 
-fn sight() -> Sight {
-    Sight {
+fn observation() -> Observation {
+    Observation {
         object: Some(json!({"metadata": {"name": "claim", "uid": "c"}})),
         volume: Some(volume("Bound")),
         set: Some(json!({"metadata": {"generation": 3}, "spec": {"replicas": 0}})),
         snapshots: [snapshot()].into(),
         contents: [content()].into(),
-        ..Sight::default()
+        ..Observation::default()
     }
 }
 
@@ -59,47 +59,61 @@ fn gate() -> Gate {
 }
 
 /// The one doubt that a twist raises.
-fn doubt(twist: impl FnOnce(&mut Gate, &mut Sight)) -> String {
-    let (mut gate, mut sight) = (gate(), sight());
-    twist(&mut gate, &mut sight);
-    gate.doubt(&sight).unwrap_or_else(|| "none".into())
+fn doubt(twist: impl FnOnce(&mut Gate, &mut Observation)) -> String {
+    let (mut gate, mut observation) = (gate(), observation());
+    twist(&mut gate, &mut observation);
+    gate.doubt(&observation).unwrap_or_else(|| "none".into())
 }
 
 #[test]
 fn a_claim_goes_when_there_is_no_doubt_at_all() {
     let doubts = [
         doubt(|_, _| {}),
-        doubt(|_, sight| sight.object = None),
+        doubt(|_, observation| observation.object = None),
         doubt(|gate, _| gate.claim = Uid("other".into())),
-        doubt(|_, sight| sight.volume = None),
-        doubt(|_, sight| sight.volume.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")),
-        doubt(|_, sight| {
-            sight.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2");
+        doubt(|_, observation| observation.volume = None),
+        doubt(|_, observation| {
+            observation.volume.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")
         }),
-        doubt(|_, sight| {
-            sight.volume.as_mut().unwrap()["spec"]["persistentVolumeReclaimPolicy"] =
+        doubt(|_, observation| {
+            observation.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2");
+        }),
+        doubt(|_, observation| {
+            observation.volume.as_mut().unwrap()["spec"]["persistentVolumeReclaimPolicy"] =
                 json!("Delete");
         }),
-        doubt(|_, sight| sight.set = None),
-        doubt(|_, sight| sight.set.as_mut().unwrap()["spec"]["replicas"] = json!(1)),
-        doubt(|_, sight| sight.set.as_mut().unwrap()["metadata"]["generation"] = json!(5)),
+        doubt(|_, observation| observation.set = None),
+        doubt(|_, observation| observation.set.as_mut().unwrap()["spec"]["replicas"] = json!(1)),
+        doubt(|_, observation| {
+            observation.set.as_mut().unwrap()["metadata"]["generation"] = json!(5)
+        }),
         doubt(|gate, _| gate.generation = None),
-        doubt(|_, sight| sight.mounts.push(json!({"metadata": {"name": "debug"}}))),
-        doubt(|_, sight| sight.snapshots.clear()),
+        doubt(|_, observation| {
+            observation
+                .mounts
+                .push(json!({"metadata": {"name": "debug"}}))
+        }),
+        doubt(|_, observation| observation.snapshots.clear()),
         doubt(|gate, _| gate.made = None),
-        doubt(|_, sight| sight.snapshots[0]["metadata"]["uid"] = json!("other")),
-        doubt(|_, sight| sight.snapshots[0]["metadata"]["deletionTimestamp"] = json!("now")),
-        doubt(|_, sight| sight.snapshots[0]["status"]["readyToUse"] = json!(false)),
-        doubt(|_, sight| sight.contents.clear()),
-        doubt(|_, sight| sight.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = json!("o")),
-        doubt(|_, sight| sight.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")),
-        doubt(|_, sight| sight.contents[0]["spec"]["deletionPolicy"] = json!("Delete")),
-        doubt(|_, sight| sight.contents[0]["status"]["readyToUse"] = json!(false)),
-        doubt(|_, sight| {
+        doubt(|_, observation| observation.snapshots[0]["metadata"]["uid"] = json!("other")),
+        doubt(|_, observation| {
+            observation.snapshots[0]["metadata"]["deletionTimestamp"] = json!("now")
+        }),
+        doubt(|_, observation| observation.snapshots[0]["status"]["readyToUse"] = json!(false)),
+        doubt(|_, observation| observation.contents.clear()),
+        doubt(|_, observation| {
+            observation.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = json!("o")
+        }),
+        doubt(|_, observation| {
+            observation.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")
+        }),
+        doubt(|_, observation| observation.contents[0]["spec"]["deletionPolicy"] = json!("Delete")),
+        doubt(|_, observation| observation.contents[0]["status"]["readyToUse"] = json!(false)),
+        doubt(|_, observation| {
             let mut other = snapshot();
             other["metadata"]["name"] = json!("unready");
             other["status"]["readyToUse"] = json!(false);
-            sight.snapshots.push(other);
+            observation.snapshots.push(other);
         }),
         doubt(|gate, _| {
             let (name, uid) = ("source".into(), Uid("x".into()));
@@ -136,14 +150,16 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
 
 #[test]
 fn without_a_snapshot_the_rest_of_the_gate_stands() {
-    let forsaken = |gate: &mut Gate, sight: &mut Sight| {
+    let forsaken = |gate: &mut Gate, observation: &mut Observation| {
         gate.snapshot = None;
-        sight.snapshots.clear();
+        observation.snapshots.clear();
     };
     assert_eq!(doubt(forsaken), "none");
-    let mounted = doubt(|gate, sight| {
-        forsaken(gate, sight);
-        sight.mounts.push(json!({"metadata": {"name": "debug"}}));
+    let mounted = doubt(|gate, observation| {
+        forsaken(gate, observation);
+        observation
+            .mounts
+            .push(json!({"metadata": {"name": "debug"}}));
     });
     assert_eq!(mounted, "it is mounted by debug");
 }
@@ -157,26 +173,28 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         snapshot: Some(kept()),
         made: Some(Uid("s".into())),
     };
-    let seen = |twist: fn(&mut Sight)| {
-        let mut sight = Sight {
+    let seen = |twist: fn(&mut Observation)| {
+        let mut observation = Observation {
             object: Some(volume("Released")),
             snapshots: [snapshot()].into(),
             contents: [content()].into(),
-            ..Sight::default()
+            ..Observation::default()
         };
-        twist(&mut sight);
-        release.doubt(&sight).unwrap_or_else(|| "none".into())
+        twist(&mut observation);
+        release.doubt(&observation).unwrap_or_else(|| "none".into())
     };
     let doubts = [
         seen(|_| {}),
-        seen(|sight| sight.object = Some(volume("Bound"))),
-        seen(|sight| sight.object.as_mut().unwrap()["metadata"]["uid"] = json!("w")),
-        seen(|sight| sight.object.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")),
-        seen(|sight| sight.snapshots.clear()),
-        seen(|sight| sight.snapshots[0]["metadata"]["uid"] = json!("other")),
-        seen(|sight| sight.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")),
-        seen(|sight| sight.contents[0]["status"]["readyToUse"] = json!(false)),
-        seen(|sight| sight.object = None),
+        seen(|observation| observation.object = Some(volume("Bound"))),
+        seen(|observation| observation.object.as_mut().unwrap()["metadata"]["uid"] = json!("w")),
+        seen(|observation| {
+            observation.object.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")
+        }),
+        seen(|observation| observation.snapshots.clear()),
+        seen(|observation| observation.snapshots[0]["metadata"]["uid"] = json!("other")),
+        seen(|observation| observation.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")),
+        seen(|observation| observation.contents[0]["status"]["readyToUse"] = json!(false)),
+        seen(|observation| observation.object = None),
     ];
     assert_snapshot!(doubts.join("\n"), @r#"
     none

@@ -13,12 +13,12 @@ use crate::{
     object::{Digest, Uid, intent, uid},
     operations::suspension::is_left,
     plan::{Effect, Guard},
-    wait::Sight,
+    wait::Observation,
 };
 
 /// Whether an effect, of which nobody knows, must have been done before its driver died.
-pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
-    let object = sight.object.as_ref();
+pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation) -> bool {
+    let object = observation.object.as_ref();
     let met = object.and_then(uid);
     let same = match guard {
         Guard::None | Guard::Absent => true,
@@ -55,9 +55,9 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
             let now = spec("persistentVolumeReclaimPolicy").or_else(|| spec("deletionPolicy"));
             same && now == Some(policy.word())
         }
-        (Effect::Interrupt { .. }, Some(_)) => sight.running().is_empty(),
+        (Effect::Interrupt { .. }, Some(_)) => observation.running().is_empty(),
         // Nothing tells what was struck from what was not. Once more does no harm.
-        (_, None) | (Effect::Discard { .. } | Effect::Strike { .. } | Effect::Watch { .. }, _) => {
+        (_, None) | (Effect::Discard { .. } | Effect::Inject { .. } | Effect::Watch { .. }, _) => {
             false
         }
     }
@@ -65,9 +65,9 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, sight: &Sight) -> bool {
 
 /// What moved since the plan was made, if anything did.
 #[must_use]
-pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
-    let met = sight.object.as_ref().and_then(uid);
-    match (guard, &sight.object) {
+pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
+    let met = observation.object.as_ref().and_then(uid);
+    match (guard, &observation.object) {
         (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
         (Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Bound { .. }, None) => {
             Some("it was deleted meanwhile".to_string())
@@ -87,8 +87,8 @@ pub fn moved(guard: &Guard, sight: &Sight) -> Option<String> {
             Some(object),
         ) if !is_as_planned(object, planned) => Some("somebody changed it meanwhile".to_string()),
         (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),
-        (Guard::Gate(gate), _) => gate.doubt(sight),
-        (Guard::Release(release), _) => release.doubt(sight),
+        (Guard::Gate(gate), _) => gate.doubt(observation),
+        (Guard::Release(release), _) => release.doubt(observation),
         (Guard::None, _)
         | (Guard::Absent, None)
         | (Guard::Is { .. } | Guard::Unchanged { .. }, Some(_)) => None,
@@ -101,12 +101,12 @@ fn is_as_planned(object: &Value, planned: &Digest) -> bool {
 }
 
 /// Why a volume must stay kept although its operation is taken back: a claim that is going takes it along.
-pub(super) fn would_go(guard: &Guard, sight: &Sight) -> Option<String> {
+pub(super) fn would_go(guard: &Guard, observation: &Observation) -> Option<String> {
     let Guard::Bound { claim, .. } = guard else {
         return None;
     };
     let stays = |live: &&Value| uid(live).as_ref() == Some(claim) && !is_going(live);
-    if sight.claim.as_ref().filter(stays).is_some() {
+    if observation.claim.as_ref().filter(stays).is_some() {
         return None;
     }
     Some("its claim is gone or is being deleted: what it holds would be lost".to_string())

@@ -8,7 +8,7 @@ use super::{Entry, guard::moved};
 use crate::{
     object::{Uid, uid},
     plan::{Effect, Guard, Step},
-    wait::{Sight, Wait},
+    wait::{Observation, Wait},
 };
 
 impl Entry {
@@ -19,21 +19,30 @@ impl Entry {
 
     /// What the plan made, in this step or in the earlier one whose object it watches, must be there while
     /// it is waited for.
-    pub(super) fn lost(&self, step: &Step, watched: Option<Uid>, sight: &Sight) -> Option<String> {
+    pub(super) fn lost(
+        &self,
+        step: &Step,
+        watched: Option<Uid>,
+        observation: &Observation,
+    ) -> Option<String> {
         let makes = matches!(step.act, Effect::Create { .. } | Effect::Snapshot { .. });
         let uid = watched.or_else(|| self.uid.clone().filter(|_| makes))?;
         if step.until == Wait::None {
             return None;
         }
-        moved(&Guard::Is { uid }, sight)
+        moved(&Guard::Is { uid }, observation)
     }
 
     /// What was seen, without what proves nothing: Jobs that existed when the step began.
-    pub(super) fn news<'a>(&self, step: &Step, sight: &'a Sight) -> Cow<'a, Sight> {
+    pub(super) fn news<'a>(
+        &self,
+        step: &Step,
+        observation: &'a Observation,
+    ) -> Cow<'a, Observation> {
         if step.until != Wait::FirstSuccess {
-            return Cow::Borrowed(sight);
+            return Cow::Borrowed(observation);
         }
-        let mut news = sight.clone();
+        let mut news = observation.clone();
         news.jobs
             .retain(|job| uid(job).is_none_or(|uid| !self.known.contains(&uid)));
         Cow::Owned(news)
@@ -59,7 +68,7 @@ impl Entry {
         &mut self,
         step: &Step,
         cause: String,
-        sight: &Sight,
+        observation: &Observation,
         now: Timestamp,
     ) -> Result<String, String> {
         if self.causes.insert(cause.clone()) {
@@ -67,14 +76,18 @@ impl Entry {
         }
         let still = now.duration_since(earliest(&mut self.still_since, now));
         let whole = now.duration_since(self.since());
-        let given_up = if step.until.patience(sight).is_some_and(|most| still >= most) {
+        let given_up = if step
+            .until
+            .patience(observation)
+            .is_some_and(|most| still >= most)
+        {
             format!("nothing has changed for {} s: {cause}", still.as_secs())
         } else if step.until.bound().is_some_and(|most| whole >= most) {
             format!("not after {} s: {cause}", whole.as_secs())
         } else {
             return Ok(cause);
         };
-        let warned = match sight.warnings.first() {
+        let warned = match observation.warnings.first() {
             None => given_up,
             Some(warning) => format!("{given_up}; the latest warning is {warning}"),
         };

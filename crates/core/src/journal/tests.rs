@@ -123,10 +123,10 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
 }
 
-fn sight(object: Option<Value>) -> Sight {
-    Sight {
+fn observation(object: Option<Value>) -> Observation {
+    Observation {
         object,
-        ..Sight::default()
+        ..Observation::default()
     }
 }
 
@@ -135,8 +135,8 @@ fn story(mut journal: Journal, refused: &str) -> String {
     let mut story = Vec::new();
     for second in 0..2000 {
         let step = journal.current().and_then(|step| step.act.object());
-        let sight = sight(step.map(|place| object(&place.name, "1", false)));
-        let next = journal.next(&sight, at(second));
+        let observation = observation(step.map(|place| object(&place.name, "1", false)));
+        let next = journal.next(&observation, at(second));
         let line = match &next {
             Next::Do(effect) => format!("do {effect}"),
             Next::Undo(effect) => format!("undo: {effect}"),
@@ -187,7 +187,7 @@ fn a_guard_that_does_not_hold_stops_before_anything_is_done() {
     let changed = |twist: fn(&mut Value)| {
         let mut live = object("a", "1", false);
         twist(&mut live);
-        match journal(vec![update("a")]).next(&sight(Some(live)), at(0)) {
+        match journal(vec![update("a")]).next(&observation(Some(live)), at(0)) {
             Next::Stop(reason) => format!("{reason}\n"),
             other => format!(
                 "{}\n",
@@ -209,18 +209,18 @@ fn a_guard_that_does_not_hold_stops_before_anything_is_done() {
     update CronJob a: not done, because somebody changed it meanwhile
     update CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
     "#);
-    let next = journal(vec![update("a")]).next(&sight(None), at(0));
+    let next = journal(vec![update("a")]).next(&observation(None), at(0));
     assert!(matches!(next, Next::Stop(Reason::Moved { .. })));
 }
 
 /// The driver wrote that it began, and died. What was met when another one looked again?
 fn resumed(step: Step, met: Option<Value>) -> String {
-    let before = sight(Some(object("a", "1", false)));
+    let before = observation(Some(object("a", "1", false)));
     let mut begun = journal(vec![step]);
     assert!(matches!(begun.next(&before, at(0)), Next::Do(_)));
     let written = serde_json::to_string(&begun).unwrap();
     let mut read: Journal = serde_json::from_str(&written).unwrap();
-    match read.next(&sight(met), at(60)) {
+    match read.next(&observation(met), at(60)) {
         Next::Do(_) => "again".into(),
         Next::Look => "was done".into(),
         Next::Wait { .. } => "was done, waits".into(),

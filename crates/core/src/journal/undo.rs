@@ -11,7 +11,7 @@ use super::{
 use crate::{
     object::uid,
     plan::{Effect, Guard},
-    wait::Sight,
+    wait::Observation,
 };
 
 impl Journal {
@@ -31,7 +31,7 @@ impl Journal {
 
     pub(super) fn stop(&mut self, reason: Reason) -> Next {
         self.stopped = Some(reason.clone());
-        if self.needs_sight() {
+        if self.needs_observation() {
             return Next::TurnBack(reason);
         }
         let undo = self.to_undo().and_then(|index| self.undo_step(index));
@@ -41,7 +41,7 @@ impl Journal {
     /// Whether the next decision depends on what is seen. Most of what is taken back is taken back blindly:
     /// it does no harm where nothing was done.
     #[must_use]
-    pub fn needs_sight(&self) -> bool {
+    pub fn needs_observation(&self) -> bool {
         if self.stopped.is_none() || self.is_unsettled() {
             return true;
         }
@@ -50,9 +50,14 @@ impl Journal {
     }
 
     /// The plan has stopped: the next thing to take back, if there is one.
-    pub(super) fn take_back(&mut self, reason: Reason, sight: &Sight, now: Timestamp) -> Next {
+    pub(super) fn take_back(
+        &mut self,
+        reason: Reason,
+        observation: &Observation,
+        now: Timestamp,
+    ) -> Next {
         if self.is_unsettled() {
-            self.settle(sight, now);
+            self.settle(observation, now);
             return Next::Look;
         }
         let Some(index) = self.to_undo() else {
@@ -62,7 +67,7 @@ impl Journal {
             self.not_undone("nobody knows what was made".to_string());
             return Next::Look;
         };
-        match moved(&step.guard, sight).or_else(|| would_go(&step.guard, sight)) {
+        match moved(&step.guard, observation).or_else(|| would_go(&step.guard, observation)) {
             Some(moved) => {
                 self.not_undone(moved);
                 Next::Look
@@ -84,12 +89,12 @@ impl Journal {
     }
 
     /// Finds out whether the last effect was done before the plan stopped.
-    fn settle(&mut self, sight: &Sight, now: Timestamp) {
+    fn settle(&mut self, observation: &Observation, now: Timestamp) {
         let done = self
             .resolved(self.position())
-            .is_some_and(|step| is_done(&step.act, &step.guard, sight));
+            .is_some_and(|step| is_done(&step.act, &step.guard, observation));
         if done {
-            self.acted(sight.object.as_ref().and_then(uid), now);
+            self.acted(observation.object.as_ref().and_then(uid), now);
         } else {
             self.entries.pop();
         }

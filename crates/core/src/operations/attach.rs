@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 use super::{
     data::{ATTACH_LABEL, Facts, Options},
+    database::possible,
     deploy::ENVIRONMENT_LABEL,
-    exchange::{clear_away, restored_claim, template},
-    ground::possible,
     refusal::{Refusal, Refusals},
     snapshot::{is_name, restorable},
+    volume_replacement::{clear_away, restored_claim, template},
 };
 use crate::{
     gate::{is_going, name, text},
@@ -99,7 +99,7 @@ pub fn plan(
     let (Ok(snapshot), Some(like), []) = (snapshot, like, &against[..]) else {
         return Err(Refusals(against));
     };
-    let mut steps = reap(target, facts);
+    let mut steps = delete_temporary(target, facts);
     steps.extend([
         made(guardian_manifest(target, options, wish), Wait::None)
             .why("owns the claim and the pod, and goes when this command is gone for a minute"),
@@ -176,7 +176,7 @@ pub fn guardian(target: &Target, snapshot: &str) -> ObjectRef {
 }
 
 /// Guardians that have ended and are still there: nobody comes back for them.
-fn reap(target: &Target, facts: &Facts) -> Vec<Step> {
+fn delete_temporary(target: &Target, facts: &Facts) -> Vec<Step> {
     guardians(facts)
         .filter(|job| has_ended(job) && !is_going(job))
         .filter_map(|job| {

@@ -10,10 +10,10 @@ use alloc::{
 use super::{
     attach::{COPY, COPY_PORT, TARGET, present},
     data::{Facts, NODE},
-    exchange::PROGRAM,
-    ground::possible,
+    database::possible,
     refusal::{Refusal, Refusals},
     snapshot::restorable,
+    volume_replacement::PROGRAM,
 };
 use crate::plan::Target;
 
@@ -35,14 +35,14 @@ pub struct Source {
     /// The program and its arguments: a stream of `longrun-copy` on stdout.
     pub command: Vec<String>,
     /// A shorter way, where there is one.
-    pub door: Option<Door>,
+    pub door: Option<DirectTransfer>,
     /// Nothing writes to it: a copy that is not consistent is no copy of it.
     pub still: bool,
 }
 
 /// A port that the stream can be read from through the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct DirectTransfer {
     /// Its number.
     pub port: u16,
     /// What opens it for whoever knows the first line of stdin.
@@ -114,10 +114,10 @@ pub fn attached(
     }
 }
 
-fn door() -> Door {
+fn door() -> DirectTransfer {
     let mut command = command();
     command.extend(["--at".to_string(), format!("0.0.0.0:{COPY_PORT}")]);
-    Door {
+    DirectTransfer {
         port: COPY_PORT,
         command,
     }

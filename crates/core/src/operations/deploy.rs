@@ -6,15 +6,15 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{faults::ledger::OpenFault, object::ObjectRef, wait::Sight};
+use crate::{faults::ledger::OpenFault, object::ObjectRef, wait::Observation};
 
+mod cleanup;
 mod decision;
 mod inventory;
 mod planner;
 mod problem;
 mod prune;
 mod recreate;
-mod salvage;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -88,7 +88,7 @@ pub struct Observed {
     /// What a server-side dry run of the desired object answered.
     pub dry_run: DryRun,
     /// What belongs to the live object: pods, Jobs, warnings. Empty when it does not exist.
-    pub sight: Sight,
+    pub observation: Observation,
 }
 
 /// What a server-side dry run answered.

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use super::{
     data::{CLAIM, Facts, Options},
-    exchange::{Exchange, discard, is_empty, restored_claim, size, template},
-    ground::{Ground, ground, hanging, not_to_be_kept},
+    database::{DatabaseVolume, database, hanging, not_to_be_kept},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
+    volume_replacement::{VolumeReplacement, discard, is_empty, restored_claim, size, template},
 };
 use crate::{
     gate::{Source, text},
@@ -37,12 +37,12 @@ pub fn plan(
     snapshot: &str,
 ) -> Result<Plan, Refusals> {
     let mut against = not_to_be_kept(facts, options);
-    let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
+    let replacement = VolumeReplacement::new(OPERATION, target, facts, options, &mut against);
     let source = restorable(target, facts, snapshot).map_err(|refusal| against.push(refusal));
     // Without a bound claim there is nothing to keep: an earlier operation may have ended there.
     let empty = facts.claim.as_ref().filter(|claim| is_empty(claim));
-    let ground = match &facts.claim {
-        Some(_) if empty.is_none() => ground(target, facts)
+    let database = match &facts.claim {
+        Some(_) if empty.is_none() => database(target, facts)
             .map(Some)
             .map_err(|refusals| against.extend(refusals)),
         _ => Ok(None),
@@ -52,73 +52,75 @@ pub fn plan(
     if let (Ok(source), Some(like)) = (&source, like) {
         against.extend(too_large(snapshot, source, like));
     }
-    let (Some(exchange), Ok(source), Ok(ground), Some(like), []) =
-        (exchange, source, ground, like, &against[..])
+    let (Some(replacement), Ok(source), Ok(database), Some(like), []) =
+        (replacement, source, database, like, &against[..])
     else {
         return Err(Refusals(against));
     };
     // While the node runs, and the tests with it.
-    let examined = ground.as_ref().map(|_| exchange.examine(snapshot, like));
+    let examined = database
+        .as_ref()
+        .map(|_| replacement.examine(snapshot, like));
     let mut steps = examined.unwrap_or_default();
-    steps.extend(exchange.silence());
-    steps.extend(match &ground {
-        Some(ground) => out_of_the_way(&exchange, ground, like, snapshot, source),
-        None => iter::once(exchange.stop())
+    steps.extend(replacement.silence());
+    steps.extend(match &database {
+        Some(database) => out_of_the_way(&replacement, database, like, snapshot, source),
+        None => iter::once(replacement.stop())
             .chain(empty.and_then(discard))
             .collect(),
     });
-    steps.extend(in_its_place(&exchange, snapshot, like));
-    steps.push(exchange.start());
-    steps.extend(exchange.register());
-    steps.extend(exchange.resume());
-    steps.extend(exchange.prove());
-    if let Some(ground) = &ground {
-        steps.extend(exchange.release_volume(ground, true));
-        steps.push(exchange.forget_rehearsal());
+    steps.extend(in_its_place(&replacement, snapshot, like));
+    steps.push(replacement.start());
+    steps.extend(replacement.register());
+    steps.extend(replacement.resume());
+    steps.extend(replacement.prove());
+    if let Some(database) = &database {
+        steps.extend(replacement.release_volume(database, true));
+        steps.push(replacement.forget_rehearsal());
     }
-    let loses = ground.iter().map(|ground| Loss::Database {
-        claim: ground.claim_uid.clone(),
+    let loses = database.iter().map(|database| Loss::Database {
+        claim: database.claim_uid.clone(),
     });
-    let loses = match &ground {
+    let loses = match &database {
         Some(_) => loses.collect(),
         None => vec![Loss::Disruption {
             what: "the node is stopped while the volume is made".to_string(),
         }],
     };
-    let notes = notes(&exchange, ground.is_some());
-    Ok(exchange.plan(steps, loses, notes))
+    let notes = notes(&replacement, database.is_some());
+    Ok(replacement.plan(steps, loses, notes))
 }
 
 /// The present state is kept, and its claim goes.
 fn out_of_the_way(
-    exchange: &Exchange<'_>,
-    ground: &Ground,
+    replacement: &VolumeReplacement<'_>,
+    database: &DatabaseVolume,
     live: &Value,
     snapshot: &str,
     source: &Value,
 ) -> Vec<Step> {
-    let mut steps: Vec<Step> = exchange.keep_volume(ground).into_iter().collect();
-    steps.push(exchange.rehearse(ground));
-    steps.push(exchange.stop());
-    steps.push(exchange.preserve(ground, Purpose::BeforeRestore));
-    steps.extend(exchange.verify(ground, live));
+    let mut steps: Vec<Step> = replacement.keep_volume(database).into_iter().collect();
+    steps.push(replacement.rehearse(database));
+    steps.push(replacement.stop());
+    steps.push(replacement.preserve(database, Purpose::BeforeRestore));
+    steps.extend(replacement.verify(database, live));
     let source = uid(source).map(|uid| Source {
         name: snapshot.to_string(),
         uid,
     });
-    steps.push(exchange.delete_claim(ground, true, source));
+    steps.push(replacement.delete_claim(database, true, source));
     steps
 }
 
 /// The claim exists before the node starts, which would make an empty one, and is read before that: the
 /// reader is also what makes the storage provide it (`WaitForFirstConsumer`).
-fn in_its_place(exchange: &Exchange<'_>, snapshot: &str, like: &Value) -> Vec<Step> {
-    let namespace = &exchange.target.environment;
+fn in_its_place(replacement: &VolumeReplacement<'_>, snapshot: &str, like: &Value) -> Vec<Step> {
+    let namespace = &replacement.target.environment;
     let object = restored_claim(namespace, CLAIM, snapshot, like);
     let create = Step::new(Effect::Create { object }, Guard::Absent, Wait::None)
         .why("before the node starts, which would make an empty one");
-    let name = format!("{}-restored", exchange.stamp);
-    let [read, end] = exchange.read(&name, CLAIM, None);
+    let name = format!("{}-restored", replacement.stamp);
+    let [read, end] = replacement.read(&name, CLAIM, None);
     let read = read.why("what was restored is a database; its volume is made for the reader");
     vec![create, read, end]
 }
@@ -132,9 +134,9 @@ fn too_large(name: &str, snapshot: &Value, like: &Value) -> Option<Refusal> {
     })
 }
 
-fn notes(exchange: &Exchange<'_>, is_kept: bool) -> Vec<String> {
-    let flags = exchange.target.flags();
-    let stamp = &exchange.stamp;
+fn notes(replacement: &VolumeReplacement<'_>, is_kept: bool) -> Vec<String> {
+    let flags = replacement.target.flags();
+    let stamp = &replacement.stamp;
     if is_kept {
         vec![
             format!(

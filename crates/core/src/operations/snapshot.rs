@@ -116,7 +116,7 @@ impl Consistency {
 }
 
 /// A snapshot as it is taken.
-pub(super) struct Taken<'a> {
+pub(super) struct SnapshotSpec<'a> {
     pub(super) name: String,
     pub(super) claim: &'a str,
     /// The claim's incarnation.
@@ -127,7 +127,7 @@ pub(super) struct Taken<'a> {
     pub(super) keep: bool,
 }
 
-impl Taken<'_> {
+impl SnapshotSpec<'_> {
     pub(super) fn step(self, target: &Target, until: Wait) -> Step {
         let object = self.manifest(target);
         let claim = self.uid;

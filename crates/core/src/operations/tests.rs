@@ -21,10 +21,10 @@ use crate::{
 };
 
 mod attach;
-mod exchange;
 mod refusals;
 mod retention;
 mod snapshot;
+mod volume_replacement;
 
 fn target() -> Target {
     Target {

@@ -4,10 +4,10 @@ use alloc::{format, string::ToString, vec, vec::Vec};
 
 use super::{
     data::{Facts, Options},
-    exchange::Exchange,
-    ground::{Ground, ground, hanging, not_to_be_kept},
+    database::{DatabaseVolume, database, hanging, not_to_be_kept},
     refusal::Refusals,
     snapshot::Purpose,
+    volume_replacement::VolumeReplacement,
 };
 use crate::plan::{Loss, Plan, Step, Target};
 
@@ -36,48 +36,48 @@ pub fn plan(
         Copy::Verified => not_to_be_kept(facts, options),
         Copy::None => Vec::new(),
     };
-    let exchange = Exchange::new(OPERATION, target, facts, options, &mut against);
-    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
+    let replacement = VolumeReplacement::new(OPERATION, target, facts, options, &mut against);
+    let database = database(target, facts).map_err(|refusals| against.extend(refusals));
     against.extend(hanging(facts));
-    let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
+    let (Some(replacement), Ok(database), []) = (replacement, database, &against[..]) else {
         return Err(Refusals(against));
     };
-    let mut steps = exchange.silence();
-    steps.extend(exchange.keep_volume(&ground));
+    let mut steps = replacement.silence();
+    steps.extend(replacement.keep_volume(&database));
     match copy {
         Copy::Verified => {
-            steps.push(exchange.rehearse(&ground));
-            steps.push(exchange.stop());
-            steps.push(exchange.preserve(&ground, Purpose::BeforeWipe));
-            steps.extend(verification(&exchange, &ground));
+            steps.push(replacement.rehearse(&database));
+            steps.push(replacement.stop());
+            steps.push(replacement.preserve(&database, Purpose::BeforeWipe));
+            steps.extend(verification(&replacement, &database));
         }
-        Copy::None => steps.push(exchange.stop()),
+        Copy::None => steps.push(replacement.stop()),
     }
     let is_kept = copy == Copy::Verified;
-    steps.push(exchange.delete_claim(&ground, is_kept, None));
-    steps.push(exchange.start());
-    steps.extend(exchange.register());
-    steps.extend(exchange.resume());
-    steps.extend(exchange.prove());
-    steps.extend(exchange.release_volume(&ground, is_kept));
-    steps.extend(is_kept.then(|| exchange.forget_rehearsal()));
+    steps.push(replacement.delete_claim(&database, is_kept, None));
+    steps.push(replacement.start());
+    steps.extend(replacement.register());
+    steps.extend(replacement.resume());
+    steps.extend(replacement.prove());
+    steps.extend(replacement.release_volume(&database, is_kept));
+    steps.extend(is_kept.then(|| replacement.forget_rehearsal()));
 
-    let claim = ground.claim_uid.clone();
+    let claim = database.claim_uid.clone();
     let loss = match copy {
         Copy::Verified => Loss::Database { claim },
         Copy::None => Loss::OnlyCopy { claim },
     };
-    Ok(exchange.plan(steps, vec![loss], notes(&exchange, copy)))
+    Ok(replacement.plan(steps, vec![loss], notes(&replacement, copy)))
 }
 
-fn verification(exchange: &Exchange<'_>, ground: &Ground) -> Vec<Step> {
-    let live = exchange.facts.claim.as_ref();
-    live.map_or_else(Vec::new, |live| exchange.verify(ground, live))
+fn verification(replacement: &VolumeReplacement<'_>, database: &DatabaseVolume) -> Vec<Step> {
+    let live = replacement.facts.claim.as_ref();
+    live.map_or_else(Vec::new, |live| replacement.verify(database, live))
 }
 
-fn notes(exchange: &Exchange<'_>, copy: Copy) -> Vec<alloc::string::String> {
-    let flags = exchange.target.flags();
-    let stamp = &exchange.stamp;
+fn notes(replacement: &VolumeReplacement<'_>, copy: Copy) -> Vec<alloc::string::String> {
+    let flags = replacement.target.flags();
+    let stamp = &replacement.stamp;
     match copy {
         Copy::Verified => vec![
             format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    faults::Blow,
+    faults::FaultAction,
     object::{ObjectRef, Uid},
 };
 
@@ -58,7 +58,7 @@ pub enum Effect {
         replicas: u64,
     },
     /// Labels every test Job of a CronJob that has not ended with [`INTERRUPTED_LABEL`]: what becomes of
-    /// it says nothing about Restate. See [`Sight::running`](crate::wait::Sight::running).
+    /// it says nothing about Restate. See [`Observation::running`](crate::wait::Observation::running).
     Interrupt {
         /// Which CronJob.
         object: ObjectRef,
@@ -84,11 +84,11 @@ pub enum Effect {
         propagation: Propagation,
     },
     /// Does what only faults do, or takes it back.
-    Strike {
+    Inject {
         /// What is struck.
         object: ObjectRef,
         /// How.
-        blow: Blow,
+        action: FaultAction,
     },
     /// Changes nothing: the step waits.
     Watch {
@@ -148,7 +148,7 @@ impl Effect {
             | Self::Interrupt { object, .. }
             | Self::Reclaim { object, .. }
             | Self::Discard { object, .. }
-            | Self::Strike { object, .. }
+            | Self::Inject { object, .. }
             | Self::Watch { object } => Some(object.clone()),
         }
     }
@@ -167,7 +167,7 @@ impl Effect {
             | Self::Snapshot { .. }
             | Self::Interrupt { .. }
             | Self::Discard { .. }
-            | Self::Strike { .. }
+            | Self::Inject { .. }
             | Self::Watch { .. } => false,
         }
     }
@@ -181,8 +181,8 @@ impl Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Strike { object, blow } = self {
-            return write!(f, "{blow} {object}");
+        if let Self::Inject { object, action } = self {
+            return write!(f, "{action} {object}");
         }
         let verb = match self {
             Self::Create { .. } => "create",
@@ -207,7 +207,7 @@ impl fmt::Display for Effect {
                 policy: Policy::Delete,
                 ..
             } => "no longer keep the data of",
-            Self::Strike { .. } | Self::Watch { .. } => "wait for",
+            Self::Inject { .. } | Self::Watch { .. } => "wait for",
         };
         let object = self
             .object()

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    known::Known,
     object::Uid,
-    triage::{Asked, Case, Job, JobState, RECORDED, signature},
+    triage::{Case, Job, JobState, RECORDED, signature},
 };
 
 /// Why nothing is known of the end of a Job.
@@ -172,7 +173,7 @@ impl From<Entry> for Case {
                 program: entry.program,
                 interrupted: entry.interrupted,
             },
-            attempts: Asked::Unknown("nothing but its result is at hand".to_string()),
+            attempts: Known::Unknown("nothing but its result is at hand".to_string()),
         }
     }
 }

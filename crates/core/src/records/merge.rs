@@ -3,7 +3,8 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::triage::{Asked, Attempt, Case, Event, Evidence, Fault, JobState, Pod, Window, window};
+use crate::known::Known;
+use crate::triage::{Attempt, Case, Event, Evidence, Fault, JobState, Pod, Window, window};
 
 /// The later evidence, with what only the earlier one knows. Of another incarnation nothing is taken.
 #[must_use]
@@ -40,16 +41,16 @@ pub fn merge(earlier: Evidence, later: Evidence) -> Evidence {
 
 /// Pods are replaced, and those of today say nothing of then; but those that were made while the test or its last
 /// minute lasted do.
-fn pods(earlier: Asked<Vec<Pod>>, later: Asked<Vec<Pod>>, window: Window) -> Asked<Vec<Pod>> {
+fn pods(earlier: Known<Vec<Pod>>, later: Known<Vec<Pod>>, window: Window) -> Known<Vec<Pod>> {
     match (earlier, later) {
-        (Asked::Known(mut pods), Asked::Known(later)) => {
+        (Known::Value(mut pods), Known::Value(later)) => {
             for pod in later {
                 let is_it = |other: &Pod| (&other.name, other.created) == (&pod.name, pod.created);
                 if pod.created <= window.to && !pods.iter().any(is_it) {
                     pods.push(pod);
                 }
             }
-            Asked::Known(pods)
+            Known::Value(pods)
         }
         (earlier, later) => known(&earlier, &later),
     }
@@ -68,28 +69,28 @@ pub fn merge_case(earlier: Case, later: Case) -> Case {
 #[must_use]
 pub fn missing(evidence: &Evidence) -> Option<&str> {
     let attempts = match &evidence.case.attempts {
-        Asked::Unknown(why) => return Some(why),
-        Asked::Known(attempts) => attempts,
+        Known::Unknown(why) => return Some(why),
+        Known::Value(attempts) => attempts,
     };
     attempts
         .iter()
         .filter(|attempt| attempt.started.is_some())
         .find_map(|attempt| match &attempt.log {
-            Asked::Unknown(why) => Some(why.as_str()),
-            Asked::Known(_) => None,
+            Known::Unknown(why) => Some(why.as_str()),
+            Known::Value(_) => None,
         })
 }
 
-fn known<T: Clone>(first: &Asked<T>, second: &Asked<T>) -> Asked<T> {
+fn known<T: Clone>(first: &Known<T>, second: &Known<T>) -> Known<T> {
     match (first, second) {
-        (Asked::Unknown(_), Asked::Known(_)) => second.clone(),
+        (Known::Unknown(_), Known::Value(_)) => second.clone(),
         _ => first.clone(),
     }
 }
 
-fn attempts(earlier: Asked<Vec<Attempt>>, later: Asked<Vec<Attempt>>) -> Asked<Vec<Attempt>> {
+fn attempts(earlier: Known<Vec<Attempt>>, later: Known<Vec<Attempt>>) -> Known<Vec<Attempt>> {
     let (earlier, later) = match (earlier, later) {
-        (Asked::Known(earlier), Asked::Known(later)) => (earlier, later),
+        (Known::Value(earlier), Known::Value(later)) => (earlier, later),
         (earlier, later) => return known(&later, &earlier),
     };
     let mut merged = later;
@@ -101,21 +102,21 @@ fn attempts(earlier: Asked<Vec<Attempt>>, later: Asked<Vec<Attempt>>) -> Asked<V
             Some(_) => {}
         }
     }
-    Asked::Known(merged)
+    Known::Value(merged)
 }
 
-fn length(log: &Asked<Vec<String>>) -> Option<usize> {
+fn length(log: &Known<Vec<String>>) -> Option<usize> {
     log.known().map(Vec::len)
 }
 
 /// A ledger forgets, and learns how a fault ended.
 #[must_use]
 pub fn merge_faults(
-    earlier: Asked<Option<Vec<Fault>>>,
-    later: Asked<Option<Vec<Fault>>>,
-) -> Asked<Option<Vec<Fault>>> {
+    earlier: Known<Option<Vec<Fault>>>,
+    later: Known<Option<Vec<Fault>>>,
+) -> Known<Option<Vec<Fault>>> {
     match (earlier, later) {
-        (Asked::Known(Some(earlier)), Asked::Known(Some(mut later))) => {
+        (Known::Value(Some(earlier)), Known::Value(Some(mut later))) => {
             for fault in earlier {
                 let is_it =
                     |other: &Fault| (&other.name, other.began) == (&fault.name, fault.began);
@@ -124,20 +125,20 @@ pub fn merge_faults(
                 }
             }
             later.sort_by(|one, other| (one.began, &one.name).cmp(&(other.began, &other.name)));
-            Asked::Known(Some(later))
+            Known::Value(Some(later))
         }
-        (earlier @ Asked::Known(_), Asked::Unknown(_) | Asked::Known(None)) => earlier,
+        (earlier @ Known::Value(_), Known::Unknown(_) | Known::Value(None)) => earlier,
         (_, later) => later,
     }
 }
 
-fn events(earlier: Asked<Vec<Event>>, later: Asked<Vec<Event>>) -> Asked<Vec<Event>> {
+fn events(earlier: Known<Vec<Event>>, later: Known<Vec<Event>>) -> Known<Vec<Event>> {
     match (earlier, later) {
-        (Asked::Known(earlier), Asked::Known(mut later)) => {
+        (Known::Value(earlier), Known::Value(mut later)) => {
             later.extend(earlier);
             later.sort();
             later.dedup();
-            Asked::Known(later)
+            Known::Value(later)
         }
         (earlier, later) => known(&later, &earlier),
     }

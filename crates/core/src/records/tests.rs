@@ -15,8 +15,9 @@ use serde_json::json;
 use super::*;
 use crate::{
     faults::ledger::{Entry as Fault, Ledger},
+    known::Known,
     object::Uid,
-    triage::{Asked, Attempt, Case, Job, JobState},
+    triage::{Attempt, Case, Job, JobState},
 };
 
 mod evidence;
@@ -168,7 +169,7 @@ fn a_day_is_kept_until_its_last_result_is_old_enough() {
 
 #[test]
 fn each_job_is_written_down_once() {
-    let mut known = Known::default();
+    let mut known = JobTracker::default();
     let running = job("10:00", 1, JobState::Running);
     let done = job("10:00", 1, JobState::Succeeded);
     assert_eq!(known.look(&[running]), []);
@@ -182,14 +183,14 @@ fn each_job_is_written_down_once() {
     assert_eq!(known.look(core::slice::from_ref(&done)), []);
     assert_eq!(known.look(&[]), []);
 
-    let mut restarted = Known::new([done.uid.clone()]);
+    let mut restarted = JobTracker::new([done.uid.clone()]);
     assert_eq!(restarted.look(&[done]), []);
 }
 
 /// Its logs cannot be read while the node is down, and so it is looked at again every few seconds.
 #[test]
 fn what_a_failure_sets_off_is_known_until_its_result_is_written_down() {
-    let mut known = Known::default();
+    let mut known = JobTracker::default();
     let failure = job("10:00", 7, failed());
     let snapshot = Some("failure-1".to_string());
     let again = [Task::Fail(failure.clone())];
@@ -207,7 +208,7 @@ fn what_a_failure_sets_off_is_known_until_its_result_is_written_down() {
 
 #[test]
 fn the_logs_of_a_job_that_goes_on_are_gathered_after_each_attempt() {
-    let mut known = Known::default();
+    let mut known = JobTracker::default();
     let attempt = |pods| job("10:00", pods, JobState::Running);
     assert_eq!(known.look(&[attempt(1)]), [], "the first may yet verify");
     assert_eq!(known.look(&[attempt(2)]), [Task::Gather(attempt(2))]);
@@ -229,7 +230,7 @@ fn the_logs_of_a_job_that_goes_on_are_gathered_after_each_attempt() {
 #[test]
 fn a_job_that_goes_before_its_end_is_seen_is_unknown_and_never_green() {
     let outcome = |last: Job| {
-        let mut known = Known::default();
+        let mut known = JobTracker::default();
         let _ = known.look(&[last]);
         match &known.look(&[])[..] {
             [Task::Record(entry)] => entry.outcome,
@@ -247,7 +248,7 @@ fn a_job_that_goes_before_its_end_is_seen_is_unknown_and_never_green() {
 fn other_jobs_are_not_tests() {
     let mut discover = job("10:00", 1, JobState::Succeeded);
     discover.name = "discover".to_string();
-    assert_eq!(Known::default().look(&[discover]), []);
+    assert_eq!(JobTracker::default().look(&[discover]), []);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use core::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Asked, Attempt, Case, Evidence};
+use super::evidence::{Attempt, Case, Evidence};
+use crate::known::Known;
 
 /// What an attempt says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -251,14 +252,14 @@ fn without_result(attempt: &Attempt) -> Said {
         (_, _) if attempt.started.is_none() => Said::NotStarted {
             why: reason.unwrap_or_else(|| attempt.phase.clone()),
         },
-        ("Failed", Asked::Known(_)) => {
+        ("Failed", Known::Value(_)) => {
             let reason = reason.unwrap_or_else(|| "no reason given".to_string());
             let exit = attempt.exit.map(|code| format!("exit code {code}, "));
             Said::Silent {
                 why: format!("{}{reason}", exit.unwrap_or_default()),
             }
         }
-        ("Failed" | "Unknown", Asked::Unknown(why)) => Said::Unknown { why: why.clone() },
+        ("Failed" | "Unknown", Known::Unknown(why)) => Said::Unknown { why: why.clone() },
         _ => Said::Running,
     }
 }

@@ -12,46 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-use crate::{object::Uid, plan::Target};
+use crate::{known::Known, object::Uid, plan::Target};
 
 /// The format in which evidence is written. A reader of a later one reads all before it.
 pub const FORMAT: u32 = 1;
-
-/// What was asked for, or why it is not known. Not known is never nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Asked<T> {
-    /// The answer.
-    Known(T),
-    /// There is none, for this reason.
-    Unknown(String),
-}
-
-impl<T> From<Result<T, String>> for Asked<T> {
-    fn from(answer: Result<T, String>) -> Self {
-        answer.map_or_else(Self::Unknown, Self::Known)
-    }
-}
-
-impl<T> Asked<T> {
-    /// The answer, if there is one.
-    #[must_use]
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
-        }
-    }
-
-    /// Why there is no answer.
-    #[must_use]
-    pub fn why_not(&self) -> Option<&str> {
-        match self {
-            Self::Known(_) => None,
-            Self::Unknown(why) => Some(why),
-        }
-    }
-}
 
 /// All that is known of one test Job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,19 +31,19 @@ pub struct Evidence {
     /// The Job and its attempts.
     pub case: Case,
     /// The other failed test Jobs that the environment kept.
-    pub others: Asked<Vec<Case>>,
+    pub others: Known<Vec<Case>>,
     /// The same Job in the other environments of the cluster.
     pub twins: Vec<Twin>,
     /// The pods of the node and of the service.
-    pub pods: Asked<Vec<Pod>>,
+    pub pods: Known<Vec<Pod>>,
     /// The Events of the namespace. Kubernetes keeps them for an hour.
-    pub events: Asked<Vec<Event>>,
+    pub events: Known<Vec<Event>>,
     /// The ledger of faults; nothing when there is none, so that none was ever recorded.
-    pub faults: Asked<Option<Vec<Fault>>>,
+    pub faults: Known<Option<Vec<Fault>>>,
     /// The invocations of the program that had not completed, the oldest first.
-    pub invocations: Asked<Vec<Invocation>>,
+    pub invocations: Known<Vec<Invocation>>,
     /// The counters of the program in the database; one that was never incremented is not among them.
-    pub counters: Asked<BTreeMap<u32, u64>>,
+    pub counters: Known<BTreeMap<u32, u64>>,
     /// Where logs and metrics are looked at: name → template of an address.
     pub links: BTreeMap<String, String>,
 }
@@ -109,7 +73,7 @@ pub struct Case {
     /// The Job.
     pub job: Job,
     /// Its pods that are still there, in whatever order they were found.
-    pub attempts: Asked<Vec<Attempt>>,
+    pub attempts: Known<Vec<Attempt>>,
 }
 
 /// A test Job.
@@ -175,7 +139,7 @@ pub struct Attempt {
     /// Why it ended, or what it waits for: `OOMKilled`, `Evicted: …`, `ErrImagePull: …`.
     pub reason: Option<String>,
     /// What the container wrote.
-    pub log: Asked<Vec<String>>,
+    pub log: Known<Vec<String>>,
 }
 
 /// The Job of the same name in another environment.
@@ -185,7 +149,7 @@ pub struct Twin {
     /// The environment.
     pub environment: String,
     /// The Job there; nothing when it is not there (any more).
-    pub case: Asked<Option<Case>>,
+    pub case: Known<Option<Case>>,
 }
 
 /// A pod of the node or of the service.

@@ -11,11 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::faults::{self, ledger::LEDGER};
+use crate::known::Known;
 
-use super::{
-    evidence::{Asked, Fault},
-    timeline::Window,
-};
+use super::{evidence::Fault, timeline::Window};
 
 /// Older entries are let go. What was before says nothing, neither that there was a fault nor that there was none.
 const KEPT: SignedDuration = SignedDuration::from_hours(48);
@@ -79,17 +77,17 @@ impl Fault {
 /// which is less than that there was none.
 #[must_use]
 pub fn faults_in(
-    faults: &Asked<Option<Vec<Fault>>>,
+    faults: &Known<Option<Vec<Fault>>>,
     window: Window,
     read: Timestamp,
-) -> Asked<String> {
+) -> Known<String> {
     let faults = match faults {
-        Asked::Unknown(why) => return Asked::Unknown(why.clone()),
-        Asked::Known(None) => {
+        Known::Unknown(why) => return Known::Unknown(why.clone()),
+        Known::Value(None) => {
             let none = "none was ever recorded here: there is no ledger";
-            return Asked::Known(none.to_string());
+            return Known::Value(none.to_string());
         }
-        Asked::Known(Some(faults)) => faults,
+        Known::Value(Some(faults)) => faults,
     };
     let kept = read.checked_sub(KEPT).unwrap_or(read);
     let known: Vec<String> = faults
@@ -99,10 +97,10 @@ pub fn faults_in(
         .collect();
     match (known.is_empty(), window.from < kept) {
         (true, true) => {
-            Asked::Unknown("the ledger keeps two days, and this was before".to_string())
+            Known::Unknown("the ledger keeps two days, and this was before".to_string())
         }
-        (true, false) => Asked::Known("none in this time, by the ledger".to_string()),
-        (false, _) => Asked::Known(known.join(", ")),
+        (true, false) => Known::Value("none in this time, by the ledger".to_string()),
+        (false, _) => Known::Value(known.join(", ")),
     }
 }
 

@@ -13,16 +13,16 @@ use serde::Serialize;
 
 use super::{
     attempt::{Counter, Heard, Said, hear},
-    evidence::{Asked, Case, Evidence, Invocation, Job, JobState},
+    counter_history::{CounterHistory, program, trails, wrong},
+    evidence::{Case, Evidence, Invocation, Job, JobState},
     ledger::faults_in,
     name,
     ran::{images, restate_of},
     signature::signature,
     timeline::{Entry, Window, timeline, window},
-    trail::{Trail, program, trails, wrong},
     verdict::{Verdict, judge},
 };
-use crate::{inputs::Link, plan::Target};
+use crate::{inputs::Link, known::Known, plan::Target};
 
 /// What the rules of this build make of evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ pub struct Report {
     /// By what the failure is known.
     pub signature: String,
     /// The other failed Jobs that the environment kept and that have the same signature, the newest first.
-    pub same: Asked<Vec<String>>,
+    pub same: Known<Vec<String>>,
     /// How many failed Jobs that was compared with.
     pub compared: usize,
     /// What happened around it.
@@ -53,15 +53,15 @@ pub struct Report {
     /// The time that is meant by that.
     pub window: Window,
     /// What the ledger of faults says of that time.
-    pub faults: Asked<String>,
+    pub faults: Known<String>,
     /// What the node and the service ran when the evidence was gathered: name and image, several while they roll.
     pub ran: BTreeSet<(String, String)>,
     /// The same seed elsewhere: environment and what became of it.
     pub twins: Vec<(String, String)>,
     /// What of the program had not completed.
-    pub invocations: Asked<Vec<Invocation>>,
+    pub invocations: Known<Vec<Invocation>>,
     /// Its wrong counters, and where the program leads to them.
-    pub trails: Asked<Vec<Trail>>,
+    pub trails: Known<Vec<CounterHistory>>,
     /// What the counters say by now.
     pub by_now: String,
     /// Where logs and metrics are looked at.
@@ -140,8 +140,8 @@ impl Report {
             verdict,
             because,
             same: match &evidence.others {
-                Asked::Known(_) => Asked::Known(same),
-                Asked::Unknown(why) => Asked::Unknown(why.clone()),
+                Known::Value(_) => Known::Value(same),
+                Known::Unknown(why) => Known::Unknown(why.clone()),
             },
             compared: others.len(),
             timeline: timeline(evidence),
@@ -167,10 +167,10 @@ fn counters(
     evidence: &Evidence,
     attempts: &[Heard],
     program: Result<&Program, &String>,
-) -> (Asked<Vec<Trail>>, String) {
+) -> (Known<Vec<CounterHistory>>, String) {
     let program = match program {
         Ok(program) => program,
-        Err(why) => return (Asked::Unknown(why.clone()), String::new()),
+        Err(why) => return (Known::Unknown(why.clone()), String::new()),
     };
     let said = attempts.iter().rev().find_map(|heard| match &heard.said {
         Said::Wrong(off) => Some(off),
@@ -198,17 +198,17 @@ fn counters(
         None => now_wrong(),
     };
     let trails = match off {
-        Some(off) => Asked::Known(trails(program, &off, present)),
-        None if found.is_some() => Asked::Unknown(format!("no attempt named them, and {by_now}")),
-        None => Asked::Unknown("no attempt named them, and the database was not read".to_string()),
+        Some(off) => Known::Value(trails(program, &off, present)),
+        None if found.is_some() => Known::Unknown(format!("no attempt named them, and {by_now}")),
+        None => Known::Unknown("no attempt named them, and the database was not read".to_string()),
     };
     (trails, by_now)
 }
 
 /// What needs somebody first, then the oldest.
-fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
+fn invocations(evidence: &Evidence) -> Known<Vec<Invocation>> {
     let mut open = evidence.invocations.clone();
-    if let Asked::Known(open) = &mut open {
+    if let Known::Value(open) = &mut open {
         let urgent = |one: &Invocation| match one.status.as_str() {
             "paused" => 0,
             "backing-off" => 1,
@@ -223,13 +223,13 @@ fn invocations(evidence: &Evidence) -> Asked<Vec<Invocation>> {
 }
 
 fn twins(evidence: &Evidence) -> Vec<(String, String)> {
-    let words = |case: &Asked<Option<Case>>| match case {
-        Asked::Unknown(why) => format!("unknown: {why}"),
-        Asked::Known(None) => {
+    let words = |case: &Known<Option<Case>>| match case {
+        Known::Unknown(why) => format!("unknown: {why}"),
+        Known::Value(None) => {
             "not kept (any more): it verified and was let go, was deleted, or did not run"
                 .to_string()
         }
-        Asked::Known(Some(case)) => match (&case.job.interrupted, &case.job.state) {
+        Known::Value(Some(case)) => match (&case.job.interrupted, &case.job.state) {
             (Some(operation), _) => format!("interrupted by a {operation}"),
             (None, JobState::Succeeded) => "verified".to_string(),
             (None, JobState::Running) => "not over".to_string(),

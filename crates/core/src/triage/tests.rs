@@ -1,5 +1,6 @@
 //! What triage says of cases that people know, and what holds of all of them.
 
+use crate::known::Known;
 use alloc::{
     collections::BTreeMap,
     format,
@@ -76,7 +77,7 @@ fn attempt(minute: u32, log: Vec<String>) -> Attempt {
         phase: "Failed".to_string(),
         exit: Some(1),
         reason: Some("Error".to_string()),
-        log: Asked::Known(log),
+        log: Known::Value(log),
     }
 }
 
@@ -106,7 +107,7 @@ fn of(name: &str, attempts: Vec<Attempt>) -> Case {
             program: Some(format!("v1-s20-all-{name}")),
             interrupted: None,
         },
-        attempts: Asked::Known(attempts),
+        attempts: Known::Value(attempts),
     }
 }
 
@@ -124,13 +125,13 @@ fn evidence(case: Case) -> Evidence {
         at: at("17:00:00"),
         target: target(),
         case,
-        others: Asked::Known(vec![]),
+        others: Known::Value(vec![]),
         twins: vec![],
-        pods: Asked::Known(vec![]),
-        events: Asked::Known(vec![]),
-        faults: Asked::Unknown("the answer is 403".to_string()),
-        invocations: Asked::Known(vec![]),
-        counters: Asked::Known(BTreeMap::new()),
+        pods: Known::Value(vec![]),
+        events: Known::Value(vec![]),
+        faults: Known::Unknown("the answer is 403".to_string()),
+        invocations: Known::Value(vec![]),
+        counters: Known::Value(BTreeMap::new()),
         links: BTreeMap::new(),
     }
 }

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::{
     attempt::{Said, hear},
-    evidence::{Asked, Event, Evidence, Fault, Job, JobState, Pod},
+    evidence::{Event, Evidence, Fault, Job, JobState, Pod},
     verdict::told,
 };
+use crate::known::Known;
 
 /// What is this close to the test may belong to it.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
@@ -104,7 +105,7 @@ pub fn timeline(evidence: &Evidence) -> Vec<Entry> {
     entries.extend(attempts(evidence));
     let pods = evidence.pods.known();
     entries.extend(pods.into_iter().flatten().flat_map(restarts));
-    if let Asked::Known(events) = &evidence.events {
+    if let Known::Value(events) = &evidence.events {
         // Each attempt is scheduled, pulled, created and started: that says nothing.
         let news = events
             .iter()

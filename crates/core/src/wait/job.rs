@@ -6,28 +6,31 @@ use alloc::{format, string::String, vec::Vec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Sight, Standing, condition, count, not_yet, pods};
+use super::{Observation, WaitStatus, condition, count, not_yet, pods};
 use crate::{inputs::longest_pause, object::ObjectRef, plan::INTERRUPTED_LABEL};
 
-pub(super) fn complete(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
+pub(super) fn complete(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
     if has(job, "Complete").is_some() {
-        return Standing::Holds;
+        return WaitStatus::Met;
     }
     if let Some(cause) = has(job, "Failed") {
-        return Standing::Never { cause };
+        return WaitStatus::Failed { cause };
     }
-    match (pods::trouble(sight, began), pods::waiting(sight)) {
-        (Some(cause), _) => Standing::Bad { cause },
+    match (
+        pods::trouble(observation, began),
+        pods::waiting(observation),
+    ) {
+        (Some(cause), _) => WaitStatus::Unhealthy { cause },
         (None, Some(waiting)) => not_yet(waiting),
         (None, None) => not_yet(attempts(job)),
     }
 }
 
 /// Like [`complete`], and the reason of a failure is what the program said of it.
-pub(super) fn verified(job: &Value, sight: &Sight, began: Timestamp) -> Standing {
-    let said = sight.pods.iter().rev().find_map(pods::last_words);
-    match (complete(job, sight, began), said) {
-        (Standing::Never { cause }, Some(said)) => Standing::Never {
+pub(super) fn verified(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
+    let said = observation.pods.iter().rev().find_map(pods::last_words);
+    match (complete(job, observation, began), said) {
+        (WaitStatus::Failed { cause }, Some(said)) => WaitStatus::Failed {
             cause: format!("{said} ({cause})"),
         },
         (standing, _) => standing,
@@ -36,8 +39,12 @@ pub(super) fn verified(job: &Value, sight: &Sight, began: Timestamp) -> Standing
 
 /// The Jobs are those that were made after the step began. Those that an operation interrupted prove
 /// nothing.
-pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -> Standing {
-    let mut fresh: Vec<&Value> = sight
+pub(super) fn first_success(
+    cron_job: &Value,
+    observation: &Observation,
+    began: Timestamp,
+) -> WaitStatus {
+    let mut fresh: Vec<&Value> = observation
         .jobs
         .iter()
         .filter(|job| !is_interrupted(job))
@@ -45,10 +52,10 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
     // The oldest first: each minute brings another one that has not got far.
     fresh.sort_by_key(|job| (created(job), name(job)));
     if fresh.iter().any(|job| has(job, "Complete").is_some()) {
-        return Standing::Holds;
+        return WaitStatus::Met;
     }
     if cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
-        return Standing::Never {
+        return WaitStatus::Failed {
             cause: "the CronJob is suspended".into(),
         };
     }
@@ -56,18 +63,18 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
         .iter()
         .find_map(|job| Some(format!("{} failed: {}", name(job), has(job, "Failed")?)));
     if let Some(cause) = failed {
-        return Standing::Never { cause };
+        return WaitStatus::Failed { cause };
     }
     let of_fresh = |pod: &&Value| fresh.iter().any(|job| owns(job, pod));
-    let pods = sight.pods.iter().filter(of_fresh).cloned().collect();
-    let warnings = sight.warnings.clone();
-    let seen = Sight {
+    let pods = observation.pods.iter().filter(of_fresh).cloned().collect();
+    let warnings = observation.warnings.clone();
+    let seen = Observation {
         pods,
         warnings,
-        ..Sight::default()
+        ..Observation::default()
     };
     if let Some(cause) = pods::trouble(&seen, began) {
-        return Standing::Bad { cause };
+        return WaitStatus::Unhealthy { cause };
     }
     match fresh.first() {
         None => not_yet("the next test has not begun"),
@@ -76,8 +83,8 @@ pub(super) fn first_success(cron_job: &Value, sight: &Sight, began: Timestamp) -
 }
 
 /// How long the schedule lets the next Job wait.
-pub(super) fn pause(sight: &Sight) -> SignedDuration {
-    let schedule = sight.object.as_ref();
+pub(super) fn pause(observation: &Observation) -> SignedDuration {
+    let schedule = observation.object.as_ref();
     let schedule = schedule.and_then(|cron_job| cron_job.pointer("/spec/schedule")?.as_str());
     let minutes = schedule.and_then(longest_pause).unwrap_or(1);
     SignedDuration::from_secs(60 * (minutes as i64 - 1))

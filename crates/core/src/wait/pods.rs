@@ -9,7 +9,7 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Sight, Standing, Warning, condition, not_yet};
+use super::{Observation, WaitStatus, Warning, condition, not_yet};
 
 /// Waiting reasons that rarely pass by themselves.
 const BAD_REASONS: [&str; 8] = [
@@ -36,14 +36,14 @@ const BAD_WARNINGS: [&str; 5] = [
 /// a pod that fits nowhere, a pod that may not be made. Warnings from before the step began are about
 /// what it changes.
 #[must_use]
-pub fn trouble(sight: &Sight, began: Timestamp) -> Option<String> {
-    let alive = || sight.pods.iter().filter(|pod| !is_over(pod));
+pub fn trouble(observation: &Observation, began: Timestamp) -> Option<String> {
+    let alive = || observation.pods.iter().filter(|pod| !is_over(pod));
     alive().find_map(pod_trouble).or_else(|| {
         // Kubernetes writes whole seconds.
         let since = began
             .saturating_sub(SignedDuration::from_secs(1))
             .unwrap_or(began);
-        sight
+        observation
             .warnings
             .iter()
             .filter(|warning| warning.last >= since)
@@ -74,22 +74,22 @@ fn outdates(pod: &Value, warning: &Warning) -> bool {
 }
 
 /// The step's object is itself the pod.
-pub(super) fn ready(pod: &Value, sight: &Sight, began: Timestamp) -> Standing {
+pub(super) fn ready(pod: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
     if condition(pod, "Ready").is_some_and(|ready| ready.holds) {
-        return Standing::Holds;
+        return WaitStatus::Met;
     }
     if is_over(pod) {
-        return Standing::Never {
+        return WaitStatus::Failed {
             cause: last_words(pod).unwrap_or_else(|| "the pod has ended".to_string()),
         };
     }
-    let seen = Sight {
+    let seen = Observation {
         pods: vec![pod.clone()],
-        warnings: sight.warnings.clone(),
-        ..Sight::default()
+        warnings: observation.warnings.clone(),
+        ..Observation::default()
     };
     match (trouble(&seen, began), waiting(&seen)) {
-        (Some(cause), _) => Standing::Bad { cause },
+        (Some(cause), _) => WaitStatus::Unhealthy { cause },
         (None, Some(waiting)) => not_yet(waiting),
         (None, None) => not_yet("it has not started"),
     }
@@ -106,8 +106,8 @@ pub(super) fn last_words(pod: &Value) -> Option<String> {
 }
 
 /// What a pod that is all right so far is doing.
-pub(super) fn waiting(sight: &Sight) -> Option<String> {
-    sight
+pub(super) fn waiting(observation: &Observation) -> Option<String> {
+    observation
         .pods
         .iter()
         .filter(|pod| !is_over(pod))

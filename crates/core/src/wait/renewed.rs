@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Sight, Standing, condition, count, not_yet, rollout};
+use super::{Observation, WaitStatus, condition, count, not_yet, rollout};
 use crate::object::{Uid, uid};
 
 /// A pod from before a fault. It has passed when the pod is gone, or its containers are others.
@@ -43,9 +43,9 @@ fn restarts(pod: &Value) -> u64 {
 pub(super) fn assess(
     object: &Value,
     before: &[Before],
-    sight: &Sight,
+    observation: &Observation,
     began: Timestamp,
-) -> Standing {
+) -> WaitStatus {
     let wanted = object.pointer("/spec/replicas").and_then(Value::as_u64);
     let wanted = wanted.unwrap_or(1);
     if wanted == 0 {
@@ -56,12 +56,14 @@ pub(super) fn assess(
             uid(pod).as_ref() == Some(&before.uid) && restarts(pod) <= before.restarts
         })
     };
-    if let Some(pod) = sight.pods.iter().find(is_from_before) {
+    if let Some(pod) = observation.pods.iter().find(is_from_before) {
         return not_yet(format!("{} is the one from before", name(pod)));
     }
-    match rollout::assess(object, sight, began) {
-        Standing::Holds => {}
-        Standing::NotYet { cause } | Standing::Bad { cause } | Standing::Never { cause } => {
+    match rollout::assess(object, observation, began) {
+        WaitStatus::Met => {}
+        WaitStatus::Pending { cause }
+        | WaitStatus::Unhealthy { cause }
+        | WaitStatus::Failed { cause } => {
             return not_yet(cause);
         }
     }
@@ -69,9 +71,9 @@ pub(super) fn assess(
         pod.pointer("/metadata/deletionTimestamp").is_none()
             && condition(pod, "Ready").is_some_and(|ready| ready.holds)
     };
-    let ready = sight.pods.iter().filter(is_ready).count();
+    let ready = observation.pods.iter().filter(is_ready).count();
     if u64::try_from(ready).is_ok_and(|ready| ready >= wanted) {
-        Standing::Holds
+        WaitStatus::Met
     } else {
         not_yet(format!("{ready} of {wanted} pods are ready"))
     }

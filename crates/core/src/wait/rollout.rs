@@ -9,9 +9,9 @@ use alloc::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Condition, Sight, Standing, condition, count, not_yet, pods};
+use super::{Condition, Observation, WaitStatus, condition, count, not_yet, pods};
 
-pub(super) fn assess(object: &Value, sight: &Sight, began: Timestamp) -> Standing {
+pub(super) fn assess(object: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
     // Everything else in the status is about the generation that the controller has seen.
     let generation = count(object, "/metadata/generation");
     if count(object, "/status/observedGeneration") != generation {
@@ -19,10 +19,10 @@ pub(super) fn assess(object: &Value, sight: &Sight, began: Timestamp) -> Standin
             "its controller has not seen generation {generation}"
         ));
     }
-    let of_present = Sight {
-        pods: present(object, &sight.pods),
-        warnings: sight.warnings.clone(),
-        ..Sight::default()
+    let of_present = Observation {
+        pods: present(object, &observation.pods),
+        warnings: observation.warnings.clone(),
+        ..Observation::default()
     };
     let trouble = pods::trouble(&of_present, began);
     if let Some(Condition {
@@ -30,7 +30,7 @@ pub(super) fn assess(object: &Value, sight: &Sight, began: Timestamp) -> Standin
         message,
     }) = condition(object, "Progressing")
     {
-        return Standing::Never {
+        return WaitStatus::Failed {
             cause: match trouble {
                 Some(trouble) => format!("{message} {trouble}"),
                 None => message,
@@ -38,12 +38,12 @@ pub(super) fn assess(object: &Value, sight: &Sight, began: Timestamp) -> Standin
         };
     }
     let Some(cause) = missing(object) else {
-        return Standing::Holds;
+        return WaitStatus::Met;
     };
     // A pod that may not be made has no status to tell of it; the Deployment's has.
     let not_made = condition(object, "ReplicaFailure").filter(|failure| failure.holds);
     if let Some(trouble) = trouble.or(not_made.map(|failure| failure.message)) {
-        return Standing::Bad { cause: trouble };
+        return WaitStatus::Unhealthy { cause: trouble };
     }
     match pods::waiting(&of_present) {
         Some(waiting) => not_yet(format!("{cause} ({waiting})")),

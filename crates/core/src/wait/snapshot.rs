@@ -4,38 +4,38 @@ use alloc::{format, string::String};
 
 use serde_json::Value;
 
-use super::{Sight, Standing, not_yet};
+use super::{Observation, WaitStatus, not_yet};
 use crate::gate::{content_of, is_going, is_ready, text};
 
-pub(super) fn ready(snapshot: &Value, sight: &Sight) -> Standing {
+pub(super) fn ready(snapshot: &Value, observation: &Observation) -> WaitStatus {
     if is_going(snapshot) {
         return going();
     }
     if is_ready(snapshot) {
-        return Standing::Holds;
+        return WaitStatus::Met;
     }
-    wait(snapshot, sight)
+    wait(snapshot, observation)
 }
 
 /// The point in time is fixed when the storage has said when it was (CSI: `creation_time`).
-pub(super) fn cut(snapshot: &Value, sight: &Sight) -> Standing {
+pub(super) fn cut(snapshot: &Value, observation: &Observation) -> WaitStatus {
     if is_going(snapshot) {
         return going();
     }
     if is_ready(snapshot) || !text(snapshot, "/status/creationTime").is_empty() {
-        return Standing::Holds;
+        return WaitStatus::Met;
     }
-    wait(snapshot, sight)
+    wait(snapshot, observation)
 }
 
-fn going() -> Standing {
-    Standing::Never {
+fn going() -> WaitStatus {
+    WaitStatus::Failed {
         cause: "somebody is deleting it".into(),
     }
 }
 
-fn wait(snapshot: &Value, sight: &Sight) -> Standing {
-    let content = content_of(snapshot, &sight.contents);
+fn wait(snapshot: &Value, observation: &Observation) -> WaitStatus {
+    let content = content_of(snapshot, &observation.contents);
     let handle = content.map_or("", |content| text(content, "/status/snapshotHandle"));
     let error = [Some(snapshot), content]
         .into_iter()
@@ -45,12 +45,12 @@ fn wait(snapshot: &Value, sight: &Sight) -> Standing {
     // nothing about now.
     let is_begun = !handle.is_empty() || !text(snapshot, "/status/creationTime").is_empty();
     if let (Some(message), false) = (error, is_begun) {
-        return Standing::Bad {
+        return WaitStatus::Unhealthy {
             cause: format!("the snapshot controller retries after: {message}"),
         };
     }
     if text(snapshot, "/status/boundVolumeSnapshotContentName").is_empty() {
-        return Standing::Bad {
+        return WaitStatus::Unhealthy {
             cause: "no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it".into(),
         };
     }

@@ -1,4 +1,4 @@
-//! Each wait ends with a cause: one line a sight.
+//! Each wait ends with a cause: one line a observation.
 
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -13,31 +13,31 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn check(until: &Wait, sights: &[Sight]) -> String {
-    sights
+fn check(until: &Wait, observations: &[Observation]) -> String {
+    observations
         .iter()
-        .map(|sight| match until.assess(sight, time(BEGAN)) {
-            Standing::Holds => "holds\n".into(),
-            Standing::NotYet { cause } => format!("not yet: {cause}\n"),
-            Standing::Bad { cause } => format!("bad: {cause}\n"),
-            Standing::Never { cause } => format!("never: {cause}\n"),
+        .map(|observation| match until.assess(observation, time(BEGAN)) {
+            WaitStatus::Met => "holds\n".into(),
+            WaitStatus::Pending { cause } => format!("not yet: {cause}\n"),
+            WaitStatus::Unhealthy { cause } => format!("bad: {cause}\n"),
+            WaitStatus::Failed { cause } => format!("never: {cause}\n"),
         })
         .collect()
 }
 
-fn of(object: Value) -> Sight {
-    Sight {
+fn of(object: Value) -> Observation {
+    Observation {
         object: Some(object),
-        ..Sight::default()
+        ..Observation::default()
     }
 }
 
-fn with(object: &Value, pods: Vec<Value>, warnings: Vec<Warning>) -> Sight {
-    Sight {
+fn with(object: &Value, pods: Vec<Value>, warnings: Vec<Warning>) -> Observation {
+    Observation {
         object: Some(object.clone()),
         pods,
         warnings,
-        ..Sight::default()
+        ..Observation::default()
     }
 }
 
@@ -80,8 +80,8 @@ fn a_deployment_runs_what_its_template_says_and_only_that() {
         json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
     let mut denied = deployment(2, 1, 4, 3);
     denied["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]);
-    let sights = vec![
-        Sight::default(),
+    let observations = vec![
+        Observation::default(),
         of(deployment(1, 3, 3, 3)),
         of(deployment(2, 1, 4, 3)),
         of(deployment(2, 3, 4, 3)),
@@ -90,7 +90,7 @@ fn a_deployment_runs_what_its_template_says_and_only_that() {
         of(stuck),
         of(denied),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     not yet: it does not exist
     not yet: its controller has not seen generation 2
     not yet: 1 of 3 pods run the present template
@@ -111,13 +111,13 @@ fn only_the_pods_of_the_present_template_count() {
     let new = |container| pod("new", "2", "2026-01-05T10:00:01Z", container);
     let set = json!({"kind": "StatefulSet", "metadata": {"generation": 1}, "spec": {"replicas": 1},
         "status": {"observedGeneration": 1, "updateRevision": "2", "replicas": 1}});
-    let sights = vec![
+    let observations = vec![
         with(&rolling, vec![old.clone(), new(&fine)], vec![]),
         with(&rolling, vec![old.clone(), new(&bad)], vec![]),
         with(&set, vec![old], vec![]),
         with(&set, vec![new(&waiting("CrashLoopBackOff"))], vec![]),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     not yet: 1 of 3 pods run the present template (new main runs and is not ready)
     bad: new: container main: ImagePullBackOff: back-off
     not yet: 0 of 1 pods run the present template
@@ -136,13 +136,13 @@ fn a_container_that_keeps_exiting_is_bad_even_while_it_runs() {
     let mut pending = pod("p", "2", BEGAN, &json!({}));
     pending["status"] = json!({"conditions": [{"type": "PodScheduled", "status": "False",
         "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu"}]});
-    let sights = vec![
+    let observations = vec![
         crashing(1, false),
         crashing(2, false),
         crashing(2, true),
         with(&object, vec![pending], vec![]),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     not yet: 1 of 3 pods run the present template (p main runs and is not ready)
     bad: p: container main keeps exiting: 2 restarts, last exit code 137
     not yet: 1 of 3 pods run the present template
@@ -157,7 +157,7 @@ fn a_warning_counts_until_it_is_outdated() {
     let at = |made| vec![pod("p", "2", made, &running)];
     let quota = |last| vec![warning(last, "ReplicaSet r", "FailedCreate")];
     let mount = |about| vec![warning("2026-01-05T10:00:05Z", about, "FailedMount")];
-    let sights = vec![
+    let observations = vec![
         with(&object, vec![], quota("2026-01-05T10:00:05Z")),
         with(&object, vec![], quota("2026-01-05T09:59:00Z")),
         with(
@@ -173,7 +173,7 @@ fn a_warning_counts_until_it_is_outdated() {
         with(&object, at(BEGAN), mount("Pod p")),
         with(&object, at(BEGAN), mount("Pod other-p")),
     ];
-    assert_snapshot!(check(&Wait::RolledOut, &sights), @r#"
+    assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     bad: ReplicaSet r: FailedCreate: exceeded quota
     not yet: 1 of 3 pods run the present template
     bad: ReplicaSet r: FailedCreate: exceeded quota
@@ -186,7 +186,7 @@ fn a_warning_counts_until_it_is_outdated() {
 #[test]
 fn the_first_test_that_succeeds_is_enough() {
     let cron_job = json!({"kind": "CronJob", "spec": {}});
-    let jobs = |jobs: Vec<Value>| Sight {
+    let jobs = |jobs: Vec<Value>| Observation {
         jobs,
         ..of(cron_job.clone())
     };
@@ -208,7 +208,7 @@ fn the_first_test_that_succeeds_is_enough() {
         "Job test-2",
         "FailedCreate",
     )];
-    let sights = vec![
+    let observations = vec![
         jobs(vec![]),
         jobs(vec![interrupted.clone()]),
         jobs(vec![next, stuck.clone(), interrupted]),
@@ -230,7 +230,7 @@ fn the_first_test_that_succeeds_is_enough() {
         fresh,
         of(json!({"spec": {"suspend": true}})),
     ];
-    assert_snapshot!(check(&Wait::FirstSuccess, &sights), @r#"
+    assert_snapshot!(check(&Wait::FirstSuccess, &observations), @r#"
     not yet: the next test has not begun
     not yet: the next test has not begun
     not yet: test-2: no pod has started
@@ -249,7 +249,7 @@ fn the_other_waits() {
     let uid = Uid("1".into());
     let held = json!({"metadata": {"uid": "1", "finalizers": ["kubernetes.io/pvc-protection"]}});
     let another = json!({"metadata": {"uid": "2"}});
-    let gone = vec![of(held), of(another), Sight::default()];
+    let gone = vec![of(held), of(another), Observation::default()];
     assert_snapshot!(check(&Wait::Gone { uid }, &gone), @r#"
     not yet: its finalizers are not done: kubernetes.io/pvc-protection
     holds
@@ -281,13 +281,13 @@ fn the_other_waits() {
 
 #[test]
 fn a_drain_believes_no_count_from_before_the_quiet() {
-    let drain = |jobs, open: Option<(u64, i64)>| Sight {
+    let drain = |jobs, open: Option<(u64, i64)>| Observation {
         jobs,
         open_invocations: open.map(|(count, seconds)| Counted {
             count,
             at: time(BEGAN) + SignedDuration::from_secs(seconds),
         }),
-        ..Sight::default()
+        ..Observation::default()
     };
     let running = vec![json!({"status": {"active": 1}})];
     let ended = |kind, seconds| {
@@ -327,11 +327,12 @@ fn only_tests_that_still_run_are_waited_for() {
     let ended = |kind| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
     let marked = json!({"metadata": {"labels": {"longrun/interrupted": "wipe"}}});
     let running = json!({"status": {"active": 1}});
-    let sights = [marked, ended("Complete"), ended("Failed"), running].map(|job| Sight {
-        jobs: vec![named(job)],
-        ..Sight::default()
-    });
-    assert_snapshot!(check(&Wait::Ended, &sights), @r#"
+    let observations =
+        [marked, ended("Complete"), ended("Failed"), running].map(|job| Observation {
+            jobs: vec![named(job)],
+            ..Observation::default()
+        });
+    assert_snapshot!(check(&Wait::Ended, &observations), @r#"
     holds
     holds
     holds
@@ -350,14 +351,14 @@ fn a_node_is_stopped_when_nothing_holds_its_claim() {
     };
     let mut mounted = set(2, 0, 0);
     mounted.mounts = vec![json!({"metadata": {"name": "check"}})];
-    let sights = [
+    let observations = [
         set(1, 0, 0),
         set(2, 1, 0),
         set(2, 0, 1),
         mounted,
         set(2, 0, 0),
     ];
-    assert_snapshot!(check(&Wait::Stopped { claim }, &sights), @r#"
+    assert_snapshot!(check(&Wait::Stopped { claim }, &observations), @r#"
     not yet: its controller has not seen generation 2
     never: somebody started it again
     not yet: 1 of its pods are still there
@@ -369,7 +370,7 @@ fn a_node_is_stopped_when_nothing_holds_its_claim() {
 #[test]
 fn a_definition_is_established_when_it_is_served() {
     let conditions = |conditions: Value| of(json!({"status": {"conditions": conditions}}));
-    let sights = [
+    let observations = [
         conditions(json!([])),
         conditions(
             json!([{"type": "NamesAccepted", "status": "False", "reason": "MultipleNamesNotAllowed"},
@@ -380,7 +381,7 @@ fn a_definition_is_established_when_it_is_served() {
         conditions(json!([{"type": "NamesAccepted", "status": "True"},
             {"type": "Established", "status": "True"}])),
     ];
-    assert_snapshot!(check(&Wait::Established, &sights), @r#"
+    assert_snapshot!(check(&Wait::Established, &observations), @r#"
     not yet: the API server does not serve it yet
     never: MultipleNamesNotAllowed
     not yet: the API server does not serve it yet
@@ -396,12 +397,12 @@ fn a_check_that_failed_says_what_its_program_said() {
         let state = json!({"terminated": {"exitCode": code, "message": message}});
         pod("check", "", BEGAN, &json!({"state": state}))
     };
-    let sights = [
+    let observations = [
         with(&failed, vec![ended(1, "entry 3 differs\n")], vec![]),
         with(&failed, vec![ended(0, "all is well")], vec![]),
         with(&failed, vec![ended(1, "")], vec![]),
     ];
-    assert_snapshot!(check(&Wait::Verified, &sights), @r#"
+    assert_snapshot!(check(&Wait::Verified, &observations), @r#"
     never: entry 3 differs (BackoffLimitExceeded)
     never: BackoffLimitExceeded
     never: BackoffLimitExceeded

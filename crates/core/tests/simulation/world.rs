@@ -40,7 +40,7 @@ pub(crate) struct World {
     /// Writes of ours so far.
     pub(crate) writes: usize,
     /// What the ConfigMap of the journal holds: it is only written out when somebody reads it.
-    book: Option<Stored>,
+    journal: Option<Stored>,
     written_out: OnceLock<Value>,
     /// The driver that wrote it last; 0 for a deployment.
     pub(crate) writer: u64,
@@ -140,7 +140,7 @@ impl World {
             stolen: BTreeSet::new(),
             precious: BTreeSet::new(),
             writes: 0,
-            book: None,
+            journal: None,
             written_out: OnceLock::new(),
             writer: 0,
             mixing: false,
@@ -280,7 +280,7 @@ impl World {
                 self.scale(&place, *replicas, OPERATIONS_MANAGER);
                 Ok(id)
             }
-            Effect::Strike { .. } => unreachable!("only faults strike"),
+            Effect::Inject { .. } => unreachable!("only faults strike"),
             Effect::Interrupt { operation, .. } => {
                 live.ok_or("NotFound")?;
                 self.interrupt(&place, operation);
@@ -389,7 +389,7 @@ impl World {
     }
 
     fn interrupt(&mut self, cron_job: &ObjectRef, operation: &str) {
-        for job in self.sight(cron_job).running() {
+        for job in self.observation(cron_job).running() {
             if let Some(job) = self.objects.get_mut(&job) {
                 job["metadata"]["labels"][INTERRUPTED_LABEL] = json!(operation);
             }

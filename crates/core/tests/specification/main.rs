@@ -3,10 +3,10 @@
 
 mod chaos;
 mod committed;
-mod doors;
 mod inputs;
 mod network;
 mod pods;
+mod policies;
 mod project;
 mod recorder;
 mod rendering;

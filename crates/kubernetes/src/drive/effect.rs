@@ -5,7 +5,7 @@ use longrun_core::{
     object::{ObjectRef, Uid, uid},
     operations::deploy::{FIELD_MANAGER, OPERATIONS_MANAGER},
     plan::{Effect, Guard, INTERRUPTED_LABEL, Policy},
-    wait::Sight,
+    wait::Observation,
 };
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ pub(super) async fn perform(
     client: &Client,
     effect: &Effect,
     guard: &Guard,
-    seen: &Sight,
+    seen: &Observation,
 ) -> Result<Option<Uid>, Trouble> {
     match effect {
         Effect::Create { object } => create(client, object, seen).await,
@@ -98,14 +98,18 @@ pub(super) async fn perform(
             let how = AS_OPERATION;
             write(client, &object, how, guard, seen).await
         }
-        Effect::Strike { object, blow } => super::strike::strike(client, object, blow).await,
+        Effect::Inject { object, action } => super::inject::inject(client, object, action).await,
         // The journal makes a deletion of it.
         Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
     }
 }
 
 /// An apply that is meant as a creation would silently adopt an object that appeared meanwhile.
-async fn create(client: &Client, object: &Value, seen: &Sight) -> Result<Option<Uid>, Trouble> {
+async fn create(
+    client: &Client,
+    object: &Value,
+    seen: &Observation,
+) -> Result<Option<Uid>, Trouble> {
     if seen.object.is_some() {
         return Err(Trouble::Refused("it appeared meanwhile".to_owned()));
     }
@@ -118,17 +122,17 @@ async fn write(
     object: &Value,
     how: Apply<'_>,
     guard: &Guard,
-    seen: &Sight,
+    seen: &Observation,
 ) -> Result<Option<Uid>, Trouble> {
     let Some(reference) = ObjectRef::of(object) else {
         return Err(Trouble::Refused("it has no name".to_owned()));
     };
-    let mut sight = seen.clone();
+    let mut observation = seen.clone();
     for _ in 0..ATTEMPTS {
-        if let Some(moved) = moved(guard, &sight) {
+        if let Some(moved) = moved(guard, &observation) {
             return Err(Trouble::Refused(moved));
         }
-        let Some(there) = &sight.object else {
+        let Some(there) = &observation.object else {
             return Err(Trouble::Refused("it was deleted meanwhile".to_owned()));
         };
         let mut object = object.clone();
@@ -146,7 +150,7 @@ async fn write(
                     reference.name
                 )));
             }
-            Err(_) => sight.object = client.get(&reference).await?,
+            Err(_) => observation.object = client.get(&reference).await?,
         }
     }
     Err(Trouble::Refused(format!(
@@ -185,7 +189,7 @@ async fn operate(
     Ok(client.apply(&object, AS_OPERATION).await?)
 }
 
-/// Taken while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
+/// SnapshotSpec while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
 /// `CronJob.spec.suspend` is false) comes back.
 async fn suspend(
     client: &Client,
@@ -217,7 +221,11 @@ async fn scale(
 }
 
 /// Labels what runs. What has ended and is gone meanwhile needs no label.
-async fn interrupt(client: &Client, operation: &str, seen: &Sight) -> Result<Option<Uid>, Trouble> {
+async fn interrupt(
+    client: &Client,
+    operation: &str,
+    seen: &Observation,
+) -> Result<Option<Uid>, Trouble> {
     for reference in seen.running() {
         let mut job = named(&reference);
         job["metadata"]["labels"] = json!({INTERRUPTED_LABEL: operation});

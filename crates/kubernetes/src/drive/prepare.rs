@@ -4,14 +4,14 @@ use longrun_core::{
     approval::Approved,
     journal::{Reason, moved},
     plan::{Effect, Step},
-    wait::Standing,
+    wait::WaitStatus,
 };
 
-use super::{effect, wake::Wake};
+use super::{change_watcher::ChangeWatcher, effect};
 use crate::{
     client::Client,
-    progress::{Doing, Progress},
-    sight::sight,
+    observation::observation,
+    progress::{OnProgress, Progress},
 };
 
 /// Does what must be done before a lease can be taken: creates the environment's namespace, when that is the
@@ -22,7 +22,7 @@ use crate::{
 pub async fn prepare(
     client: &Client,
     approved: &Approved,
-    progress: Progress<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<usize, Reason> {
     let plan = approved.plan();
     let creates_namespace = |step: &&Step| {
@@ -40,12 +40,12 @@ pub async fn prepare(
         step: said.clone(),
         cause,
     };
-    progress(&Doing::Step {
+    progress(&Progress::Step {
         index: 0,
         of: plan.steps.len(),
         step,
     });
-    let seen = sight(client, step)
+    let seen = observation(client, step)
         .await
         .map_err(|failure| refused(failure.words()))?;
     if let Some(moved) = moved(&step.guard, &seen) {
@@ -55,15 +55,15 @@ pub async fn prepare(
         .await
         .map_err(|trouble| refused(trouble.into_words()))?;
     let began = client.now();
-    let mut wake = Wake::for_step(client, step);
+    let mut changes = ChangeWatcher::for_step(client, step);
     loop {
-        let seen = sight(client, step)
+        let seen = observation(client, step)
             .await
             .map_err(|failure| refused(failure.words()))?;
         match step.until.assess(&seen, began) {
-            Standing::Holds => return Ok(1),
-            Standing::Never { cause } => return Err(Reason::Waited { step: said, cause }),
-            Standing::NotYet { cause } | Standing::Bad { cause } => {
+            WaitStatus::Met => return Ok(1),
+            WaitStatus::Failed { cause } => return Err(Reason::Waited { step: said, cause }),
+            WaitStatus::Pending { cause } | WaitStatus::Unhealthy { cause } => {
                 let waited = client.now().duration_since(began);
                 if step
                     .until
@@ -72,7 +72,7 @@ pub async fn prepare(
                 {
                     return Err(Reason::Waited { step: said, cause });
                 }
-                wake.changed().await;
+                changes.changed().await;
             }
         }
     }

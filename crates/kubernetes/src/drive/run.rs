@@ -5,22 +5,22 @@ use std::time::Duration;
 use longrun_core::{
     journal::Reason,
     plan::{Effect, Guard},
-    wait::{Sight, Wait},
+    wait::{Observation, Wait},
 };
 
 use super::{
-    Book, Stopped,
+    JournalStore, Stopped,
+    change_watcher::ChangeWatcher,
     effect::{self, Trouble},
-    wake::Wake,
 };
 use crate::{
     client::Client,
     clock::Moment,
     failure::Failure,
-    lease::{Lease, LeaseStanding},
-    progress::{Doing, Progress},
+    lease::{Lease, LeaseStatus},
+    observation::observation,
+    progress::{OnProgress, Progress},
     report::Report,
-    sight::sight,
 };
 
 /// How long the API server may be silent, or the lease not be renewed, before the plan is given up.
@@ -41,8 +41,8 @@ pub(super) struct Silent;
 /// A plan that is being driven.
 pub(super) struct Run<'a> {
     client: &'a Client,
-    progress: Progress<'a>,
-    pub(super) book: Book,
+    progress: OnProgress<'a>,
+    pub(super) journal: JournalStore,
     lease: Option<&'a Lease>,
     report: Option<Report>,
     /// Since when the API server has given no usable answer.
@@ -50,82 +50,84 @@ pub(super) struct Run<'a> {
     /// Since when the lease cannot be relied upon.
     overdue_since: Option<Moment>,
     /// What is watched while the present step waits.
-    wake: Option<Wake>,
+    changes: Option<ChangeWatcher>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(
         client: &'a Client,
-        book: Book,
+        journal: JournalStore,
         lease: Option<&'a Lease>,
-        progress: Progress<'a>,
+        progress: OnProgress<'a>,
     ) -> Self {
         Self {
             client,
             progress,
-            book,
+            journal,
             lease,
             report: None,
             silent_since: None,
             overdue_since: None,
-            wake: None,
+            changes: None,
         }
     }
 
     /// What the journal's next decision needs to see. A step whose write is enough needs no second look.
-    pub(super) async fn look(&mut self) -> Result<Sight, Failure> {
-        let Some(step) = self.book.current() else {
-            return Ok(Sight::default());
+    pub(super) async fn look(&mut self) -> Result<Observation, Failure> {
+        let Some(step) = self.journal.current() else {
+            return Ok(Observation::default());
         };
-        let written = self
-            .book
-            .entries()
-            .last()
-            .is_some_and(|entry| entry.step == self.book.position() && entry.acted.is_some());
+        let written =
+            self.journal.entries().last().is_some_and(|entry| {
+                entry.step == self.journal.position() && entry.acted.is_some()
+            });
         // What takes it back looks for itself.
-        if written && step.until == Wait::None && self.book.stopped().is_none() {
-            return Ok(Sight::default());
+        if written && step.until == Wait::None && self.journal.stopped().is_none() {
+            return Ok(Observation::default());
         }
-        let seen = sight(self.client, &step).await?;
+        let seen = observation(self.client, &step).await?;
         self.silent_since = None;
         Ok(seen)
     }
 
     /// Does the present step's effect. Without an answer nobody knows whether it is done: the journal finds
     /// out by looking again.
-    pub(super) async fn act(&mut self, effect: &Effect, seen: &Sight) -> Option<Silent> {
-        let step = self.book.current()?;
-        (self.progress)(&Doing::Step {
-            index: self.book.position(),
-            of: self.book.plan().steps.len(),
+    pub(super) async fn act(&mut self, effect: &Effect, seen: &Observation) -> Option<Silent> {
+        let step = self.journal.current()?;
+        (self.progress)(&Progress::Step {
+            index: self.journal.position(),
+            of: self.journal.plan().steps.len(),
             step: &step,
         });
         let done = effect::perform(self.client, effect, &step.guard, seen).await;
         match done {
             Ok(uid) => {
                 self.silent_since = None;
-                self.book.acted(uid, self.client.now());
+                self.journal.acted(uid, self.client.now());
             }
-            Err(Trouble::Refused(cause)) => self.book.refused(cause, self.client.now()),
+            Err(Trouble::Refused(cause)) => self.journal.refused(cause, self.client.now()),
             Err(Trouble::Unclear(cause)) => {
                 let cause = format!("nobody knows whether it was done: {cause}");
-                self.book.interrupt(cause);
+                self.journal.interrupt(cause);
             }
             Err(Trouble::Passing(failure)) => match self.silence(&failure) {
-                Some(cause) => self.book.interrupt(cause),
+                Some(cause) => self.journal.interrupt(cause),
                 None => return Some(Silent),
             },
         }
         None
     }
 
-    pub(super) async fn undo(&mut self, effect: &Effect, seen: &Sight) {
-        (self.progress)(&Doing::Undoing { effect });
-        let guard = self.book.current().map_or(Guard::None, |step| step.guard);
+    pub(super) async fn undo(&mut self, effect: &Effect, seen: &Observation) {
+        (self.progress)(&Progress::Undoing { effect });
+        let guard = self
+            .journal
+            .current()
+            .map_or(Guard::None, |step| step.guard);
         let since = Moment::now();
         let failed = loop {
             match effect::perform(self.client, effect, &guard, seen).await {
-                Ok(_) => return self.book.undone(),
+                Ok(_) => return self.journal.undone(),
                 Err(Trouble::Passing(_)) if since.at_least_ago() < SILENCE => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -135,15 +137,15 @@ impl<'a> Run<'a> {
         if let Some(report) = &mut self.report {
             report.not_undone.push(format!("{effect}: {failed}"));
         }
-        self.book.refused(failed, self.client.now());
+        self.journal.refused(failed, self.client.now());
     }
 
     pub(super) fn ended(&mut self) {
-        self.wake = None;
-        let entry = self.book.entries().last();
-        let steps = &self.book.plan().steps;
+        self.changes = None;
+        let entry = self.journal.entries().last();
+        let steps = &self.journal.plan().steps;
         if let Some((entry, step)) = entry.and_then(|entry| Some((entry, steps.get(entry.step)?))) {
-            (self.progress)(&Doing::Ended {
+            (self.progress)(&Progress::Ended {
                 index: entry.step,
                 of: steps.len(),
                 step,
@@ -151,11 +153,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn say_waiting(&self, cause: &str, since: jiff::Timestamp, seen: &Sight) {
-        if let Some(step) = self.book.current() {
-            (self.progress)(&Doing::Waiting {
-                index: self.book.position(),
-                of: self.book.plan().steps.len(),
+    pub(super) fn say_waiting(&self, cause: &str, since: jiff::Timestamp, seen: &Observation) {
+        if let Some(step) = self.journal.current() {
+            (self.progress)(&Progress::Waiting {
+                index: self.journal.position(),
+                of: self.journal.plan().steps.len(),
                 step: &step,
                 cause,
                 since,
@@ -169,19 +171,19 @@ impl<'a> Run<'a> {
 
     /// Waits for a change of what the step waits for, or for a reason to stop.
     pub(super) async fn wait(&mut self, interrupted: impl Future<Output = ()>) {
-        let Some(step) = self.book.current() else {
+        let Some(step) = self.journal.current() else {
             return;
         };
-        let wake = self
-            .wake
-            .get_or_insert_with(|| Wake::for_step(self.client, &step));
+        let changes = self
+            .changes
+            .get_or_insert_with(|| ChangeWatcher::for_step(self.client, &step));
         let interrupt = tokio::select! {
-            () = wake.changed() => false,
+            () = changes.changed() => false,
             () = until_lost(self.lease) => false,
             () = interrupted => true,
         };
         if interrupt {
-            self.book.interrupt(INTERRUPTED.to_owned());
+            self.journal.interrupt(INTERRUPTED.to_owned());
         }
     }
 
@@ -192,7 +194,7 @@ impl<'a> Run<'a> {
             () = interrupted => true,
         };
         if interrupt {
-            self.book.interrupt(INTERRUPTED.to_owned());
+            self.journal.interrupt(INTERRUPTED.to_owned());
         }
     }
 
@@ -206,7 +208,7 @@ impl<'a> Run<'a> {
         if since.at_least_ago() >= SILENCE {
             return Some(format!("{failure}, for {seconds} s now"));
         }
-        (self.progress)(&Doing::Note(&format!(
+        (self.progress)(&Progress::Note(&format!(
             "{failure}; trying again for {} s",
             SILENCE.as_secs() - seconds
         )));
@@ -214,12 +216,12 @@ impl<'a> Run<'a> {
     }
 
     /// The report is about the moment in which things went wrong.
-    pub(super) async fn gather(&mut self, seen: &Sight) {
+    pub(super) async fn gather(&mut self, seen: &Observation) {
         if self.report.is_none() {
-            let since = self.book.entries().last().map(|entry| entry.began);
+            let since = self.journal.entries().last().map(|entry| entry.began);
             // What stopped it may be younger than what was seen of its pods.
-            let again = match self.book.current() {
-                Some(step) => sight(self.client, &step).await.ok(),
+            let again = match self.journal.current() {
+                Some(step) => observation(self.client, &step).await.ok(),
                 None => None,
             };
             let seen = again.as_ref().unwrap_or(seen);
@@ -228,8 +230,8 @@ impl<'a> Run<'a> {
     }
 
     /// Whether nobody else can be at work.
-    pub(super) fn standing(&self) -> LeaseStanding {
-        self.lease.map_or(LeaseStanding::Held, Lease::standing)
+    pub(super) fn standing(&self) -> LeaseStatus {
+        self.lease.map_or(LeaseStatus::Held, Lease::standing)
     }
 
     /// Writes the journal before something is done. Says whether it is written; otherwise look again.
@@ -240,7 +242,7 @@ impl<'a> Run<'a> {
         &mut self,
         interrupted: impl Future<Output = ()>,
     ) -> Result<bool, Box<Stopped>> {
-        let cause = match self.book.write(self.client).await {
+        let cause = match self.journal.write(self.client).await {
             Ok(()) => {
                 self.silent_since = None;
                 return Ok(true);
@@ -259,14 +261,14 @@ impl<'a> Run<'a> {
 
     /// Writes how far it is, for whoever reads it. It is written again before the next effect.
     pub(super) async fn note(&mut self) {
-        let _ = self.book.write(self.client).await;
+        let _ = self.journal.write(self.client).await;
     }
 
     /// Writes the journal's last word. Without it, whoever comes next finds the operation unfinished, and
     /// by going on that nothing is left to do.
     pub(super) async fn close(&mut self) {
         for _ in 0..CLOSING {
-            match self.book.write(self.client).await {
+            match self.journal.write(self.client).await {
                 Err(Trouble::Passing(_)) => tokio::time::sleep(PAUSE).await,
                 _ => break,
             }
@@ -275,7 +277,7 @@ impl<'a> Run<'a> {
 
     /// Keeps in mind since when the lease cannot be relied upon.
     pub(super) fn watch(&mut self) {
-        if self.standing() == LeaseStanding::Held {
+        if self.standing() == LeaseStatus::Held {
             self.overdue_since = None;
         } else {
             self.overdue_since.get_or_insert_with(Moment::now);
@@ -284,7 +286,7 @@ impl<'a> Run<'a> {
 
     /// Whether to give up because the lease has not been renewed for too long: then why.
     pub(super) fn overdue(&self) -> Option<String> {
-        (self.progress)(&Doing::Note(
+        (self.progress)(&Progress::Note(
             "the lease could not be renewed: nothing is changed until it is",
         ));
         let since = self.overdue_since?;
@@ -298,18 +300,18 @@ impl<'a> Run<'a> {
     }
 
     fn give_up(&mut self, cause: String) -> Box<Stopped> {
-        let step = self.book.current();
+        let step = self.journal.current();
         let step = step.map_or_else(String::new, |step| step.act.to_string());
-        self.book.interrupt(cause.clone());
-        let reason = self.book.stopped().cloned();
+        self.journal.interrupt(cause.clone());
+        let reason = self.journal.stopped().cloned();
         self.stopped(reason.unwrap_or(Reason::Interrupted { step, cause }))
     }
 
     pub(super) fn stopped(&mut self, reason: Reason) -> Box<Stopped> {
         Box::new(Stopped {
             reason,
-            is_kept: self.book.is_kept(),
-            journal: self.book.clone(),
+            is_kept: self.journal.is_kept(),
+            journal: self.journal.clone(),
             report: self.report.take().unwrap_or_default(),
         })
     }

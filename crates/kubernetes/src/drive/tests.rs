@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     data::last_operation,
     lease::{Holder, LeaseError},
-    progress::Doing,
+    progress::Progress,
     server::{Fate, Server},
 };
 
@@ -94,7 +94,7 @@ async fn driven(
     interrupted: impl Future<Output = ()>,
 ) -> (Result<(), String>, Vec<String>, u64) {
     let client = server.client();
-    let progress = |_: &Doing<'_>| {};
+    let progress = |_: &Progress<'_>| {};
     let lease = Lease::acquire(&client, "restate", &holder("ana"), &progress)
         .await
         .unwrap();
@@ -262,7 +262,7 @@ async fn a_hiccup_of_the_store_is_waited_out() {
 async fn a_lease_is_taken_over_from_the_silent_and_from_nobody_else() {
     let server = server();
     let client = server.client();
-    let progress = |_: &Doing<'_>| {};
+    let progress = |_: &Progress<'_>| {};
     let acquire = |who: &'static str| {
         let client = &client;
         let progress = &progress;
@@ -313,7 +313,7 @@ async fn a_lease_that_another_has_taken_stops_its_first_holder() {
 /// The same with a journal that is kept in the namespace.
 async fn kept(server: &Server, steps: Vec<Step>) -> Result<Journal, Box<Stopped>> {
     let client = server.client();
-    let progress = |_: &Doing<'_>| {};
+    let progress = |_: &Progress<'_>| {};
     let lease = Lease::acquire(&client, "restate", &holder("ana"), &progress)
         .await
         .unwrap();

@@ -16,7 +16,7 @@ use super::{
     event::{Reason, tell},
     record::record,
 };
-use crate::{client::Client, drive::Stopped, progress::Doing};
+use crate::{client::Client, drive::Stopped, progress::Progress};
 
 /// When the first step, which takes a fault back, was done. A fault that needs no taking back is healed by then.
 pub(super) fn healed_at(fault: &Fault, journal: &Journal, now: Timestamp) -> Option<Timestamp> {
@@ -38,10 +38,10 @@ pub(super) enum Stage {
     Healed,
 }
 
-pub(super) fn stage(doing: &Doing<'_>) -> Option<Stage> {
-    match doing {
-        Doing::Ended { index: 0, .. } => Some(Stage::Injected),
-        Doing::Ended { step, .. } if matches!(step.act, Effect::Strike { .. }) => {
+pub(super) fn stage(progress: &Progress<'_>) -> Option<Stage> {
+    match progress {
+        Progress::Ended { index: 0, .. } => Some(Stage::Injected),
+        Progress::Ended { step, .. } if matches!(step.act, Effect::Inject { .. }) => {
             Some(Stage::Healed)
         }
         _ => None,
@@ -128,15 +128,15 @@ impl Ended {
     }
 }
 
-pub(super) fn line(doing: &Doing<'_>) -> String {
-    match doing {
-        Doing::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
-        Doing::Waiting {
+pub(super) fn line(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),
+        Progress::Waiting {
             index, of, cause, ..
         } => format!("{}/{of} {cause}", index + 1),
-        Doing::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
-        Doing::Undoing { effect } => format!("taking back: {effect}"),
-        Doing::Note(note) => (*note).to_owned(),
+        Progress::Ended { index, of, step } => format!("{}/{of} {}: done", index + 1, step.act),
+        Progress::Undoing { effect } => format!("taking back: {effect}"),
+        Progress::Note(note) => (*note).to_owned(),
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn line(doing: &Doing<'_>) -> String {
 mod tests {
     use longrun_core::{
         approval::Ask,
-        faults::{self, Blow, Marked},
+        faults::{self, FaultAction, PodTarget},
         object::Uid,
         plan::{Guard, Plan, Step, Target},
         wait::Wait,
@@ -164,13 +164,13 @@ mod tests {
             true => fate(asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
             false => Fate::Served,
         });
-        let marked = |name: &&str| Marked {
+        let marked = |name: &&str| PodTarget {
             name: (*name).to_owned(),
             uid: Uid("1".to_owned()),
         };
-        let act = Effect::Strike {
+        let act = Effect::Inject {
             object: ObjectRef::namespaced("apps/v1", "Deployment", "restate", "verification"),
-            blow: Blow::End {
+            action: FaultAction::End {
                 pods: pods.iter().map(marked).collect(),
                 grace: None,
             },

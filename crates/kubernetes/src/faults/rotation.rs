@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use longrun_core::{
     faults::{
-        Facts, Fault, PAUSE, Pause, Settings, Turns, decide,
+        Facts, Fault, PAUSE, Pause, RotationStatus, Settings, decide,
         ledger::{Entry, Ledger},
     },
     object::ObjectRef,
@@ -107,16 +107,16 @@ pub async fn chaos(
 }
 
 /// What of the faults of a namespace happens by itself, as its CronJobs say; `None` where nobody asks for any.
-pub(crate) async fn turns(
+pub(crate) async fn rotation_status(
     client: &Client,
     environment: &str,
     namespace: &Value,
     cron_jobs: &[Value],
-) -> Result<Option<Turns>, Failure> {
+) -> Result<Option<RotationStatus>, Failure> {
     let pause = ObjectRef::namespaced("v1", "ConfigMap", environment, PAUSE);
     let pause = client.get(&pause).await?;
     let now = client.now();
-    Ok(Turns::read(
+    Ok(RotationStatus::read(
         environment,
         namespace,
         cron_jobs,

@@ -27,7 +27,7 @@ use crate::{
     drive::drive,
     failure::Failure,
     lease::{Holder, Lease, LeaseError},
-    progress::Doing,
+    progress::Progress,
 };
 
 /// The key of the environment's file that consents to faults.
@@ -127,7 +127,7 @@ pub async fn run(
         operation: format!("fault {}", order.fault.name),
         run: order.pod.clone(),
     };
-    let show = |doing: &Doing<'_>| say(&line(doing));
+    let show = |progress: &Progress<'_>| say(&line(progress));
     let lease = match Lease::acquire(client, environment, &holder, &show).await {
         Ok(lease) => lease,
         Err(LeaseError::Failure(failure)) => return Err(failure.into()),
@@ -234,9 +234,9 @@ async fn carry_out(
         struck,
         heard,
     ));
-    let show = |doing: &Doing<'_>| {
-        say(&line(doing));
-        if let Some(stage) = stage(doing) {
+    let show = |progress: &Progress<'_>| {
+        say(&line(progress));
+        if let Some(stage) = stage(progress) {
             // Nobody listens any more when the ledger cannot be written; the last word is written below.
             let _ = news.send((stage, client.now()));
         }
@@ -306,7 +306,7 @@ async fn heal(
         Ok(fault) => {
             let plan = faults::heal(fault, &order.settings, client.now());
             let approved: Approved = Ask::new(plan).standing(POLICY)?;
-            let show = |doing: &Doing<'_>| say(&line(doing));
+            let show = |progress: &Progress<'_>| say(&line(progress));
             let driven = drive(client, approved, Some(lease), &show, interrupted).await;
             Some((fault, driven))
         }

@@ -11,7 +11,7 @@ use std::{
 use jiff::SignedDuration;
 use longrun_core::{
     faults::{
-        self, CHAOS_LABEL, DOOR, RULES_ANNOTATION, Settings,
+        self, CHAOS_LABEL, RULES_ANNOTATION, SERVICE_POLICY, Settings,
         ledger::{Ledger, Outcome},
     },
     object::{ObjectRef, Uid},
@@ -78,7 +78,7 @@ fn server() -> Server {
         json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": ENVIRONMENT, "labels": {CHAOS_LABEL: "true"}}}),
         json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": DOOR, "namespace": ENVIRONMENT, "annotations": annotation},
+            "metadata": {"name": SERVICE_POLICY, "namespace": ENVIRONMENT, "annotations": annotation},
             "spec": rules()}),
         workload("StatefulSet", "restate", "node"),
         workload("Deployment", "verification", "services"),
@@ -104,7 +104,12 @@ fn object(server: &Server, version: &str, kind: &str, name: &str) -> Option<Valu
 }
 
 fn is_cut(server: &Server) -> bool {
-    let door = object(server, "networking.k8s.io/v1", "NetworkPolicy", DOOR);
+    let door = object(
+        server,
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        SERVICE_POLICY,
+    );
     door.unwrap()["spec"] != rules()
 }
 

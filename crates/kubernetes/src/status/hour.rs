@@ -9,7 +9,7 @@ use longrun_core::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Attempted, Reading, TestJob, reading};
+use super::{Attempted, Known, TestJob, reading};
 use crate::{
     client::Client,
     failure::Failure,
@@ -26,7 +26,7 @@ pub struct Hour {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
     /// The faults that began in it, oldest first.
-    pub faults: Reading<Vec<Fault>>,
+    pub faults: Known<Vec<Fault>>,
 }
 
 /// A fault on the axis of the cells.

@@ -53,8 +53,8 @@ async fn the_hour_is_the_one_before_the_moment_of_the_look_however_late_it_is_re
 async fn faults_that_do_not_happen_are_told_with_the_reason() {
     let server = with_faults();
     let chaos = |running: Running| match running.chaos {
-        Reading::Known(turns) => turns.unwrap(),
-        Reading::Unknown(why) => panic!("{why}"),
+        Known::Value(turns) => turns.unwrap(),
+        Known::Unknown(why) => panic!("{why}"),
     };
     let running = seen(&server, at(0)).await;
     assert_eq!(running.suspended, Some(false), "the tests go on");

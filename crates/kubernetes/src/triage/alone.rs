@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use longrun_core::{
+    known::Known,
     plan::Target,
-    triage::{Asked, Evidence, FORMAT, Job, Twin, minute},
+    triage::{Evidence, FORMAT, Job, Twin, minute},
 };
 
 use super::{asked, case, read};
@@ -56,7 +57,7 @@ pub async fn evidence_alone(
     let Some(found) = case(client, found, &pods).await else {
         return Ok(None);
     };
-    let elsewhere = || Asked::Unknown("the recorder does not compare".to_owned());
+    let elsewhere = || Known::Unknown("the recorder does not compare".to_owned());
     Ok(Some(Evidence {
         format: FORMAT,
         at: client.now(),
@@ -65,13 +66,13 @@ pub async fn evidence_alone(
         others: elsewhere(),
         twins: Vec::new(),
         pods: match &pods {
-            Asked::Known(pods) => Asked::Known(read::pods(pods)),
-            Asked::Unknown(why) => Asked::Unknown(why.clone()),
+            Known::Value(pods) => Known::Value(read::pods(pods)),
+            Known::Unknown(why) => Known::Unknown(why.clone()),
         },
         events: asked(events.map(|events| read::events(&events, &job.name))),
         faults,
-        invocations: Asked::Unknown("the node was not asked".to_owned()),
-        counters: Asked::Unknown("the node was not asked".to_owned()),
+        invocations: Known::Unknown("the node was not asked".to_owned()),
+        counters: Known::Unknown("the node was not asked".to_owned()),
         links: BTreeMap::new(),
     }))
 }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use longrun_core::{
+    known::Known,
     object::uid,
     plan::INTERRUPTED_LABEL,
-    triage::{Asked, Attempt, Container, Ended, Event, Job, JobState, Pod},
+    triage::{Attempt, Container, Ended, Event, Job, JobState, Pod},
 };
 use serde_json::Value;
 
@@ -74,7 +75,7 @@ pub(super) fn attempt(pod: &Value) -> Option<Attempt> {
             .or(ended)
             .or(waiting)
             .or_else(|| unscheduled(pod)),
-        log: Asked::Unknown("it was not read".to_owned()),
+        log: Known::Unknown("it was not read".to_owned()),
     })
 }
 

@@ -68,7 +68,7 @@ async fn gathered(server: &Server) -> Evidence {
 #[test]
 fn a_sentence_about_a_log_is_no_log() {
     let sentence = "unable to retrieve container logs for containerd://0123456789abcdef";
-    assert_eq!(as_log(sentence), Asked::Unknown(sentence.to_owned()));
+    assert_eq!(as_log(sentence), Known::Unknown(sentence.to_owned()));
     let said = |text: &str| as_log(text).known().map(Vec::len);
     assert_eq!(said("one\ntwo\n"), Some(2));
     assert_eq!(said(""), Some(0));
@@ -103,8 +103,8 @@ async fn a_job_is_gathered_with_its_own_pods_and_with_why_a_log_is_not_there() {
         ("mine", Some(1))
     );
     assert_eq!(attempts[0].log.why_not(), Some("the answer is 404"));
-    assert_eq!(found.faults, Asked::Known(None), "there is no ledger");
-    assert_eq!(found.twins[0].case, Asked::Known(None));
+    assert_eq!(found.faults, Known::Value(None), "there is no ledger");
+    assert_eq!(found.twins[0].case, Known::Value(None));
 }
 
 #[tokio::test]

@@ -9,10 +9,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
+    known::Known,
     object::Uid,
     plan::Target,
     records::{Entry, Outcome},
-    triage::{Asked, Attempt, Case, Evidence, FORMAT, Job, JobState},
+    triage::{Attempt, Case, Evidence, FORMAT, Job, JobState},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -65,7 +66,7 @@ fn evidence(minute: i64, says: &str, length: usize) -> Evidence {
         phase: "Failed".to_owned(),
         exit: Some(1),
         reason: None,
-        log: Asked::Known(vec!["x".repeat(length), result]),
+        log: Known::Value(vec!["x".repeat(length), result]),
     };
     Evidence {
         format: FORMAT,
@@ -77,15 +78,15 @@ fn evidence(minute: i64, says: &str, length: usize) -> Evidence {
         },
         case: Case {
             job,
-            attempts: Asked::Known(vec![attempt]),
+            attempts: Known::Value(vec![attempt]),
         },
-        others: Asked::Unknown(unknown()),
+        others: Known::Unknown(unknown()),
         twins: Vec::new(),
-        pods: Asked::Unknown(unknown()),
-        events: Asked::Unknown(unknown()),
-        faults: Asked::Unknown(unknown()),
-        invocations: Asked::Unknown(unknown()),
-        counters: Asked::Unknown(unknown()),
+        pods: Known::Unknown(unknown()),
+        events: Known::Unknown(unknown()),
+        faults: Known::Unknown(unknown()),
+        invocations: Known::Unknown(unknown()),
+        counters: Known::Unknown(unknown()),
         links: BTreeMap::new(),
     }
 }

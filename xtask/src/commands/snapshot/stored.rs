@@ -18,7 +18,7 @@ use crate::{
     access::{self, Reached},
     database::{Consent, Database, facts, permitted_by},
     deployment::now,
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     operation::{AGAIN, Operation},
     project::{Chosen, Project},
     show,
@@ -91,7 +91,7 @@ pub(super) async fn list(
     place: &Place,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let each: Vec<(Target, Vec<Listed>)> = Seen::each(place, project)
         .await?
         .into_iter()
@@ -113,7 +113,7 @@ pub(super) async fn list(
             .map(|(target, listed)| show::snapshots(listed, target, now()));
         tables.collect::<Vec<_>>().join("\n\n")
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The environment whose snapshot is meant: the only one that has it, or that is asked about.
@@ -151,19 +151,19 @@ pub(super) async fn delete(
     consent: &Consent,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let seen = owner(name, place, project).await?;
     let target = &seen.target;
     let decide = |facts: &_| snapshot::delete(target, facts, name);
     let facts = seen.facts.clone();
     let plan = permitted_by(facts, &seen.client, decide, to_carry_out).await?;
     let Some(journal) = seen.carry_out(plan, consent, terminal, decide).await? else {
-        return Ok(End::Done);
+        return Ok(ExitStatus::Done);
     };
     terminal.data(&journal.checklist(), || {
         format!("{target}: the snapshot {name} and what was stored for it are gone")
     })?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// What a policy says of an environment's snapshots.
@@ -188,7 +188,7 @@ pub(super) async fn prune(
     consent: &Consent,
     project: &Project,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let began: Timestamp = now();
     let mut each = Vec::new();
     for seen in Seen::each(place, project).await? {
@@ -212,14 +212,14 @@ pub(super) async fn prune(
         };
         let done = seen.carry_out(plan.clone(), consent, terminal, decide);
         let Some(journal) = done.await? else {
-            return Ok(End::Done);
+            return Ok(ExitStatus::Done);
         };
         outcome = snapshot::outcome(choice, &journal);
     }
     let end = if outcome.failed.is_empty() {
-        End::Done
+        ExitStatus::Done
     } else {
-        End::HalfWay
+        ExitStatus::HalfWay
     };
     let pruned: Vec<Pruned<'_>> = each
         .iter()

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use longrun_core::{
+    known::Known,
     plan::Target,
     records::merge_faults,
-    triage::{Absence, Asked, COUNTERS, Evidence, Window, absence, faults_in, judge},
+    triage::{Absence, COUNTERS, Evidence, Window, absence, faults_in, judge},
 };
 use longrun_kubernetes::{Client, Failure as Unanswered, Found, evidence, query};
 use longrun_restate::{OPEN_AT_MOST, open_invocations, state_of};
@@ -103,8 +104,8 @@ impl Seen {
                 if let (Some(_), Absence::Gone(minute)) = (made, absence) {
                     let faults = faults_in(&faults, Window::of_minute(minute, now), now);
                     failure = failure.hint(match faults {
-                        Asked::Known(faults) => format!("faults in its half hour: {faults}"),
-                        Asked::Unknown(why) => {
+                        Known::Value(faults) => format!("faults in its half hour: {faults}"),
+                        Known::Unknown(why) => {
                             format!("faults in its half hour are unknown: {why}")
                         }
                     });

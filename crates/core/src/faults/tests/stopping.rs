@@ -23,9 +23,9 @@ fn driven(name: &str, stop_after: Option<usize>) -> Vec<String> {
         if stop_after == Some(done.len()) {
             journal.interrupt("it was interrupted".into());
         }
-        let sight = seen(name, &world);
-        match journal.next(&sight, at(second)) {
-            Next::Do(effect) | Next::Undo(effect) if matches!(effect, Effect::Strike { .. }) => {
+        let observation = seen(name, &world);
+        match journal.next(&observation, at(second)) {
+            Next::Do(effect) | Next::Undo(effect) if matches!(effect, Effect::Inject { .. }) => {
                 done.push(effect.to_string());
                 world.struck = true;
                 world.healthy = false;
@@ -47,15 +47,15 @@ fn driven(name: &str, stop_after: Option<usize>) -> Vec<String> {
     panic!("{name} never ends: {done:?}");
 }
 
-fn seen(name: &str, world: &World) -> Sight {
+fn seen(name: &str, world: &World) -> Observation {
     match fault(name).hits {
         Hits::Node if !world.struck => {
-            let mut sight = node(vec![pod("restate-0", "n", 1, true)]);
+            let mut observation = node(vec![pod("restate-0", "n", 1, true)]);
             // A signal is for the pod itself.
             if matches!(planned(name).steps[0].act.object(), Some(object) if object.kind == "Pod") {
-                sight.object = Some(sight.pods[0].clone());
+                observation.object = Some(observation.pods[0].clone());
             }
-            sight
+            observation
         }
         Hits::Node => node(vec![pod("restate-0", "n", 2, world.healthy)]),
         Hits::Services if !world.struck => services(),
@@ -75,12 +75,13 @@ fn what_is_refused_is_taken_back_too_if_it_stays() {
             struck: false,
             healthy: true,
         };
-        let sight = seen(fault.name, &world);
-        let Next::Do(_) = journal.next(&sight, at(0)) else {
+        let observation = seen(fault.name, &world);
+        let Next::Do(_) = journal.next(&observation, at(0)) else {
             panic!("{}", fault.name)
         };
         journal.refused("no exit code".into(), at(1));
-        let undone = (0..9).any(|second| matches!(journal.next(&sight, at(second)), Next::Undo(_)));
+        let undone =
+            (0..9).any(|second| matches!(journal.next(&observation, at(second)), Next::Undo(_)));
         assert_eq!(undone, fault.holds(), "{}", fault.name);
     }
 }
@@ -96,9 +97,9 @@ fn a_blow_whose_first_answer_was_lost_may_have_been_struck_whatever_the_second_o
                 struck: false,
                 healthy: true,
             };
-            let sight = seen(fault.name, &world);
+            let observation = seen(fault.name, &world);
             for second in 0..=i64::from(lost) {
-                let next = journal.next(&sight, at(second));
+                let next = journal.next(&observation, at(second));
                 assert!(matches!(next, Next::Do(_)), "{}: {next:?}", fault.name);
             }
             journal.refused("forbidden".into(), at(2));

@@ -6,8 +6,8 @@ fn target() -> Target {
     journal(vec![]).plan().target.clone()
 }
 
-fn live(name: &str) -> Sight {
-    sight(Some(object(name, "1", false)))
+fn live(name: &str) -> Observation {
+    observation(Some(object(name, "1", false)))
 }
 
 /// Does the first step, as far as asking for it.
@@ -42,7 +42,7 @@ fn what_an_operation_closed_is_unfinished_again_when_it_is_taken_back() {
     second.journal.interrupt("Ctrl-C".into());
     assert_eq!(read(&second).journal, second.journal);
     assert!(matches!(
-        second.journal.next(&Sight::default(), at(301)),
+        second.journal.next(&Observation::default(), at(301)),
         Next::Undo(_)
     ));
     second.journal.undone();

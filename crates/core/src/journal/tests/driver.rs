@@ -14,21 +14,21 @@ fn resumed(journal: Journal, second: i64) -> Journal {
 
 #[test]
 fn another_driver_has_all_the_time_again() {
-    type See = fn(i64) -> Sight;
-    let moving: See = |second| Sight {
+    type See = fn(i64) -> Observation;
+    let moving: See = |second| Observation {
         open_invocations: Some(Counted {
             count: second as u64 + 1,
             at: at(second),
         }),
-        ..Sight::default()
+        ..Observation::default()
     };
-    let still: See = |_| sight(Some(json!({})));
+    let still: See = |_| observation(Some(json!({})));
     let bad: See = |_| {
         let state = json!({"waiting": {"reason": "ImagePullBackOff"}});
         let statuses = json!({"containerStatuses": [{"name": "c", "state": state}]});
-        Sight {
+        Observation {
             pods: vec![json!({"metadata": {"name": "p"}, "status": statuses})],
-            ..sight(Some(json!({})))
+            ..observation(Some(json!({})))
         }
     };
     for (wait, seen, before, then) in [
@@ -51,13 +51,13 @@ fn another_driver_has_all_the_time_again() {
 #[test]
 fn what_is_being_taken_back_is_taken_back_by_the_next_one_too() {
     let mut first = journal(vec![suspend("a"), watch(Wait::Complete)]);
-    let live = sight(Some(object("a", "1", false)));
+    let live = observation(Some(object("a", "1", false)));
     assert!(matches!(first.next(&live, at(0)), Next::Do(_)));
     first.acted(None, at(0));
     first.interrupt("Ctrl-C".into());
     assert_eq!(first.state(), State::Open);
     let mut second = resumed(first, 9);
-    let Next::Undo(undo) = second.next(&sight(None), at(9)) else {
+    let Next::Undo(undo) = second.next(&observation(None), at(9)) else {
         panic!("it goes on instead")
     };
     assert_eq!(undo.to_string(), "resume CronJob a");
@@ -71,16 +71,19 @@ fn what_is_being_taken_back_is_taken_back_by_the_next_one_too() {
 #[test]
 fn what_was_taken_back_beyond_the_point_of_no_return_is_made_again() {
     let mut first = journal(vec![delete("a"), suspend("b"), update("c")]);
-    let live = |name| sight(Some(object(name, "1", false)));
+    let live = |name| observation(Some(object(name, "1", false)));
     assert!(matches!(first.next(&live("a"), at(0)), Next::Do(_)));
     assert_eq!(first.state(), State::Open, "nobody knows that it is lost");
     first.acted(None, at(0));
     assert_eq!(first.state(), State::PastReturn);
-    assert_eq!(first.next(&sight(None), at(1)), Next::Look);
+    assert_eq!(first.next(&observation(None), at(1)), Next::Look);
     assert!(matches!(first.next(&live("b"), at(2)), Next::Do(_)));
     first.acted(None, at(2));
     assert_eq!(first.next(&live("b"), at(3)), Next::Look);
-    assert!(matches!(first.next(&sight(None), at(4)), Next::Undo(_)));
+    assert!(matches!(
+        first.next(&observation(None), at(4)),
+        Next::Undo(_)
+    ));
     first.undone();
     let mut second = resumed(first, 9);
     let Next::Do(again) = second.next(&live("b"), at(9)) else {
@@ -92,7 +95,7 @@ fn what_was_taken_back_beyond_the_point_of_no_return_is_made_again() {
 #[test]
 fn only_a_cure_takes_the_place_of_what_is_past_its_point_of_no_return() {
     let mut past = journal(vec![delete("a"), watch(Wait::Complete)]);
-    let live = sight(Some(object("a", "1", false)));
+    let live = observation(Some(object("a", "1", false)));
     assert!(matches!(past.next(&live, at(0)), Next::Do(_)));
     past.acted(None, at(0));
     let past = Stored::begin(past, None, at(0));
@@ -104,7 +107,7 @@ fn only_a_cure_takes_the_place_of_what_is_past_its_point_of_no_return() {
 #[test]
 fn what_is_over_or_of_elsewhere_is_not_taken_back() {
     let mut open = journal(vec![suspend("a")]);
-    let live = sight(Some(object("a", "1", false)));
+    let live = observation(Some(object("a", "1", false)));
     assert!(matches!(open.next(&live, at(0)), Next::Do(_)));
     let mut done = open.clone();
     done.acted(None, at(0));
@@ -123,11 +126,11 @@ fn met(act: &Effect, live: &Value, jobs: &[Value]) -> &'static str {
     let uid = Uid("1".into());
     let begun = Step::new(act.clone(), Guard::Is { uid }, Wait::None);
     let mut first = journal(vec![begun]);
-    let before = sight(Some(object("a", "1", false)));
+    let before = observation(Some(object("a", "1", false)));
     assert!(matches!(first.next(&before, at(0)), Next::Do(_)));
-    let seen = Sight {
+    let seen = Observation {
         jobs: jobs.to_vec(),
-        ..sight(Some(live.clone()))
+        ..observation(Some(live.clone()))
     };
     match resumed(first, 9).next(&seen, at(9)) {
         Next::Do(_) => "again",
@@ -193,7 +196,7 @@ fn what_appeared_meanwhile_is_not_created_over() {
     let created = object("a", "1", false);
     let create = Effect::Create { object: created };
     let mut journal = journal(vec![step(create, Guard::Absent, Wait::None)]);
-    let there = sight(Some(object("a", "2", false)));
+    let there = observation(Some(object("a", "2", false)));
     let Next::Stop(reason) = journal.next(&there, at(0)) else {
         panic!("it is taken for ours")
     };

@@ -7,7 +7,7 @@ use crate::wait::{Counted, Warning};
 fn minutes(wait: Wait, status: fn(i64) -> Value) -> Option<i64> {
     let mut journal = journal(vec![watch(wait)]);
     (0..2000).find(|minute| {
-        let seen = sight(Some(json!({"status": status(*minute)})));
+        let seen = observation(Some(json!({"status": status(*minute)})));
         matches!(journal.next(&seen, at(minute * 60)), Next::Stop(_))
     })
 }
@@ -59,10 +59,10 @@ fn a_bad_state_counts_when_it_has_held() {
                 json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
                 {"name": "c", "state": {"waiting": {"reason": reason}}}]}}),
             ];
-            let seen = Sight {
+            let seen = Observation {
                 object: Some(json!({})),
                 pods,
-                ..Sight::default()
+                ..Observation::default()
             };
             matches!(journal.next(&seen, at(*second)), Next::Stop(_))
         })
@@ -87,10 +87,10 @@ fn going_back_and_forth_is_no_progress() {
             reason: "FailedMount".into(),
             message: "no such volume".into(),
         };
-        let seen = Sight {
+        let seen = Observation {
             open_invocations: open(1 + (second as u64 / 60) % 2, second),
             warnings: vec![warning],
-            ..Sight::default()
+            ..Observation::default()
         };
         match journal.next(&seen, at(second)) {
             Next::Stop(reason) => Some((second, reason.to_string())),
@@ -106,9 +106,9 @@ fn going_back_and_forth_is_no_progress() {
 fn a_drain_is_bounded_however_much_moves() {
     let mut journal = journal(vec![watch(Wait::Drained)]);
     let given_up = (0..2000).find(|second| {
-        let seen = Sight {
+        let seen = Observation {
             open_invocations: open(*second as u64 + 1, *second),
-            ..Sight::default()
+            ..Observation::default()
         };
         matches!(journal.next(&seen, at(*second)), Next::Stop(_))
     });
@@ -119,7 +119,7 @@ fn a_drain_is_bounded_however_much_moves() {
 fn a_test_has_as_long_to_begin_as_its_schedule_says() {
     let given_up = |schedule: &str| {
         let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
-        let seen = sight(Some(json!({"spec": {"schedule": schedule}})));
+        let seen = observation(Some(json!({"spec": {"schedule": schedule}})));
         (0..2000).find(|second| matches!(journal.next(&seen, at(*second)), Next::Stop(_)))
     };
     assert_eq!(given_up("* * * * *"), Some(4 * 60));
@@ -143,14 +143,17 @@ fn what_a_step_made_must_stay_there_while_it_is_waited_for() {
     let create = step(Effect::Create { object: made }, Guard::Absent, until);
     let lost = |then: Option<Value>| {
         let mut journal = journal(vec![create.clone()]);
-        assert!(matches!(journal.next(&sight(None), at(0)), Next::Do(_)));
+        assert!(matches!(
+            journal.next(&observation(None), at(0)),
+            Next::Do(_)
+        ));
         journal.acted(Some(Uid("1".into())), at(0));
-        let there = sight(Some(object("a", "1", false)));
+        let there = observation(Some(object("a", "1", false)));
         let Next::Wait { since, .. } = journal.next(&there, at(1)) else {
             panic!("it is not waited for")
         };
         assert_eq!(since, at(0));
-        let Next::Stop(reason) = journal.next(&sight(then), at(2)) else {
+        let Next::Stop(reason) = journal.next(&observation(then), at(2)) else {
             panic!("it is waited for")
         };
         // Whoever goes on makes it again.
@@ -181,11 +184,14 @@ fn what_an_earlier_step_made_and_somebody_deleted_or_replaced_is_not_waited_for(
     let other = json!({"metadata": {"uid": "2"}, "status": {"readyToUse": true}});
     for seen in [None, Some(other)] {
         let mut journal = journal(steps.clone());
-        assert!(matches!(journal.next(&sight(None), at(0)), Next::Do(_)));
+        assert!(matches!(
+            journal.next(&observation(None), at(0)),
+            Next::Do(_)
+        ));
         journal.acted(Some(Uid("1".into())), at(0));
         let made = json!({"metadata": {"uid": "1"}, "status": {}});
-        assert_eq!(journal.next(&sight(Some(made)), at(1)), Next::Look);
-        let next = journal.next(&sight(seen), at(2));
+        assert_eq!(journal.next(&observation(Some(made)), at(1)), Next::Look);
+        let next = journal.next(&observation(seen), at(2));
         assert!(
             matches!(&next, Next::Stop(Reason::Moved { .. })),
             "{next:?}"

@@ -42,7 +42,7 @@ fn stop() -> Step {
 }
 
 fn next(journal: &mut Journal, object: Option<Value>, second: i64) -> String {
-    match journal.next(&sight(object), at(second)) {
+    match journal.next(&observation(object), at(second)) {
         Next::Do(effect) => format!("do {}", json!(effect)["effect"]),
         Next::Undo(effect) => format!("undo: {effect}"),
         Next::Stop(reason) => format!("stop: {reason}"),
@@ -62,7 +62,10 @@ fn stored(steps: Vec<Step>) -> Stored {
 fn begun(steps: Vec<Step>, seen: &[Option<Value>]) -> Stored {
     let mut stored = stored(steps);
     for (second, object) in (0..).zip(seen) {
-        if let Next::Do(_) = stored.journal.next(&sight(object.clone()), at(second)) {
+        if let Next::Do(_) = stored
+            .journal
+            .next(&observation(object.clone()), at(second))
+        {
             stored.journal.acted(Some(Uid("made".into())), at(second));
         }
     }
@@ -143,7 +146,7 @@ fn what_was_perhaps_made_is_looked_for_before_anything_is_taken_back() {
         let mut killed = stored(temporary());
         assert_eq!(next(&mut killed.journal, None, 0), "do \"create\"");
         let mut aborted = killed.abort(&target(), "asked for").unwrap().journal;
-        assert!(aborted.needs_sight());
+        assert!(aborted.needs_observation());
         let met = met.map(|uid| object_of("Pod", "p", uid));
         assert_eq!(next(&mut aborted, met.clone(), 9), "Look");
         let said = next(&mut aborted, met, 9);
@@ -157,7 +160,7 @@ fn a_node_that_was_perhaps_stopped_is_started_without_a_look() {
     let live = Some(object_of("StatefulSet", "restate", "1"));
     assert_eq!(next(&mut killed.journal, live, 0), "do \"scale\"");
     let mut aborted = killed.abort(&target(), "asked for").unwrap().journal;
-    assert!(!aborted.needs_sight());
+    assert!(!aborted.needs_observation());
     assert_eq!(
         next(&mut aborted, None, 9),
         "undo: start StatefulSet restate"
@@ -185,7 +188,7 @@ fn a_volume_that_its_claim_gave_up_is_kept() {
     let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
     let steps = vec![keep.clone(), update("a")];
     let mut stopped = begun(steps, &[volume("Bound"), None]).journal;
-    let moved = stopped.next(&sight(None), at(9));
+    let moved = stopped.next(&observation(None), at(9));
     assert!(
         matches!(moved, Next::TurnBack(_)),
         "the volume is not seen yet: {moved:?}"
@@ -196,10 +199,10 @@ fn a_volume_that_its_claim_gave_up_is_kept() {
     let mut of_another = kept.clone();
     let released = volume_of("d", "Bound");
     assert_eq!(next(&mut of_another.journal, released, 9), "Look");
-    assert!(bound.journal.needs_sight());
-    let seen = Sight {
+    assert!(bound.journal.needs_observation());
+    let seen = Observation {
         claim: Some(json!({"metadata": {"uid": "c"}})),
-        ..sight(volume("Bound"))
+        ..observation(volume("Bound"))
     };
     let undone = bound.journal.next(&seen, at(9));
     assert_eq!(undone, Next::Undo(reclaim(Policy::Delete)));
@@ -335,14 +338,14 @@ fn the_checklist_says_what_is_done_and_what_is_next() {
 #[test]
 fn running_tests_have_their_time_and_no_more() {
     let running = |count: usize| {
-        Sight {
+        Observation {
         jobs: (0..count)
             .map(|index| json!({"metadata": {"name": format!("test-{index}"), "namespace": "restate"}}))
             .collect(),
-        ..Sight::default()
+        ..Observation::default()
     }
     };
-    let ends = |seen: &Sight| {
+    let ends = |seen: &Observation| {
         let mut journal = journal(vec![watch(Wait::Ended)]);
         (0..2000).find(|second| matches!(journal.next(seen, at(*second)), Next::Look))
     };
@@ -357,10 +360,10 @@ fn only_tests_that_began_after_the_step_prove_something_whatever_the_clocks_say(
             "creationTimestamp": "2030-01-01T00:00:00Z"},
         "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
     };
-    let seen = |jobs: Vec<Value>| Sight {
+    let seen = |jobs: Vec<Value>| Observation {
         object: Some(json!({"kind": "CronJob"})),
         jobs,
-        ..Sight::default()
+        ..Observation::default()
     };
     let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
     let waits = |next: Next| matches!(next, Next::Wait { .. });
@@ -375,7 +378,7 @@ fn a_clock_that_is_set_back_does_not_make_it_wait_longer() {
     let mut journal = journal(vec![watch(Wait::Complete)]);
     assert!(next(&mut journal, Some(json!({})), 10_000).starts_with("Wait"));
     let given_up = (0..1000).find(|second| {
-        let seen = sight(Some(json!({})));
+        let seen = observation(Some(json!({})));
         matches!(journal.next(&seen, at(*second)), Next::Stop(_))
     });
     assert_eq!(given_up, Some(240));

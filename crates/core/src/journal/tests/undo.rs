@@ -51,13 +51,13 @@ fn what_a_later_step_took_back_is_not_taken_back_again() {
 fn an_undo_that_is_refused_does_not_keep_the_others_from_it() {
     let mut journal = journal(vec![suspend("a"), suspend("b"), watch(Wait::Complete)]);
     for (second, name) in [(0, "a"), (1, "a"), (2, "b"), (3, "b")] {
-        let seen = sight(Some(object(name, "1", false)));
+        let seen = observation(Some(object(name, "1", false)));
         if let Next::Do(_) = journal.next(&seen, at(second)) {
             journal.acted(None, at(second));
         }
     }
     journal.interrupt("Ctrl-C".into());
-    let seen = sight(None);
+    let seen = observation(None);
     let mut undone = Vec::new();
     while let Next::Undo(effect) = journal.next(&seen, at(9)) {
         undone.push(effect.to_string());
@@ -84,7 +84,7 @@ fn a_resumption_that_was_perhaps_not_done_is_done_again() {
     let mut journal = journal(vec![suspend("a"), resume]);
     let mut suspended = false;
     for second in 0..3 {
-        let seen = sight(Some(object("a", "1", suspended)));
+        let seen = observation(Some(object("a", "1", suspended)));
         match journal.next(&seen, at(second)) {
             Next::Do(_) if !suspended => {
                 journal.acted(None, at(second));
@@ -96,7 +96,7 @@ fn a_resumption_that_was_perhaps_not_done_is_done_again() {
     }
     // Its answer is lost.
     journal.interrupt("Ctrl-C".into());
-    let Next::Undo(undo) = journal.next(&Sight::default(), at(9)) else {
+    let Next::Undo(undo) = journal.next(&Observation::default(), at(9)) else {
         panic!("it may be suspended");
     };
     assert_eq!(undo.to_string(), "resume CronJob a");
@@ -105,7 +105,7 @@ fn a_resumption_that_was_perhaps_not_done_is_done_again() {
 #[test]
 fn the_first_reason_to_stop_is_the_one_that_is_told() {
     let mut journal = journal(vec![suspend("a"), watch(Wait::Complete)]);
-    let live = sight(Some(object("a", "1", false)));
+    let live = observation(Some(object("a", "1", false)));
     assert!(matches!(journal.next(&live, at(0)), Next::Do(_)));
     journal.acted(None, at(0));
     journal.interrupt("the API server is silent".into());
@@ -119,12 +119,12 @@ fn the_first_reason_to_stop_is_the_one_that_is_told() {
 #[test]
 fn an_effect_without_answer_is_taken_back_like_one_that_is_done() {
     let mut journal = journal(vec![suspend("a"), update("b")]);
-    let seen = sight(Some(object("a", "1", false)));
+    let seen = observation(Some(object("a", "1", false)));
     assert!(matches!(journal.next(&seen, at(0)), Next::Do(_)));
     assert!(!journal.is_over());
     journal.interrupt("the API server is silent".into());
     assert_eq!(journal.unknown().unwrap().to_string(), "suspend CronJob a");
-    let Next::Undo(undo) = journal.next(&Sight::default(), at(1)) else {
+    let Next::Undo(undo) = journal.next(&Observation::default(), at(1)) else {
         panic!("it may be suspended");
     };
     assert_eq!(undo.to_string(), "resume CronJob a");
@@ -138,7 +138,7 @@ fn a_plan_that_is_done_cannot_be_interrupted() {
     let mut journal = journal(vec![]);
     journal.interrupt("Ctrl-C".into());
     assert_eq!(journal.stopped(), None);
-    assert_eq!(journal.next(&Sight::default(), at(0)), Next::Done);
+    assert_eq!(journal.next(&Observation::default(), at(0)), Next::Done);
 }
 
 #[test]
@@ -159,13 +159,13 @@ fn a_volume_stays_kept_when_its_claim_is_being_deleted() {
         claim: Uid("c".into()),
     };
     let keep = Step::new(reclaim(Policy::Retain), guard, Wait::None).undo(reclaim(Policy::Delete));
-    let seen = |claim: Option<Value>| Sight {
+    let seen = |claim: Option<Value>| Observation {
         object: Some(
             json!({"metadata": {"uid": "v"}, "spec": {"claimRef": {"uid": "c"},
             "persistentVolumeReclaimPolicy": "Delete"}, "status": {"phase": "Bound"}}),
         ),
         claim,
-        ..Sight::default()
+        ..Observation::default()
     };
     let next = |claim: Option<Value>| {
         let mut journal = journal(vec![keep.clone(), watch(Wait::Complete)]);
@@ -205,7 +205,7 @@ fn only_a_volume_that_its_claim_still_has_is_kept_by_a_plan() {
         let seen = json!({"metadata": {"uid": uid}, "spec": {"claimRef": {"uid": claim}},
             "status": {"phase": phase}});
         let steps = vec![Step::new(keep.clone(), guard.clone(), Wait::None)];
-        match journal(steps).next(&sight(Some(seen)), at(0)) {
+        match journal(steps).next(&observation(Some(seen)), at(0)) {
             Next::Do(_) => "done".to_string(),
             Next::Stop(reason) => reason.cause().to_string(),
             other => format!("{other:?}"),

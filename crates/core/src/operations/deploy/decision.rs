@@ -20,7 +20,7 @@ use crate::{
     change::{Change, asked, changes},
     object::{ObjectRef, Uid, intent, uid},
     plan::{Checked, Effect, Guard, Loss, Step},
-    wait::{Standing, Wait},
+    wait::{Wait, WaitStatus},
 };
 
 /// What one object needs.
@@ -43,7 +43,7 @@ pub(super) fn decide<'a>(
         _ => None,
     };
     let watch =
-        watch.filter(|wait| !writes.is_empty() || standing(wait, observed) != Standing::Holds);
+        watch.filter(|wait| !writes.is_empty() || standing(wait, observed) != WaitStatus::Met);
     Ok(Decision {
         observed,
         writes,
@@ -111,8 +111,8 @@ impl Observed {
     }
 }
 
-fn standing(wait: &Wait, observed: &Observed) -> Standing {
-    wait.assess(&observed.sight, Timestamp::UNIX_EPOCH)
+fn standing(wait: &Wait, observed: &Observed) -> WaitStatus {
+    wait.assess(&observed.observation, Timestamp::UNIX_EPOCH)
 }
 
 fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<Step>, Problem> {
@@ -217,7 +217,10 @@ fn finalizers(live: &Value) -> Vec<String> {
 /// A failed Job does not run again.
 fn has_failed(observed: &Observed) -> bool {
     observed.kind() == "Job"
-        && matches!(standing(&Wait::Complete, observed), Standing::Never { .. })
+        && matches!(
+            standing(&Wait::Complete, observed),
+            WaitStatus::Failed { .. }
+        )
 }
 
 /// The API server's words for a field that cannot be changed (Kubernetes 1.36: validation's

@@ -12,11 +12,11 @@ use core::ops::Range;
 use serde_json::Value;
 
 use super::{
-    Facts, Namespace, Observed, Options,
+    Facts, Namespace, Observed, Options, cleanup,
     decision::{Decision, decide},
     inventory,
     problem::{Problem, Problems},
-    prune, salvage,
+    prune,
     takeover::{self, Takeover},
     upgrade,
 };
@@ -82,7 +82,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         decisions.iter_mut().for_each(expect_suspension);
     }
     // A roll that was interrupted may not have come to it, and another database does not know the services.
-    if rolls || resumes || takeover.is_needed() || salvage::begins_anew(facts) {
+    if rolls || resumes || takeover.is_needed() || cleanup::begins_anew(facts) {
         decisions.iter_mut().for_each(Decision::register_again);
     }
     let pruning = prune(&target, facts);
@@ -95,7 +95,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         &listing.before,
         &listing.during,
     ));
-    steps.extend(salvage::steps(&target, facts));
+    steps.extend(cleanup::steps(&target, facts));
     steps.extend(snapshots);
     if rolls {
         steps.extend(upgrade::drain(facts, suspends, options.drain));
@@ -118,7 +118,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
 
     let mut notes = pruning.notes;
     notes.extend(inventory::unreadable(facts));
-    notes.extend(salvage::notes(&target, facts, takeover.kept()));
+    notes.extend(cleanup::notes(&target, facts, takeover.kept()));
     match suspender {
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {

@@ -10,9 +10,9 @@ use crate::{
     journal::{Admission, Stored, admit},
     object::{ObjectRef, Uid, uid},
     operations::{
-        exchange::{close, left},
         snapshot::kept,
         suspension,
+        volume_replacement::{close, left},
     },
     plan::{Effect, Guard, Step},
     wait::Wait,

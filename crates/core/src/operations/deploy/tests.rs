@@ -123,8 +123,12 @@ fn nothing_to_do_when_all_is_as_rendered_and_runs() {
 #[test]
 fn what_does_not_run_yet_is_waited_for_and_needs_no_consent() {
     let mut cluster = Cluster::up_to_date();
-    cluster.of("Deployment").sight.object.as_mut().unwrap()["status"]["availableReplicas"] =
-        json!(1);
+    cluster
+        .of("Deployment")
+        .observation
+        .object
+        .as_mut()
+        .unwrap()["status"]["availableReplicas"] = json!(1);
     assert_snapshot!(check(&cluster.facts), @r#"wait for Deployment verification until rolledOut"#);
     assert!(Ask::new(planned(&cluster.facts)).unneeded().is_ok());
 }
@@ -163,9 +167,9 @@ fn a_status_never_moves_the_digest_and_an_intent_always_does() {
         let live = observed.live.as_mut().unwrap();
         live["status"]["lastScheduleTime"] = json!("2026-01-05T11:00:00Z");
         live["metadata"]["resourceVersion"] = json!("99");
-        observed.sight.object = Some(live.clone());
+        observed.observation.object = Some(live.clone());
     }
-    let set = &mut later.of("StatefulSet").sight;
+    let set = &mut later.of("StatefulSet").observation;
     set.object.as_mut().unwrap()["status"]["readyReplicas"] = json!(0);
     assert_eq!(digest(&later), before);
     later.live("Deployment")["spec"]["replicas"] = json!(7);

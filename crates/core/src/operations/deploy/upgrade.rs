@@ -14,7 +14,7 @@ use crate::{
     inputs::longest_pause,
     object::{ObjectRef, Uid, uid},
     operations::{
-        snapshot::{Consistency, Purpose, Taken, default_name},
+        snapshot::{Consistency, Purpose, SnapshotSpec, default_name},
         suspension,
     },
     plan::{Checked, Loss, Step, Target},
@@ -88,7 +88,7 @@ fn has_data(claim: &&Value) -> bool {
 
 fn snapshot(target: &Target, options: &Options, claim: &Value) -> Option<Step> {
     let (name, claim) = (ObjectRef::of(claim)?.name, uid(claim)?);
-    let taken = Taken {
+    let taken = SnapshotSpec {
         name: default_name(&name, options.now),
         claim: &name,
         uid: claim,

@@ -6,7 +6,7 @@ use super::{Listed, Purpose, Refusals, SNAPSHOT_API, list, listed::unknown};
 use crate::{
     gate::{content_of, name},
     object::{ObjectRef, uid},
-    operations::{data::Facts, ground::possible, refusal::Refusal},
+    operations::{data::Facts, database::possible, refusal::Refusal},
     plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},
     wait::Wait,
 };

@@ -11,7 +11,7 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Consistency, Purpose, Taken};
+use super::{Consistency, Purpose, SnapshotSpec};
 use crate::{
     gate::{is_going, is_ready, name, text},
     object::uid,
@@ -34,7 +34,7 @@ pub struct Limits {
 pub enum Withheld {
     /// It was taken already.
     #[error("VolumeSnapshot {0} is there already")]
-    Taken(String),
+    SnapshotSpec(String),
     /// The day has had its share.
     #[error("{0} were taken in the last 24 hours, and the environment allows no more")]
     Today(usize),
@@ -77,7 +77,7 @@ pub fn on_failure(
     let snapshots = snapshots.ok_or(Withheld::NotServed)?;
     let wanted = failure_name(job);
     if snapshots.iter().any(|snapshot| name(snapshot) == wanted) {
-        return Err(Withheld::Taken(wanted));
+        return Err(Withheld::SnapshotSpec(wanted));
     }
     let claim = claim.ok_or(Withheld::NoDatabase("does not exist"))?;
     let Some(claim_uid) = uid(claim).filter(|_| !is_going(claim)) else {
@@ -115,7 +115,7 @@ pub fn on_failure(
     if let Some(hanging) = hanging.find(|snapshot| !is_ready(snapshot)) {
         return Err(Withheld::Hanging(name(hanging).to_string()));
     }
-    let taken = Taken {
+    let taken = SnapshotSpec {
         name: wanted,
         claim: CLAIM,
         uid: claim_uid,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Listed, Purpose, Refusals, delete::deletion, list};
 use crate::{
     journal::Journal,
-    operations::{data::Facts, ground::possible},
+    operations::{data::Facts, database::possible},
     plan::{Effect, Loss, Plan, Step, Target},
 };
 

@@ -2,16 +2,16 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use super::{Consistency, Purpose, Refusals, Taken, default_name, is_name};
+use super::{Consistency, Purpose, Refusals, SnapshotSpec, default_name, is_name};
 use crate::{
     gate::name,
     object::ObjectRef,
     operations::{
         data::{CLAIM, Facts, Options},
-        exchange::Exchange,
-        ground::{Ground, class, driver, ground, not_to_be_kept, possible},
+        database::{DatabaseVolume, class, database, driver, not_to_be_kept, possible},
         refusal::Refusal,
         snapshot::SNAPSHOT_API,
+        volume_replacement::VolumeReplacement,
     },
     plan::{Loss, Plan, Policy, Step, Target},
     wait::Wait,
@@ -51,9 +51,9 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
     let mut against = possible(facts);
     against.extend(class(facts, options, Policy::Delete));
     against.extend(name_trouble(facts, wish));
-    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
+    let database = database(target, facts).map_err(|refusals| against.extend(refusals));
     against.extend(driver(facts, options));
-    let (Ok(ground), []) = (ground, &against[..]) else {
+    let (Ok(database), []) = (database, &against[..]) else {
         return Err(Refusals(against));
     };
     let until = if wish.no_wait {
@@ -61,7 +61,7 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
     } else {
         Wait::SnapshotReady
     };
-    let taken = taken(&ground, options, wish, Consistency::Crash);
+    let taken = taken(&database, options, wish, Consistency::Crash);
     let notes = vec![
         "the node runs on: the snapshot is what a power failure would leave, which Restate is made to open".into(),
         format!("deleting VolumeSnapshot {} deletes what is stored", taken.name),
@@ -83,45 +83,45 @@ fn fenced(
     wish: &Wish,
 ) -> Result<Plan, Refusals> {
     let mut against = not_to_be_kept(facts, options);
-    let exchange = Exchange::new("snapshot", target, facts, options, &mut against);
+    let replacement = VolumeReplacement::new("snapshot", target, facts, options, &mut against);
     against.extend(name_trouble(facts, wish));
-    let ground = ground(target, facts).map_err(|refusals| against.extend(refusals));
-    let (Some(exchange), Ok(ground), []) = (exchange, ground, &against[..]) else {
+    let database = database(target, facts).map_err(|refusals| against.extend(refusals));
+    let (Some(replacement), Ok(database), []) = (replacement, database, &against[..]) else {
         return Err(Refusals(against));
     };
-    let taken = taken(&ground, options, wish, Consistency::Fenced);
+    let taken = taken(&database, options, wish, Consistency::Fenced);
     let object = ObjectRef::namespaced(
         SNAPSHOT_API,
         "VolumeSnapshot",
         &target.environment,
         &taken.name,
     );
-    let mut steps = exchange.silence();
-    steps.push(exchange.stop());
+    let mut steps = replacement.silence();
+    steps.push(replacement.stop());
     steps.push(
         taken
             .step(target, Wait::SnapshotCut)
             .why("its point in time is fixed; the storage may finish it while the node runs"),
     );
-    steps.push(exchange.start());
-    steps.extend(exchange.resume());
+    steps.push(replacement.start());
+    steps.extend(replacement.resume());
     steps.extend((!wish.no_wait).then(|| Step::watch(object, Wait::SnapshotReady)));
     let loses = vec![Loss::Disruption {
         what: "the node is stopped until the storage has fixed the snapshot's point in time".into(),
     }];
-    Ok(exchange.plan(steps, loses, Vec::new()))
+    Ok(replacement.plan(steps, loses, Vec::new()))
 }
 
 fn taken<'a>(
-    ground: &'a Ground,
+    database: &'a DatabaseVolume,
     options: &'a Options,
     wish: &Wish,
     consistency: Consistency,
-) -> Taken<'a> {
-    Taken {
+) -> SnapshotSpec<'a> {
+    SnapshotSpec {
         name: wish_name(options, wish),
-        claim: &ground.claim.name,
-        uid: ground.claim_uid.clone(),
+        claim: &database.claim.name,
+        uid: database.claim_uid.clone(),
         class: &options.delete_class,
         purpose: Purpose::Manual,
         consistency,

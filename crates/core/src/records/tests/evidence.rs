@@ -8,7 +8,7 @@ use crate::{
     triage::{Event, Evidence, FORMAT},
 };
 
-fn attempt(pod: &str, log: Asked<Vec<String>>) -> Attempt {
+fn attempt(pod: &str, log: Known<Vec<String>>) -> Attempt {
     Attempt {
         pod: pod.to_string(),
         created: at("10:00:00"),
@@ -21,15 +21,15 @@ fn attempt(pod: &str, log: Asked<Vec<String>>) -> Attempt {
     }
 }
 
-fn read(line: &str) -> Asked<Vec<String>> {
-    Asked::Known(vec![line.to_string()])
+fn read(line: &str) -> Known<Vec<String>> {
+    Known::Value(vec![line.to_string()])
 }
 
-fn gone() -> Asked<Vec<String>> {
-    Asked::Unknown("the pod is gone".to_string())
+fn gone() -> Known<Vec<String>> {
+    Known::Unknown("the pod is gone".to_string())
 }
 
-fn evidence(state: JobState, attempts: Asked<Vec<Attempt>>) -> Evidence {
+fn evidence(state: JobState, attempts: Known<Vec<Attempt>>) -> Evidence {
     let unknown = || "nobody asked".to_string();
     Evidence {
         format: FORMAT,
@@ -43,13 +43,13 @@ fn evidence(state: JobState, attempts: Asked<Vec<Attempt>>) -> Evidence {
             job: job("10:00", 2, state),
             attempts,
         },
-        others: Asked::Unknown(unknown()),
+        others: Known::Unknown(unknown()),
         twins: Vec::new(),
-        pods: Asked::Unknown(unknown()),
-        events: Asked::Unknown(unknown()),
-        faults: Asked::Unknown(unknown()),
-        invocations: Asked::Unknown(unknown()),
-        counters: Asked::Unknown(unknown()),
+        pods: Known::Unknown(unknown()),
+        events: Known::Unknown(unknown()),
+        faults: Known::Unknown(unknown()),
+        invocations: Known::Unknown(unknown()),
+        counters: Known::Unknown(unknown()),
         links: BTreeMap::new(),
     }
 }
@@ -68,12 +68,12 @@ fn logs(evidence: &Evidence) -> Vec<(&str, Option<&str>)> {
 fn a_log_that_was_read_once_is_never_lost() {
     let earlier = evidence(
         JobState::Running,
-        Asked::Known(vec![attempt("a", read("one")), attempt("b", read("two"))]),
+        Known::Value(vec![attempt("a", read("one")), attempt("b", read("two"))]),
     );
     // One pod was evicted meanwhile, another one's log is gone.
     let later = evidence(
         failed(),
-        Asked::Known(vec![attempt("b", gone()), attempt("c", read("three"))]),
+        Known::Value(vec![attempt("b", gone()), attempt("c", read("three"))]),
     );
     let merged = merge(earlier.clone(), later);
     assert_eq!(
@@ -82,7 +82,7 @@ fn a_log_that_was_read_once_is_never_lost() {
     );
     assert_eq!(merged.case.job.state, failed(), "the later word counts");
 
-    let nothing = evidence(failed(), Asked::Unknown("403".to_string()));
+    let nothing = evidence(failed(), Known::Unknown("403".to_string()));
     assert_eq!(
         logs(&merge(earlier, nothing)),
         [("a", Some("one")), ("b", Some("two"))]
@@ -93,17 +93,17 @@ fn a_log_that_was_read_once_is_never_lost() {
 fn a_log_that_is_read_again_is_the_longer_one() {
     let earlier = evidence(
         JobState::Running,
-        Asked::Known(vec![attempt("a", read("begun"))]),
+        Known::Value(vec![attempt("a", read("begun"))]),
     );
-    let later = evidence(failed(), Asked::Known(vec![attempt("a", read("ended"))]));
+    let later = evidence(failed(), Known::Value(vec![attempt("a", read("ended"))]));
     assert_eq!(logs(&merge(earlier, later)), [("a", Some("ended"))]);
 }
 
 /// A kubelet that is short of disk removes logs, and keeps the pods.
 #[test]
 fn a_log_that_was_cut_is_the_one_before() {
-    let lines = |lines: &[&str]| Asked::Known(lines.iter().map(ToString::to_string).collect());
-    let with = |log| evidence(failed(), Asked::Known(vec![attempt("a", log)]));
+    let lines = |lines: &[&str]| Known::Value(lines.iter().map(ToString::to_string).collect());
+    let with = |log| evidence(failed(), Known::Value(vec![attempt("a", log)]));
     let merged = merge(with(lines(&["one", "two"])), with(lines(&["two"])));
     assert_eq!(logs(&merged), [("a", Some("one"))]);
 }
@@ -117,15 +117,15 @@ fn what_could_not_be_read_is_missing_until_it_is() {
     };
     for (evidence, expected) in [
         (
-            with(Asked::Unknown("no answer".to_string())),
+            with(Known::Unknown("no answer".to_string())),
             Some("no answer"),
         ),
         (
-            with(Asked::Known(vec![attempt("a", gone())])),
+            with(Known::Value(vec![attempt("a", gone())])),
             Some("the pod is gone"),
         ),
         (
-            with(Asked::Known(vec![attempt("a", read("begun")), waiting])),
+            with(Known::Value(vec![attempt("a", read("begun")), waiting])),
             None,
         ),
     ] {
@@ -142,12 +142,12 @@ fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
         taken_back: None,
         healed: healed.map(at),
     };
-    let with = |faults: Asked<Option<Vec<crate::triage::Fault>>>| {
-        let mut evidence = evidence(failed(), Asked::Known(Vec::new()));
+    let with = |faults: Known<Option<Vec<crate::triage::Fault>>>| {
+        let mut evidence = evidence(failed(), Known::Value(Vec::new()));
         evidence.faults = faults;
         evidence
     };
-    let known = |faults: Vec<_>| Asked::Known(Some(faults));
+    let known = |faults: Vec<_>| Known::Value(Some(faults));
     let then = || known(vec![fault("a", None), fault("b", None)]);
     let not_over = || {
         let mut fault = fault("b", None);
@@ -170,9 +170,9 @@ fn faults_are_all_that_any_look_has_seen_and_how_they_ended_as_the_last_says() {
             not_over(),
             not_over(),
         ),
-        (then(), Asked::Known(None), then()),
-        (then(), Asked::Unknown("no answer".to_string()), then()),
-        (Asked::Known(None), then(), then()),
+        (then(), Known::Value(None), then()),
+        (then(), Known::Unknown("no answer".to_string()), then()),
+        (Known::Value(None), then(), then()),
     ] {
         assert_eq!(merge(with(earlier), with(later)).faults, expected);
     }
@@ -188,10 +188,10 @@ fn events_that_have_expired_are_kept() {
         count: 1,
         warning: true,
     };
-    let mut earlier = evidence(JobState::Running, Asked::Known(Vec::new()));
-    earlier.events = Asked::Known(vec![event("Killing"), event("Unhealthy")]);
-    let mut later = evidence(failed(), Asked::Known(Vec::new()));
-    later.events = Asked::Known(vec![event("Unhealthy"), event("Started")]);
+    let mut earlier = evidence(JobState::Running, Known::Value(Vec::new()));
+    earlier.events = Known::Value(vec![event("Killing"), event("Unhealthy")]);
+    let mut later = evidence(failed(), Known::Value(Vec::new()));
+    later.events = Known::Value(vec![event("Unhealthy"), event("Started")]);
     let merged = merge(earlier, later);
     let reasons: Vec<&str> = merged
         .events
@@ -207,9 +207,9 @@ fn events_that_have_expired_are_kept() {
 #[test]
 fn what_the_node_said_at_the_end_counts_and_not_what_it_says_hours_later() {
     let with = |state, counter: Option<u64>| {
-        let mut evidence = evidence(state, Asked::Known(Vec::new()));
+        let mut evidence = evidence(state, Known::Value(Vec::new()));
         if let Some(counter) = counter {
-            evidence.counters = Asked::Known([(0, counter)].into());
+            evidence.counters = Known::Value([(0, counter)].into());
         }
         evidence
     };
@@ -219,7 +219,7 @@ fn what_the_node_said_at_the_end_counts_and_not_what_it_says_hours_later() {
         (with(JobState::Running, Some(1)), with(failed(), Some(2)), 2),
     ] {
         let merged = merge(earlier, later);
-        assert_eq!(merged.counters, Asked::Known([(0, expected)].into()));
+        assert_eq!(merged.counters, Known::Value([(0, expected)].into()));
     }
 }
 
@@ -227,9 +227,9 @@ fn what_the_node_said_at_the_end_counts_and_not_what_it_says_hours_later() {
 fn nothing_is_taken_of_another_incarnation() {
     let earlier = evidence(
         failed(),
-        Asked::Known(vec![attempt("a", read("of another"))]),
+        Known::Value(vec![attempt("a", read("of another"))]),
     );
-    let mut later = evidence(failed(), Asked::Known(Vec::new()));
+    let mut later = evidence(failed(), Known::Value(Vec::new()));
     later.case.job.uid = Uid("another".to_string());
     assert_eq!(merge(earlier, later.clone()), later);
 }
@@ -242,15 +242,15 @@ fn pods_that_were_made_in_the_time_of_the_test_are_part_of_it() {
         created,
         containers: Vec::new(),
     };
-    let before = evidence(failed(), Asked::Known(Vec::new()));
+    let before = evidence(failed(), Known::Value(Vec::new()));
     let ended = before.case.job.ended.unwrap();
     let (mut earlier, mut later) = (before.clone(), before);
     let there = pod("restate-0", ended - SignedDuration::from_hours(1));
-    earlier.pods = Asked::Known(vec![there.clone()]);
+    earlier.pods = Known::Value(vec![there.clone()]);
     let soon = pod("verification-b", ended + SignedDuration::from_secs(50));
     let today = pod("verification-c", ended + SignedDuration::from_hours(9));
     later.at = ended + SignedDuration::from_hours(10);
-    later.pods = Asked::Known(vec![there.clone(), soon.clone(), today]);
+    later.pods = Known::Value(vec![there.clone(), soon.clone(), today]);
     let merged = merge(earlier, later);
-    assert_eq!(merged.pods, Asked::Known(vec![there, soon]));
+    assert_eq!(merged.pods, Known::Value(vec![there, soon]));
 }

@@ -1,6 +1,7 @@
 //! What stands around the attempts of a report: what ran, the twin, other failures, and where to look further.
 
 use super::*;
+use crate::known::Known;
 use crate::{
     inputs::Link,
     records::{Entry, Outcome},
@@ -21,7 +22,7 @@ fn what_ran_is_told_of_what_a_pod_is_named_after() {
         containers,
     };
     let mut evidence = evidence(case(vec![]));
-    evidence.pods = Asked::Known(vec![
+    evidence.pods = Known::Value(vec![
         pod(
             "restate-0",
             vec![
@@ -58,7 +59,7 @@ fn what_ran_is_told_of_what_a_pod_is_named_after() {
 #[test]
 fn a_twin_that_is_not_kept_is_neither_good_nor_bad() {
     let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])]));
-    let twin = |case: Asked<Option<Case>>| Twin {
+    let twin = |case: Known<Option<Case>>| Twin {
         environment: "restate".to_string(),
         case,
     };
@@ -69,22 +70,22 @@ fn a_twin_that_is_not_kept_is_neither_good_nor_bad() {
     let mut interrupted = Entry::of(&failed.job, Outcome::Interrupted);
     interrupted.interrupted = Some("wipe".to_string());
     for (found, expected) in [
-        (Asked::Known(None), "not kept (any more)"),
-        (Asked::Known(Some(verified)), "verified"),
+        (Known::Value(None), "not kept (any more)"),
+        (Known::Value(Some(verified)), "verified"),
         (
-            Asked::Known(Some(failed)),
+            Known::Value(Some(failed)),
             "FAILED too, with the same signature: stuck",
         ),
         (
-            Asked::Known(Some(recorded)),
+            Known::Value(Some(recorded)),
             "FAILED too, with the same signature",
         ),
         (
-            Asked::Known(Some(interrupted.into())),
+            Known::Value(Some(interrupted.into())),
             "interrupted by a wipe",
         ),
         (
-            Asked::Unknown("forbidden".to_string()),
+            Known::Unknown("forbidden".to_string()),
             "unknown: forbidden",
         ),
     ] {
@@ -137,7 +138,7 @@ fn its_program_is_run_again_on_the_restate_that_it_ran_on_if_that_is_known() {
                 before: None,
             }],
         };
-        evidence.pods = Asked::Known(nodes.iter().map(node).collect());
+        evidence.pods = Known::Value(nodes.iter().map(node).collect());
         assert_eq!(restate_of(&evidence).as_deref(), expected, "{nodes:?}");
         let next = Report::of(&evidence).next;
         let again = next.iter().find(|next| next.command.contains("reproduce"));
@@ -155,7 +156,7 @@ fn its_program_is_run_again_on_the_restate_that_it_ran_on_if_that_is_known() {
 fn how_often_it_occurred_counts_others_and_never_itself() {
     let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)])]));
     let other = |name: &str, log: Vec<String>| of(name, vec![attempt(40, log)]);
-    evidence.others = Asked::Known(vec![
+    evidence.others = Known::Value(vec![
         other("test-9", wrong(&[(7, 3, 1)])),
         other("test-10", wrong(&[(8, 3, 1)])),
         other("test-11", wrong(&[(8, 3, 4)])),

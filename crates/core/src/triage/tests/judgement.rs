@@ -1,6 +1,7 @@
 //! Verdicts, signatures and groups.
 
 use super::*;
+use crate::known::Known;
 
 #[track_caller]
 fn check(case: &Case, verdict: Verdict, because: &str) {
@@ -92,10 +93,10 @@ fn what_is_gone_is_unknown_and_neither_green_nor_never_ran() {
     let mut gone = case(vec![]);
     gone.job.pods = 7;
     check(&gone, Verdict::Unknown, "");
-    gone.attempts = Asked::Unknown("forbidden".to_string());
+    gone.attempts = Known::Unknown("forbidden".to_string());
     check(&gone, Verdict::Unknown, "");
     let mut lost = attempt(40, vec![]);
-    lost.log = Asked::Unknown("the node is gone".to_string());
+    lost.log = Known::Unknown("the node is gone".to_string());
     check(&of(NAME, vec![lost]), Verdict::Unknown, "");
     // Half of them: the rest is judged.
     let mut half = case(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])]);
@@ -217,8 +218,8 @@ fn of_several_that_were_kept_the_one_that_knows_most_attempts_is_the_best() {
     let first = with(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])], "17:00:00");
     let half_gone = with(vec![wrong(&[(1, 5, 2)])], "18:00:00");
     let mut unread = with(vec![wrong(&[(1, 5, 2)]), vec![]], "19:00:00");
-    if let Asked::Known(attempts) = &mut unread.case.attempts {
-        attempts[1].log = Asked::Unknown("its node is gone".to_string());
+    if let Known::Value(attempts) = &mut unread.case.attempts {
+        attempts[1].log = Known::Unknown("its node is gone".to_string());
     }
     let again = with(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])], "17:30:00");
     assert!(first.worth() > half_gone.worth());
@@ -245,7 +246,7 @@ proptest! {
     ) {
         let ordered = case(logs);
         let mut shuffled = ordered.clone();
-        if let Asked::Known(attempts) = &mut shuffled.attempts {
+        if let Known::Value(attempts) = &mut shuffled.attempts {
             let by = by.index(attempts.len());
             attempts.rotate_left(by);
             attempts.reverse();

@@ -1,5 +1,6 @@
 //! The ledger of faults: what was at work in a test's time, and what nobody knows.
 
+use crate::known::Known;
 use serde_json::json;
 
 use super::*;
@@ -75,7 +76,7 @@ fn a_fault_that_ended_without_its_target_being_healthy_is_not_over() {
 
     // The test was from 16:40 to 16:59.
     let mut evidence = evidence(case(vec![]));
-    evidence.faults = Asked::Known(Some(read));
+    evidence.faults = Known::Value(Some(read));
     assert_eq!(
         told_of_faults(&evidence),
         [
@@ -87,7 +88,7 @@ fn a_fault_that_ended_without_its_target_being_healthy_is_not_over() {
     let said = Report::of(&evidence).faults;
     assert_eq!(
         said,
-        Asked::Known(
+        Known::Value(
             "cut-network (from 12:00:01, taken back at 12:01:00, not seen to be over), kill-restate (from 12:00:01, not seen to be over)"
                 .to_string()
         )
@@ -137,7 +138,7 @@ fn told_of_faults(evidence: &Evidence) -> Vec<String> {
 fn what_began_before_the_test_and_was_still_at_work_is_on_its_timeline() {
     let mut evidence = evidence(case(vec![]));
     // The test was from 16:40 to 16:59, and a minute on both sides belongs to it.
-    evidence.faults = Asked::Known(Some(vec![
+    evidence.faults = Known::Value(Some(vec![
         fault("over-before", "16:30:00", Some("16:38:59")),
         fault("over-in-it", "16:30:00", Some("16:39:00")),
         fault("begins-in-it", "17:00:00", None),
@@ -161,7 +162,7 @@ fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
     };
     let soon = at("17:00:00");
     let two_days_later = soon + SignedDuration::from_hours(48);
-    let known = |list: Vec<Fault>| Asked::Known(Some(list));
+    let known = |list: Vec<Fault>| Known::Value(Some(list));
     let one = || fault("kill-restate", "16:41:00", Some("16:41:20"));
     let open = || fault("cut-network", "16:50:00", None);
     let yesterday = Fault {
@@ -173,7 +174,7 @@ fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
         "kill-restate (16:41:00 to 16:41:20), cut-network (from 16:50:00, not seen to be over)";
     for (ledger, read, expected) in [
         (
-            Asked::Known(None),
+            Known::Value(None),
             soon,
             Ok("none was ever recorded here: there is no ledger"),
         ),
@@ -200,7 +201,7 @@ fn no_ledger_an_empty_one_and_one_that_forgot_are_three_things() {
             Ok("kill-restate (16:41:00 to 16:41:20)"),
         ),
         (
-            Asked::Unknown("forbidden".to_string()),
+            Known::Unknown("forbidden".to_string()),
             soon,
             Err("forbidden"),
         ),

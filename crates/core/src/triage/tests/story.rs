@@ -1,6 +1,7 @@
 //! The report: timeline, counters and their place in the program, what is missing, and that evidence that was
 //! kept is judged as it was.
 
+use crate::known::Known;
 use longrun_program::ProgramId;
 
 use super::*;
@@ -18,13 +19,13 @@ fn expected() -> BTreeMap<u32, u64> {
 #[test]
 fn faults_and_restarts_stand_between_the_attempts_they_explain() {
     let mut evidence = evidence(case(vec![wrong(&[(1, 5, 2)]), wrong(&[(1, 5, 2)])]));
-    evidence.faults = Asked::Known(Some(vec![Fault {
+    evidence.faults = Known::Value(Some(vec![Fault {
         name: "kill-restate".to_string(),
         began: at("16:40:10"),
         taken_back: None,
         healed: Some(at("16:40:40")),
     }]));
-    evidence.pods = Asked::Known(vec![Pod {
+    evidence.pods = Known::Value(vec![Pod {
         name: "restate-0".to_string(),
         created: at("09:00:00"),
         containers: vec![Container {
@@ -47,7 +48,7 @@ fn faults_and_restarts_stand_between_the_attempts_they_explain() {
         count: 3,
         warning,
     };
-    evidence.events = Asked::Known(vec![
+    evidence.events = Known::Value(vec![
         event("16:40:13", "Unhealthy", true),
         event("16:40:12", "Started", false),
         Event {
@@ -135,7 +136,7 @@ fn the_database_says_what_attempts_that_are_gone_cannot() {
     let (&target, count) = counters.iter_mut().next_back().unwrap();
     *count += 1;
     let actual = *count;
-    evidence.counters = Asked::Known(counters);
+    evidence.counters = Known::Value(counters);
     let report = Report::of(&evidence);
     let trails = report.trails.known().unwrap();
     assert_eq!(trails.len(), 1);
@@ -146,14 +147,14 @@ fn the_database_says_what_attempts_that_are_gone_cannot() {
     assert_eq!(trails[0].now, Some(actual));
     assert_eq!(report.by_now, "by now one of its counters is wrong");
 
-    evidence.counters = Asked::Known(expected());
+    evidence.counters = Known::Value(expected());
     assert!(
         Report::of(&evidence)
             .by_now
             .contains("every counter is right")
     );
     // Without any counter it may have been cleared: that is not the same as all being wrong.
-    evidence.counters = Asked::Known(BTreeMap::new());
+    evidence.counters = Known::Value(BTreeMap::new());
     let report = Report::of(&evidence);
     assert!(report.by_now.contains("cleared or wiped"));
     let why = report.trails.why_not().unwrap();
@@ -176,13 +177,13 @@ fn a_program_that_this_build_cannot_make_is_said_to_be_unknown() {
 #[test]
 fn all_that_is_missing_is_said() {
     let mut lost = attempt(40, vec![]);
-    lost.log = Asked::Unknown("its node is gone".to_string());
+    lost.log = Known::Unknown("its node is gone".to_string());
     let mut case = of(NAME, vec![lost]);
     case.job.pods = 7;
     let mut evidence = evidence(case);
     evidence.at = at("19:00:00");
-    evidence.counters = Asked::Unknown("no leader".to_string());
-    evidence.invocations = Asked::Unknown("forbidden".to_string());
+    evidence.counters = Known::Unknown("no leader".to_string());
+    evidence.invocations = Known::Unknown("forbidden".to_string());
     let missing: Vec<String> = Report::of(&evidence)
         .missing
         .into_iter()
@@ -264,7 +265,7 @@ fn paused_invocations_come_first_and_then_those_that_fail() {
         retry_count: 0,
         last_failure: None,
     };
-    evidence.invocations = Asked::Known(vec![
+    evidence.invocations = Known::Value(vec![
         open("pending", 9),
         open("backing-off", 1),
         open("paused", 1),
@@ -294,7 +295,7 @@ fn what_is_no_row_of_the_table_is_no_counter() {
     // The node leaves out columns that are null.
     let open = r#"[{"id": "inv_1", "target": "t", "status": "paused", "age_seconds": 1.5}]"#;
     evidence.answered(rows(open), rows(good));
-    assert_eq!(evidence.counters, Asked::Known([(117, 3)].into()));
+    assert_eq!(evidence.counters, Known::Value([(117, 3)].into()));
     let first = &evidence.invocations.known().unwrap()[0];
     assert_eq!(
         (first.age_seconds, first.retry_count, &first.last_failure),
@@ -310,12 +311,12 @@ fn what_is_no_row_of_the_table_is_no_counter() {
     }
 }
 
-fn any_log() -> impl Strategy<Value = Asked<Vec<String>>> {
+fn any_log() -> impl Strategy<Value = Known<Vec<String>>> {
     let counters = prop::collection::vec((0_u32..9, 0_u64..4, 0_u64..4), 1..4);
     prop_oneof![
-        counters.prop_map(|counters| Asked::Known(wrong(&counters))),
-        prop::collection::vec("\\PC{0,40}", 0..4).prop_map(Asked::Known),
-        "\\PC{0,40}".prop_map(Asked::Unknown),
+        counters.prop_map(|counters| Known::Value(wrong(&counters))),
+        prop::collection::vec("\\PC{0,40}", 0..4).prop_map(Known::Value),
+        "\\PC{0,40}".prop_map(Known::Unknown),
     ]
 }
 
@@ -338,8 +339,8 @@ proptest! {
         case.job.pods = pods;
         let mut evidence = evidence(case);
         evidence.at += SignedDuration::from_secs(seconds);
-        evidence.counters = counters.map_or_else(|| Asked::Unknown("x".to_string()), Asked::Known);
-        evidence.invocations = Asked::Known(age.into_iter().map(|age_seconds| Invocation {
+        evidence.counters = counters.map_or_else(|| Known::Unknown("x".to_string()), Known::Value);
+        evidence.invocations = Known::Value(age.into_iter().map(|age_seconds| Invocation {
             id: "inv_1".to_string(),
             target: "t".to_string(),
             status: "paused".to_string(),

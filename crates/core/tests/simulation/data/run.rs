@@ -5,7 +5,7 @@ use longrun_core::{
     journal::{JOURNAL, Journal, Next, Stored},
     object::ObjectRef,
     plan::{Effect, Step},
-    wait::Sight,
+    wait::Observation,
 };
 
 use serde_json::json;
@@ -25,12 +25,12 @@ pub(super) enum End {
 }
 
 /// Where a driver keeps its journal.
-enum Book {
+enum JournalStore {
     Cluster(Stored),
     Memory(Journal),
 }
 
-impl Book {
+impl JournalStore {
     fn journal(&mut self) -> &mut Journal {
         match self {
             Self::Cluster(stored) => &mut stored.journal,
@@ -53,11 +53,11 @@ impl Program {
             self.world.violate(format!("nobody can begin: {refused}"));
             return End::Overtaken;
         }
-        let mut book = Book::Cluster(stored);
-        if let Err(end) = self.put(&place, &mut book) {
+        let mut journal = JournalStore::Cluster(stored);
+        if let Err(end) = self.put(&place, &mut journal) {
             return end;
         }
-        self.drive(book)
+        self.drive(journal)
     }
 
     /// Another driver goes on. The lease has expired: the last one is not at work any more.
@@ -66,38 +66,40 @@ impl Program {
     }
 
     pub(super) fn drive_alone(&mut self, journal: Journal) -> End {
-        self.drive(Book::Memory(journal))
+        self.drive(JournalStore::Memory(journal))
     }
 
-    fn drive(&mut self, mut book: Book) -> End {
+    fn drive(&mut self, mut journal: JournalStore) -> End {
         // What is written down and not done yet.
         let mut ahead: Option<Effect> = None;
         for look in 0..LOOKS {
-            let step = book.journal().current();
-            let sight = step.as_ref().map(|step| self.world.look(step));
-            let sight = sight.unwrap_or_default();
+            let step = journal.journal().current();
+            let observation = step.as_ref().map(|step| self.world.look(step));
+            let observation = observation.unwrap_or_default();
             let now = self.now();
-            let next = book.journal().next(&sight, now);
+            let next = journal.journal().next(&observation, now);
             let end = match next {
                 Next::Do(effect) | Next::Undo(effect) if ahead.as_ref() != Some(&effect) => {
                     ahead = Some(effect);
-                    self.write(&mut book).err()
+                    self.write(&mut journal).err()
                 }
                 Next::Do(effect) => {
                     ahead = None;
-                    self.act(&mut book, &effect, &sight, false)
+                    self.act(&mut journal, &effect, &observation, false)
                 }
                 Next::Undo(effect) => {
                     ahead = None;
-                    self.act(&mut book, &effect, &sight, true)
+                    self.act(&mut journal, &effect, &observation, true)
                 }
                 Next::Look | Next::TurnBack(_) => None,
-                Next::Wait { .. } => self.wait(&mut book, look),
-                Next::Done => return self.finish(book, End::Done),
-                Next::Stop(reason) => return self.finish(book, End::Stopped(reason.to_string())),
+                Next::Wait { .. } => self.wait(&mut journal, look),
+                Next::Done => return self.finish(journal, End::Done),
+                Next::Stop(reason) => {
+                    return self.finish(journal, End::Stopped(reason.to_string()));
+                }
             };
             if let Some(end) = end {
-                self.fall_asleep(book, &end);
+                self.fall_asleep(journal, &end);
                 return end;
             }
         }
@@ -107,17 +109,17 @@ impl Program {
         End::Killed
     }
 
-    fn finish(&mut self, mut book: Book, end: End) -> End {
-        self.write(&mut book).err().unwrap_or(end)
+    fn finish(&mut self, mut journal: JournalStore, end: End) -> End {
+        self.write(&mut journal).err().unwrap_or(end)
     }
 
-    fn wait(&mut self, book: &mut Book, look: usize) -> Option<End> {
+    fn wait(&mut self, journal: &mut JournalStore, look: usize) -> Option<End> {
         if self.unlucky(80) {
             return Some(End::Killed);
         }
         if self.unlucky(200) || (!self.calm && look + 200 > LOOKS) {
             self.world.tell("Ctrl-C");
-            book.journal().interrupt("Ctrl-C".to_owned());
+            journal.journal().interrupt("Ctrl-C".to_owned());
         }
         if self.unlucky(40) {
             self.meanwhile();
@@ -130,22 +132,22 @@ impl Program {
     }
 
     /// Writes the journal, if it is kept in the cluster.
-    fn write(&mut self, book: &mut Book) -> Result<(), End> {
-        if matches!(book, Book::Memory(_)) {
+    fn write(&mut self, journal: &mut JournalStore) -> Result<(), End> {
+        if matches!(journal, JournalStore::Memory(_)) {
             return Ok(());
         }
         let place = reference("ConfigMap", JOURNAL);
         let present = self.world.objects.get(&place).cloned();
-        if let Book::Cluster(stored) = book
+        if let JournalStore::Cluster(stored) = journal
             && stored.may_replace(present.as_ref()).is_err()
         {
             return Err(End::Overtaken);
         }
-        self.put(&place, book)
+        self.put(&place, journal)
     }
 
-    fn put(&mut self, place: &ObjectRef, book: &mut Book) -> Result<(), End> {
-        let Book::Cluster(stored) = book else {
+    fn put(&mut self, place: &ObjectRef, journal: &mut JournalStore) -> Result<(), End> {
+        let JournalStore::Cluster(stored) = journal else {
             return Ok(());
         };
         if self.unlucky(60) {
@@ -172,7 +174,13 @@ impl Program {
     }
 
     /// One effect: the driver may die before it and after it, or never get the answer.
-    fn act(&mut self, book: &mut Book, effect: &Effect, sight: &Sight, undo: bool) -> Option<End> {
+    fn act(
+        &mut self,
+        journal: &mut JournalStore,
+        effect: &Effect,
+        observation: &Observation,
+        undo: bool,
+    ) -> Option<End> {
         if self.unlucky(60) {
             return Some(End::Killed);
         }
@@ -185,7 +193,7 @@ impl Program {
         if let Effect::Scale { replicas, .. } = effect {
             self.world.silent = *replicas == 0;
         }
-        let done = self.world.perform(effect, sight.object.as_ref());
+        let done = self.world.perform(effect, observation.object.as_ref());
         if done.is_ok() && self.unlucky(60) {
             return Some(End::Killed);
         }
@@ -196,19 +204,19 @@ impl Program {
         }
         let now = self.now();
         match done {
-            Ok(_) if undo => book.journal().undone(),
-            Ok(uid) => book.journal().acted(uid, now),
-            Err(cause) => book.journal().refused(cause, now),
+            Ok(_) if undo => journal.journal().undone(),
+            Ok(uid) => journal.journal().acted(uid, now),
+            Err(cause) => journal.journal().refused(cause, now),
         }
         match self.random.one_in(2) {
-            true => self.write(book).err(),
+            true => self.write(journal).err(),
             false => None,
         }
     }
 
     /// A killed driver may only have been cut off: it goes on when its machine wakes up.
-    fn fall_asleep(&mut self, book: Book, end: &End) {
-        if let (Book::Cluster(stored), End::Killed) = (book, end) {
+    fn fall_asleep(&mut self, journal: JournalStore, end: &End) {
+        if let (JournalStore::Cluster(stored), End::Killed) = (journal, end) {
             self.wake_sleeper();
             self.sleeper = Some((stored, self.driver));
         }
@@ -225,9 +233,9 @@ impl Program {
             return;
         };
         let step: Option<Step> = sleeper.journal.current();
-        let sight = step.map(|step| self.world.look(&step)).unwrap_or_default();
+        let observation = step.map(|step| self.world.look(&step)).unwrap_or_default();
         let now = self.now();
-        let next = sleeper.journal.next(&sight, now);
+        let next = sleeper.journal.next(&observation, now);
         let acts = matches!(next, Next::Do(_) | Next::Undo(_));
         if acts && sleeper.may_replace(Some(&present)).is_ok() {
             self.world

@@ -11,7 +11,7 @@ use longrun_core::{
         ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, Options, RENDERED_LABEL, listed, plan,
     },
     plan::{Effect, Plan, Propagation, Target},
-    wait::Sight,
+    wait::Observation,
 };
 use serde_json::json;
 
@@ -129,8 +129,8 @@ impl Schedule {
         if place.kind != "Namespace" || !matches!(step.act, Effect::Create { .. }) {
             return Some((approved, 0));
         }
-        let sight = self.world.sight(&place);
-        if moved(&step.guard, &sight).is_some() {
+        let observation = self.world.observation(&place);
+        if moved(&step.guard, &observation).is_some() {
             return None;
         }
         self.world.perform(&step.act, None).ok()?;
@@ -143,20 +143,20 @@ impl Schedule {
             if self.unlucky(80) {
                 journal.interrupt("Ctrl-C".to_owned());
             }
-            let sight = journal
+            let observation = journal
                 .current()
                 .map(|step| self.world.look(&step))
                 .unwrap_or_default();
-            match journal.next(&sight, self.world.now) {
+            match journal.next(&observation, self.world.now) {
                 Next::Do(effect) => {
-                    if let Some(end) = self.act(&mut journal, &effect, &sight) {
+                    if let Some(end) = self.act(&mut journal, &effect, &observation) {
                         return end;
                     }
                 }
                 Next::Undo(effect) => {
                     let place = effect.object().expect("an object");
-                    let sight = self.world.sight(&place);
-                    match self.world.perform(&effect, sight.object.as_ref()) {
+                    let observation = self.world.observation(&place);
+                    match self.world.perform(&effect, observation.object.as_ref()) {
                         Ok(_) => journal.undone(),
                         Err(cause) => journal.refused(cause, self.world.now),
                     }
@@ -175,7 +175,12 @@ impl Schedule {
     }
 
     /// One effect: the driver may die before it, after it, or lose the answer.
-    fn act(&mut self, journal: &mut Journal, effect: &Effect, sight: &Sight) -> Option<End> {
+    fn act(
+        &mut self,
+        journal: &mut Journal,
+        effect: &Effect,
+        observation: &Observation,
+    ) -> Option<End> {
         if self.unlucky(40) {
             return Some(End::Killed);
         }
@@ -188,7 +193,7 @@ impl Schedule {
             return None;
         }
         let moved = self.is_not_as_planned(effect);
-        match self.world.perform(effect, sight.object.as_ref()) {
+        match self.world.perform(effect, observation.object.as_ref()) {
             Ok(_) if moved.is_some() => self.world.violate(format!("{effect}: {moved:?}")),
             Ok(_) if self.unlucky(40) => return Some(End::Killed),
             Ok(_) if resumes => self.resume(journal),

@@ -1,4 +1,4 @@
-//! The model cluster as the program sees it: facts for planners, sights for journals.
+//! The model cluster as the program sees it: facts for planners, observations for journals.
 
 use std::{collections::BTreeSet, sync::OnceLock};
 
@@ -10,7 +10,7 @@ use longrun_core::{
         deploy::{DryRun, Facts, INVENTORY, Namespace, Observed, listed},
     },
     plan::{Guard, Step},
-    wait::{Counted, Sight, Wait},
+    wait::{Counted, Observation, Wait},
 };
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ impl World {
                     Observed {
                         desired: desired.clone(),
                         dry_run: self.dry_run(desired, live.as_ref(), force),
-                        sight: self.sight(&place(desired)),
+                        observation: self.observation(&place(desired)),
                         live,
                     }
                 })
@@ -117,13 +117,13 @@ impl World {
     /// What the namespace holds of the last operation on data, if nobody has deleted it.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         self.objects.get(&reference("ConfigMap", JOURNAL))?;
-        self.book.as_ref()
+        self.journal.as_ref()
     }
 
     /// The same as it is written.
     pub(crate) fn journal(&self) -> Option<Value> {
         let mut config_map = self.get("ConfigMap", JOURNAL)?;
-        if let Some(stored) = &self.book {
+        if let Some(stored) = &self.journal {
             let data = || stored.manifest()["data"].take();
             config_map["data"] = self.written_out.get_or_init(data).clone();
         }
@@ -131,49 +131,50 @@ impl World {
     }
 
     /// What a driver writes to the journal's ConfigMap.
-    pub(crate) fn keep(&mut self, book: Option<Stored>, writer: u64) {
-        self.book = book;
+    pub(crate) fn keep(&mut self, journal: Option<Stored>, writer: u64) {
+        self.journal = journal;
         self.written_out = OnceLock::new();
         self.writer = writer;
     }
 
     /// What a step needs to see.
-    pub(crate) fn look(&self, step: &Step) -> Sight {
+    pub(crate) fn look(&self, step: &Step) -> Observation {
         let Some(place) = step.act.object() else {
-            return Sight::default();
+            return Observation::default();
         };
-        let mut sight = self.sight(&place);
+        let mut observation = self.observation(&place);
         let claim = match &step.until {
             Wait::Stopped { claim } => Some(claim.name.as_str()),
             _ if matches!(step.guard, Guard::Gate(_)) => Some(place.name.as_str()),
             _ => None,
         };
         if let Some(claim) = claim {
-            sight.mounts = self.mounts(claim).into_iter().cloned().collect();
+            observation.mounts = self.mounts(claim).into_iter().cloned().collect();
         }
-        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &sight.object) {
-            sight.claim = self.get("PersistentVolumeClaim", text(volume, "/spec/claimRef/name"));
+        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &observation.object) {
+            observation.claim =
+                self.get("PersistentVolumeClaim", text(volume, "/spec/claimRef/name"));
         }
         if let Guard::Gate(gate) = &step.guard {
-            let claim = sight.object.as_ref();
+            let claim = observation.object.as_ref();
             let volume = claim.map(|claim| text(claim, "/spec/volumeName"));
-            sight.volume = volume.and_then(|name| self.get("PersistentVolume", name));
-            sight.set = self.objects.get(&gate.set).cloned();
+            observation.volume = volume.and_then(|name| self.get("PersistentVolume", name));
+            observation.set = self.objects.get(&gate.set).cloned();
         }
         let snapshots = matches!(step.guard, Guard::Gate(_) | Guard::Release(_));
         if snapshots {
-            sight.snapshots = self.all("VolumeSnapshot");
+            observation.snapshots = self.all("VolumeSnapshot");
         }
         if snapshots || place.kind == "VolumeSnapshot" {
-            sight.contents = self.all("VolumeSnapshotContent");
+            observation.contents = self.all("VolumeSnapshotContent");
         }
-        sight
+        observation
     }
 
     /// An object and what belongs to it.
-    pub(crate) fn sight(&self, object: &ObjectRef) -> Sight {
+    pub(crate) fn observation(&self, object: &ObjectRef) -> Observation {
         let Some(live) = self.objects.get(object) else {
-            return Sight::default();
+            return Observation::default();
         };
         let owned = match object.kind.as_str() {
             "CronJob" | "StatefulSet" | "Job" => self.owned_by(live),
@@ -196,7 +197,7 @@ impl World {
                 {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}),
             );
         }
-        Sight {
+        Observation {
             object: Some(live.clone()),
             pods,
             jobs,
@@ -205,7 +206,7 @@ impl World {
                 count: open as u64,
                 at: self.now,
             }),
-            ..Sight::default()
+            ..Observation::default()
         }
     }
 }

@@ -43,7 +43,7 @@ fn versions_of_restate() {
 fn a_failed_job_is_replaced() {
     let mut cluster = Cluster::up_to_date();
     let failed = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]});
-    cluster.of("Job").sight.object.as_mut().unwrap()["status"] = failed;
+    cluster.of("Job").observation.object.as_mut().unwrap()["status"] = failed;
     assert_snapshot!(check(&cluster.facts), @r#"
     delete Job discover until gone
     create Job discover

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     journal::{JOURNAL, Journal, Next, Stored},
     plan::{Propagation, Step},
-    wait::{Sight, Wait},
+    wait::{Observation, Wait},
 };
 
 fn at(second: i64) -> jiff::Timestamp {
@@ -43,13 +43,13 @@ fn journal(done: usize) -> Stored {
     };
     let mut journal = Journal::open(Ask::new(plan).piped(true, None).unwrap());
     for uid in ["none", "claim-1", "job-1"].into_iter().take(done) {
-        let seen = Sight {
+        let seen = Observation {
             object: (uid != "none").then(|| json!({"metadata": {"uid": uid}})),
-            ..Sight::default()
+            ..Observation::default()
         };
         assert!(matches!(journal.next(&seen, at(0)), Next::Do(_)));
         journal.acted(Some(Uid("job-1".into())), at(0));
-        assert_eq!(journal.next(&Sight::default(), at(0)), Next::Look);
+        assert_eq!(journal.next(&Observation::default(), at(0)), Next::Look);
     }
     Stored::begin(journal, None, at(0))
 }

@@ -13,7 +13,7 @@ use super::super::{
     DryRun, ENVIRONMENT_LABEL, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed,
     RENDERED_LABEL, Refusal,
 };
-use crate::{object::ObjectRef, wait::Sight};
+use crate::{object::ObjectRef, wait::Observation};
 
 pub(super) struct Cluster {
     pub(super) facts: Facts,
@@ -102,7 +102,7 @@ impl Cluster {
             desired,
             live: None,
             dry_run: DryRun::Impossible,
-            sight: Sight::default(),
+            observation: Observation::default(),
         };
         Self {
             facts: Facts {
@@ -133,7 +133,7 @@ impl Cluster {
         let mut cluster = Self::with_namespace_only();
         for observed in &mut cluster.facts.objects {
             observed.live = Some(settled(&observed.desired));
-            observed.sight.object.clone_from(&observed.live);
+            observed.observation.object.clone_from(&observed.live);
         }
         let listed = cluster
             .facts

@@ -1,4 +1,5 @@
-//! What a killed operation left, whatever became of its journal, and claims that will never hold anything.
+//! What an unfinished operation left: the steps that delete its temporary objects, and the end of its journal
+//! when a deployment or a restore takes its place.
 
 use alloc::vec::Vec;
 
@@ -6,14 +7,49 @@ use serde_json::Value;
 
 use crate::{
     gate::{is_going, name, text},
+    journal::{Journal, Stored},
     object::{ObjectRef, Uid, uid},
     operations::data::{CLAIM, TEMPORARY_LABEL},
-    plan::{Effect, Guard, Propagation, Step, Target},
+    plan::{Effect, Guard, Policy, Propagation, Step, Target},
     wait::Wait,
 };
 
+/// Of a journal that is past its point of no return, what it would have cleared away itself, and may stay
+/// until all is well: the old volume, the rehearsal. What is in the way until then is found by its label.
+pub(in crate::operations) fn left(journal: &Journal) -> Vec<Step> {
+    journal
+        .remaining()
+        .into_iter()
+        .filter(|step| match &step.act {
+            Effect::Delete { object, .. } => {
+                object.kind == "VolumeSnapshot" && is_made(journal, &step.act)
+            }
+            Effect::Reclaim { policy, .. } => *policy == Policy::Delete,
+            _ => false,
+        })
+        .map(Step::soft)
+        .collect()
+}
+
+fn is_made(journal: &Journal, deletion: &Effect) -> bool {
+    let Effect::Delete { uid, .. } = deletion else {
+        return false;
+    };
+    let made = |entry: &crate::journal::Entry| entry.uid.as_ref() == Some(uid);
+    journal.entries().iter().any(made)
+}
+
+/// The journal's last word, when a deployment takes its place.
+pub(in crate::operations) fn close(stored: &Stored, uid: Uid, by: &str) -> Step {
+    let act = Effect::Update {
+        object: stored.superseded(by).manifest(),
+        force: true,
+    };
+    Step::new(act, Guard::Is { uid }, Wait::None).why("its operation is over")
+}
+
 /// Deletes Jobs first: their pods hold the claims.
-pub(in crate::operations) fn reap<'a>(
+pub(in crate::operations) fn delete_temporary<'a>(
     target: &Target,
     jobs: impl IntoIterator<Item = &'a Value>,
     claims: impl IntoIterator<Item = &'a Value>,

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{
     data::{CLAIM, Facts, NODE, Options},
-    exchange::is_temporary,
     refusal::Refusal,
+    volume_replacement::is_temporary,
 };
 use crate::{
     gate::{is_going, is_ready, name, text},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A database on a bound claim, and the node that writes to it.
-pub(super) struct Ground {
+pub(super) struct DatabaseVolume {
     pub(super) claim: ObjectRef,
     pub(super) claim_uid: Uid,
     pub(super) volume: ObjectRef,
@@ -43,7 +43,7 @@ pub(super) fn claim_ref(target: &Target) -> ObjectRef {
 }
 
 /// The database, or why nothing can be done with it.
-pub(super) fn ground(target: &Target, facts: &Facts) -> Result<Ground, Vec<Refusal>> {
+pub(super) fn database(target: &Target, facts: &Facts) -> Result<DatabaseVolume, Vec<Refusal>> {
     let claim = CLAIM.to_string();
     let live = facts.claim.as_ref();
     let Some((live, claim_uid)) = live.and_then(|live| Some((live, uid(live)?))) else {
@@ -59,7 +59,7 @@ pub(super) fn ground(target: &Target, facts: &Facts) -> Result<Ground, Vec<Refus
         let phase = phase.to_string();
         return Err([Refusal::NeverBound { claim, phase }].into());
     };
-    Ok(Ground {
+    Ok(DatabaseVolume {
         claim: claim_ref(target),
         claim_uid,
         volume: ObjectRef::whole("v1", "PersistentVolume", name(volume)),

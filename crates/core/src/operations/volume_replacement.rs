@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     data::{DISCOVER, Facts, Options, TEST},
+    database::{Node, admission, claim_ref, denied, node, strangers},
     deploy::ENVIRONMENT_LABEL,
-    ground::{Node, admission, claim_ref, denied, node, strangers},
     refusal::Refusal,
     snapshot::default_name,
     suspension,
@@ -26,18 +26,18 @@ use crate::{
     wait::Wait,
 };
 
+mod cleanup;
 mod keep;
-mod leftovers;
 mod reader;
-mod reap;
 
+pub(super) use cleanup::{
+    clear_away, close, delete_temporary, discard, is_empty, is_temporary, left,
+};
 pub(super) use keep::{restored_claim, size, template};
-pub(super) use leftovers::{close, left};
 pub(super) use reader::PROGRAM;
-pub(super) use reap::{clear_away, discard, is_empty, is_temporary, reap};
 
 /// An operation that stops the node for a while.
-pub(super) struct Exchange<'a> {
+pub(super) struct VolumeReplacement<'a> {
     pub(super) operation: &'static str,
     pub(super) target: &'a Target,
     pub(super) facts: &'a Facts,
@@ -48,7 +48,7 @@ pub(super) struct Exchange<'a> {
     pub(super) stamp: String,
 }
 
-impl<'a> Exchange<'a> {
+impl<'a> VolumeReplacement<'a> {
     /// Everything that any such operation needs; the reasons against it are added to `against`.
     pub(super) fn new(
         operation: &'static str,
@@ -264,7 +264,7 @@ impl<'a> Exchange<'a> {
             ));
         }
         let Facts { jobs, claims, .. } = self.facts;
-        steps.splice(0..0, reap(self.target, jobs, claims));
+        steps.splice(0..0, delete_temporary(self.target, jobs, claims));
         if let Some((_, _, live)) = self.test()
             && self.is_test_suspended()
         {

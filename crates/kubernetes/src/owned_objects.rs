@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use longrun_core::wait::{Sight, Warning};
+use longrun_core::wait::{Observation, Warning};
 use serde_json::Value;
 
 use crate::{client::Client, failure::Failure, resource::Collection};
 
-/// The lists of one namespace from which [`Sight`]s are made.
+/// The lists of one namespace from which [`Observation`]s are made.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Belongings {
+pub(crate) struct OwnedObjects {
     pub(crate) pods: Vec<Value>,
     pub(crate) replica_sets: Vec<Value>,
     pub(crate) jobs: Vec<Value>,
@@ -25,7 +25,7 @@ pub(crate) const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "Cr
 /// The annotation by which a Deployment tells which of its ReplicaSets has the present template.
 const REVISION: &str = "/metadata/annotations/deployment.kubernetes.io~1revision";
 
-impl Belongings {
+impl OwnedObjects {
     /// Reads the lists, side by side.
     pub(crate) async fn read(client: &Client, namespace: &str) -> Result<Self, Failure> {
         let collection =
@@ -51,9 +51,9 @@ impl Belongings {
     }
 
     /// What belongs to an object.
-    pub(crate) fn sight(&self, object: Option<Value>) -> Sight {
+    pub(crate) fn observation(&self, object: Option<Value>) -> Observation {
         let Some(object) = object else {
-            return Sight::default();
+            return Observation::default();
         };
         let kind = object.get("kind").and_then(Value::as_str).unwrap_or("");
         let mut about: BTreeSet<&str> = uid(&object).into_iter().collect();
@@ -80,13 +80,13 @@ impl Belongings {
         let mounted = pods.iter().copied().chain([&object]);
         let claims: BTreeSet<&str> = mounted.flat_map(claims).collect();
         let warnings = self.warnings(&about, &claims);
-        Sight {
+        Observation {
             pods: pods.into_iter().cloned().collect(),
             jobs: jobs.into_iter().cloned().collect(),
             warnings,
             open_invocations: None,
             object: Some(object),
-            ..Sight::default()
+            ..Observation::default()
         }
     }
 
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_deployment_has_the_pods_of_its_present_template() {
-        let lists = Belongings {
+        let lists = OwnedObjects {
             replica_sets: vec![
                 revision(object("ReplicaSet", "old", Some("web")), "1"),
                 revision(object("ReplicaSet", "new", Some("web")), "2"),
@@ -224,11 +224,11 @@ mod tests {
                 event("ReplicaSet", "new", "2026-01-01T00:00:01Z"),
                 event("Pod", "new-a", "2026-01-01T00:00:02Z"),
             ],
-            ..Belongings::default()
+            ..OwnedObjects::default()
         };
-        let sight = lists.sight(Some(revision(object("Deployment", "web", None), "2")));
-        assert_eq!(names(&sight.pods), ["new-a"]);
-        let about: Vec<&str> = sight
+        let observation = lists.observation(Some(revision(object("Deployment", "web", None), "2")));
+        assert_eq!(names(&observation.pods), ["new-a"]);
+        let about: Vec<&str> = observation
             .warnings
             .iter()
             .map(|warning| &*warning.about)
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_cron_job_has_its_jobs_and_their_pods() {
-        let lists = Belongings {
+        let lists = OwnedObjects {
             jobs: vec![
                 object("Job", "test-1", Some("test")),
                 object("Job", "discover", None),
@@ -247,11 +247,11 @@ mod tests {
                 object("Pod", "test-1-x", Some("test-1")),
                 object("Pod", "discover-x", Some("discover")),
             ],
-            ..Belongings::default()
+            ..OwnedObjects::default()
         };
-        let sight = lists.sight(Some(object("CronJob", "test", None)));
-        assert_eq!(names(&sight.jobs), ["test-1"]);
-        assert_eq!(names(&sight.pods), ["test-1-x"]);
+        let observation = lists.observation(Some(object("CronJob", "test", None)));
+        assert_eq!(names(&observation.jobs), ["test-1"]);
+        assert_eq!(names(&observation.pods), ["test-1-x"]);
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         let mut pod = object("Pod", "restate-0", Some("restate"));
         pod["spec"] =
             json!({"volumes": [{"persistentVolumeClaim": {"claimName": "target-restate-0"}}]});
-        let lists = Belongings {
+        let lists = OwnedObjects {
             pods: vec![pod],
             events: vec![
                 event(
@@ -269,10 +269,10 @@ mod tests {
                 ),
                 event("PersistentVolumeClaim", "other", "2026-01-01T00:00:00Z"),
             ],
-            ..Belongings::default()
+            ..OwnedObjects::default()
         };
-        let sight = lists.sight(Some(object("StatefulSet", "restate", None)));
-        assert_eq!(sight.warnings.len(), 1);
+        let observation = lists.observation(Some(object("StatefulSet", "restate", None)));
+        assert_eq!(observation.warnings.len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
 
 /// The Jobs that are known.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct JobTracker {
     /// Those whose result is written down.
     recorded: BTreeSet<Uid>,
     /// Those that were seen and whose result is not written down.
@@ -49,7 +49,7 @@ pub enum Task {
     Record(Entry),
 }
 
-impl Known {
+impl JobTracker {
     /// With the results that are written down already.
     #[must_use]
     pub fn new(recorded: impl IntoIterator<Item = Uid>) -> Self {

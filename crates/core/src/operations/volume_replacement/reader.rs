@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde_json::{Map, Value, json};
 
-use super::Exchange;
+use super::VolumeReplacement;
 use crate::operations::{data::TEMPORARY_LABEL, deploy::ENVIRONMENT_LABEL};
 
 /// The programs in the image of the workload; the last thing that they say is the reason of a failure.
@@ -28,7 +28,7 @@ const NODE_ONLY: [&str; 6] = [
     "serviceAccountName",
 ];
 
-impl Exchange<'_> {
+impl VolumeReplacement<'_> {
     /// A Job that compares a copy with its original, or judges the copy alone.
     pub(super) fn reader(&self, name: &str, copy: &str, original: Option<&str>) -> Value {
         let original = original.map(|claim| (claim, ORIGINAL));

@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 5;
 
 /// A journal, and where it is kept.
 #[derive(Debug)]
-pub enum Book {
+pub enum JournalStore {
     /// In memory: what is not finished is planned anew.
     Memory(Box<Journal>),
     /// In the namespace: what is not finished is gone on with.
@@ -39,13 +39,13 @@ fn unwritten(failure: Failure) -> Trouble {
     }
 }
 
-impl From<Approved> for Book {
+impl From<Approved> for JournalStore {
     fn from(approved: Approved) -> Self {
         Self::Memory(Box::new(Journal::open(approved)))
     }
 }
 
-impl From<Stored> for Book {
+impl From<Stored> for JournalStore {
     fn from(stored: Stored) -> Self {
         Self::Namespace {
             stored: Box::new(stored),
@@ -54,7 +54,7 @@ impl From<Stored> for Book {
     }
 }
 
-impl Book {
+impl JournalStore {
     pub(super) fn is_kept(&self) -> bool {
         matches!(self, Self::Namespace { .. })
     }
@@ -119,7 +119,7 @@ impl Book {
     }
 }
 
-impl Deref for Book {
+impl Deref for JournalStore {
     type Target = Journal;
 
     fn deref(&self) -> &Journal {
@@ -130,7 +130,7 @@ impl Deref for Book {
     }
 }
 
-impl DerefMut for Book {
+impl DerefMut for JournalStore {
     fn deref_mut(&mut self) -> &mut Journal {
         match self {
             Self::Memory(journal) => journal,

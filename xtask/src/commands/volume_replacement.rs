@@ -8,7 +8,7 @@ use longrun_core::{
 use serde::Serialize;
 
 use crate::{
-    failure::{End, Failure},
+    failure::{ExitStatus, Failure},
     operation::Operation,
     terminal::Terminal,
 };
@@ -30,7 +30,7 @@ pub(crate) fn report(
     journal: &Journal,
     operation: Operation<'_>,
     terminal: &Terminal,
-) -> Result<End, Failure> {
+) -> Result<ExitStatus, Failure> {
     let plan = journal.plan();
     let failed = journal
         .notes()
@@ -47,14 +47,14 @@ pub(crate) fn report(
 }
 
 /// What an operation came to.
-pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<End, Failure> {
+pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let ended = Ended {
         checklist: journal.checklist(),
         snapshot: kept(journal),
         stopped_seconds: journal.stopped_for().map(|stopped| stopped.as_secs()),
     };
     terminal.data(&ended, || screen(journal, &ended))?;
-    Ok(End::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
@@ -78,7 +78,7 @@ fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
     lines.join("\n")
 }
 
-/// The last step of an exchange before it tidies up.
+/// The last step of an replacement before it tidies up.
 fn is_test(effect: &Effect) -> bool {
     let object = effect.object();
     object.is_some_and(|object| {

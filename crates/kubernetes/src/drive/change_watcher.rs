@@ -20,12 +20,12 @@ const AT_LATEST: Duration = Duration::from_secs(2);
 const BURST: Duration = Duration::from_millis(150);
 
 /// The watches of one waiting step. Dropping it ends them.
-pub(super) struct Wake {
+pub(super) struct ChangeWatcher {
     changed: Arc<Notify>,
     _watches: JoinSet<()>,
 }
 
-impl Wake {
+impl ChangeWatcher {
     pub(super) fn for_step(client: &Client, step: &Step) -> Self {
         let changed = Arc::new(Notify::new());
         let mut watches = JoinSet::new();

@@ -1,4 +1,4 @@
-//! What a fault finds when it is injected, and the blows it can be made of.
+//! What a fault finds when it is injected, and the actions it can be made of.
 
 use alloc::{
     string::{String, ToString},
@@ -8,7 +8,7 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Blow, DOOR, Marked, SERVICES, Signal};
+use super::{FaultAction, PodTarget, SERVICE_POLICY, SERVICES, Signal};
 use crate::{
     gate::{is_going, name},
     object::{ObjectRef, uid},
@@ -39,7 +39,7 @@ pub struct Settings {
 }
 
 /// What a fault finds.
-pub struct Ground<'a> {
+pub struct FaultContext<'a> {
     pub(super) settings: &'a Settings,
     /// The node's pods.
     pub(super) node: &'a [Value],
@@ -48,7 +48,7 @@ pub struct Ground<'a> {
     pub(super) now: Timestamp,
 }
 
-impl Ground<'_> {
+impl FaultContext<'_> {
     fn object(&self, api_version: &str, kind: &str, name: &str) -> ObjectRef {
         let environment = &self.settings.target.environment;
         ObjectRef::namespaced(api_version, kind, environment, name)
@@ -56,9 +56,9 @@ impl Ground<'_> {
 
     /// A signal to the node's process.
     pub(super) fn signal(&self, signal: Signal) -> Effect {
-        Effect::Strike {
+        Effect::Inject {
             object: self.object("v1", "Pod", NODE_POD),
-            blow: Blow::Signal {
+            action: FaultAction::Signal {
                 signal,
                 process: SERVER.to_string(),
             },
@@ -67,10 +67,10 @@ impl Ground<'_> {
 
     /// The node's pod is deleted, with the time that it asks for.
     pub(super) fn end_node(&self) -> Effect {
-        Effect::Strike {
+        Effect::Inject {
             object: self.object("apps/v1", "StatefulSet", NODE),
-            blow: Blow::End {
-                pods: marked(self.node),
+            action: FaultAction::End {
+                pods: pod_targets(self.node),
                 grace: None,
             },
         }
@@ -83,15 +83,15 @@ impl Ground<'_> {
     /// container's `preStop` short and sends SIGKILL a second or two later: what runs has no time to finish,
     /// and what is gone is gone. A signal from within cannot do it: the service is process 1 of its pod.
     pub(super) fn kill_services(&self, all: bool) -> Effect {
-        let mut pods = marked(self.services);
+        let mut pods = pod_targets(self.services);
         if !all && !pods.is_empty() {
             let count = u64::try_from(pods.len()).unwrap_or(1);
             let index = usize::try_from(self.settings.seed % count).unwrap_or(0);
             pods = pods.into_iter().skip(index).take(1).collect();
         }
-        Effect::Strike {
+        Effect::Inject {
             object: self.services(),
-            blow: Blow::End {
+            action: FaultAction::End {
                 pods,
                 grace: Some(1),
             },
@@ -99,24 +99,24 @@ impl Ground<'_> {
     }
 
     pub(super) fn scale(&self, replicas: u64) -> Effect {
-        Effect::Strike {
+        Effect::Inject {
             object: self.services(),
-            blow: Blow::Scale { replicas },
+            action: FaultAction::Scale { replicas },
         }
     }
 
     pub(super) fn roll(&self) -> Effect {
         let at: String = self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Effect::Strike {
+        Effect::Inject {
             object: self.services(),
-            blow: Blow::Restart { at },
+            action: FaultAction::Restart { at },
         }
     }
 
-    pub(super) fn door(&self, blow: Blow) -> Effect {
-        Effect::Strike {
-            object: self.object("networking.k8s.io/v1", "NetworkPolicy", DOOR),
-            blow,
+    pub(super) fn door(&self, action: FaultAction) -> Effect {
+        Effect::Inject {
+            object: self.object("networking.k8s.io/v1", "NetworkPolicy", SERVICE_POLICY),
+            action,
         }
     }
 
@@ -126,12 +126,12 @@ impl Ground<'_> {
 }
 
 /// The pods that are not on their way out, by name.
-fn marked(pods: &[Value]) -> Vec<Marked> {
-    let mut marked: Vec<Marked> = pods
+fn pod_targets(pods: &[Value]) -> Vec<PodTarget> {
+    let mut marked: Vec<PodTarget> = pods
         .iter()
         .filter(|pod| !is_going(pod))
         .filter_map(|pod| {
-            Some(Marked {
+            Some(PodTarget {
                 name: name(pod).to_string(),
                 uid: uid(pod)?,
             })

@@ -1,10 +1,10 @@
-//! A blow, struck: signals by way of the sidecar, deletions, and fields that only operations write.
+//! A action, struck: signals by way of the sidecar, deletions, and fields that only operations write.
 
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
-    faults::{Blow, Marked, RULES_ANNOTATION, Signal},
+    faults::{FaultAction, PodTarget, RULES_ANNOTATION, Signal},
     object::{ObjectRef, Uid, uid},
     operations::deploy::OPERATIONS_MANAGER,
 };
@@ -27,30 +27,32 @@ const VERIFICATION: &str = "/usr/local/bin/verification";
 /// How long a signal may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) async fn strike(
+pub(super) async fn inject(
     client: &Client,
     object: &ObjectRef,
-    blow: &Blow,
+    action: &FaultAction,
 ) -> Result<Option<Uid>, Trouble> {
-    match blow {
-        Blow::Signal {
+    match action {
+        FaultAction::Signal {
             signal: which,
             process,
         } => signal(client, object, *which, process).await.map(|()| None),
-        Blow::End { pods, grace } => end(client, object, pods, *grace).await.map(|()| None),
-        Blow::Scale { replicas } => write(client, object, &json!({"replicas": replicas})).await,
-        Blow::Restart { at } => {
+        FaultAction::End { pods, grace } => end(client, object, pods, *grace).await.map(|()| None),
+        FaultAction::Scale { replicas } => {
+            write(client, object, &json!({"replicas": replicas})).await
+        }
+        FaultAction::Restart { at } => {
             let annotations = json!({"kubectl.kubernetes.io/restartedAt": at});
             let spec = json!({"template": {"metadata": {"annotations": annotations}}});
             write(client, object, &spec).await
         }
-        Blow::Shut => write(client, object, &json!({"ingress": [], "egress": []})).await,
-        Blow::Open => write(client, object, &rules(client, object).await?).await,
+        FaultAction::Shut => write(client, object, &json!({"ingress": [], "egress": []})).await,
+        FaultAction::Open => write(client, object, &rules(client, object).await?).await,
     }
 }
 
 impl Trouble {
-    /// A blow that was answered with what makes no sense may have been struck.
+    /// A action that was answered with what makes no sense may have been struck.
     fn of_blow(failure: Failure) -> Self {
         match failure {
             Failure::Unreadable { .. } => Self::Unclear(failure.words()),
@@ -107,7 +109,7 @@ async fn signal(
 async fn end(
     client: &Client,
     owner: &ObjectRef,
-    pods: &[Marked],
+    pods: &[PodTarget],
     grace: Option<u32>,
 ) -> Result<(), Trouble> {
     let namespace = owner.namespace.as_deref().unwrap_or_default();

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     object::ObjectRef,
     plan::{Effect, Guard, Step},
-    wait::{Counted, Sight, Wait},
+    wait::{Counted, Observation, Wait},
 };
 use serde_json::Value;
 
 use crate::{
-    belongings::{Belongings, mounting},
     client::Client,
     failure::Failure,
+    owned_objects::{OwnedObjects, mounting},
     volumes::{claim_of, content, mounts, snapshots, volume_of},
 };
 
@@ -27,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the API server does not say.
-pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
+pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Failure> {
     let Some(reference) = step.act.object() else {
-        return Ok(Sight::default());
+        return Ok(Observation::default());
     };
     let Some(namespace) = reference.namespace.as_deref() else {
-        let mut sight = alone(client, &reference).await?;
-        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &sight.object) {
-            sight.claim = claim_of(client, volume).await?;
+        let mut observation = alone(client, &reference).await?;
+        if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &observation.object) {
+            observation.claim = claim_of(client, volume).await?;
         }
         if let Guard::Release(release) = &step.guard {
             let namespace = release
@@ -42,47 +42,48 @@ pub async fn sight(client: &Client, step: &Step) -> Result<Sight, Failure> {
                 .as_ref()
                 .and_then(|snapshot| snapshot.namespace.as_deref());
             if let Some(namespace) = namespace {
-                (sight.snapshots, sight.contents) = snapshots(client, namespace).await?;
+                (observation.snapshots, observation.contents) =
+                    snapshots(client, namespace).await?;
             }
         }
-        return Ok(sight);
+        return Ok(observation);
     };
-    let mut sight = if belongs(step) {
+    let mut observation = if belongs(step) {
         // The object last: the lists may know of more than it does, and never of less.
-        let lists = Belongings::read(client, namespace).await?;
-        let mut sight = lists.sight(client.get(&reference).await?);
+        let lists = OwnedObjects::read(client, namespace).await?;
+        let mut observation = lists.observation(client.get(&reference).await?);
         if let Wait::Stopped { claim } = &step.until {
-            sight.mounts = mounting(&lists.pods, &claim.name);
+            observation.mounts = mounting(&lists.pods, &claim.name);
         }
-        sight
+        observation
     } else {
         alone(client, &reference).await?
     };
     if step.until == Wait::Drained {
-        sight.open_invocations = open_invocations(client, namespace).await;
+        observation.open_invocations = open_invocations(client, namespace).await;
     }
     if let Guard::Gate(gate) = &step.guard {
-        (sight.snapshots, sight.contents) = snapshots(client, namespace).await?;
-        sight.volume = match &sight.object {
+        (observation.snapshots, observation.contents) = snapshots(client, namespace).await?;
+        observation.volume = match &observation.object {
             Some(claim) => volume_of(client, claim).await?,
             None => None,
         };
-        sight.mounts = mounts(client, namespace, &reference.name).await?;
-        sight.set = client.get(&gate.set).await?;
-    } else if let Some(snapshot) = sight
+        observation.mounts = mounts(client, namespace, &reference.name).await?;
+        observation.set = client.get(&gate.set).await?;
+    } else if let Some(snapshot) = observation
         .object
         .as_ref()
         .filter(|_| reference.kind == "VolumeSnapshot")
     {
-        sight.contents = content(client, snapshot).await?.into_iter().collect();
+        observation.contents = content(client, snapshot).await?.into_iter().collect();
     }
-    Ok(sight)
+    Ok(observation)
 }
 
-async fn alone(client: &Client, reference: &ObjectRef) -> Result<Sight, Failure> {
-    Ok(Sight {
+async fn alone(client: &Client, reference: &ObjectRef) -> Result<Observation, Failure> {
+    Ok(Observation {
         object: client.get(reference).await?,
-        ..Sight::default()
+        ..Observation::default()
     })
 }
 

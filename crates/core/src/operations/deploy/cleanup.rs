@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Facts;
 use crate::{
     gate::{is_going, name, text},
-    operations::exchange::{discard, is_empty, is_temporary, reap},
+    operations::volume_replacement::{delete_temporary, discard, is_empty, is_temporary},
     plan::{Step, Target},
 };
 
@@ -23,7 +23,7 @@ pub(super) fn steps(target: &Target, facts: &Facts) -> Vec<Step> {
         let temporary = facts.temporary.iter();
         temporary.filter(move |object| text(object, "/kind") == kind)
     };
-    let mut steps = reap(target, of_kind("Job"), of_kind("PersistentVolumeClaim"));
+    let mut steps = delete_temporary(target, of_kind("Job"), of_kind("PersistentVolumeClaim"));
     steps.extend(hopeless(facts).filter_map(|(claim, _)| discard(claim)));
     steps
 }

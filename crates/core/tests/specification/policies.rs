@@ -145,7 +145,7 @@ fn outsider(
 #[test]
 fn the_service_door_says_what_its_rules_are() {
     let files = rendered("restate-chaos", "dev");
-    let door = objects(&files).find(|object| object["metadata"]["name"] == "service-door");
+    let door = objects(&files).find(|object| object["metadata"]["name"] == "allow-service");
     let door = door.unwrap();
     let said = door["metadata"]["annotations"]["longrun/rules"].as_str();
     let said: Value = serde_json::from_str(said.unwrap()).unwrap();
@@ -154,7 +154,7 @@ fn the_service_door_says_what_its_rules_are() {
     assert_eq!(said.as_object().unwrap().len(), 2);
 }
 
-/// A network fault empties `service-door`: node and service are apart, and everything else stays.
+/// A network fault empties `allow-service`: node and service are apart, and everything else stays.
 #[test]
 fn emptying_the_service_door_cuts_node_from_service_only() {
     let files = rendered("restate-chaos", "dev");
@@ -162,7 +162,7 @@ fn emptying_the_service_door_cuts_node_from_service_only() {
         let mut objects: Vec<Value> = objects(&files).cloned().collect();
         for object in objects
             .iter_mut()
-            .filter(|object| cut && object["metadata"]["name"] == "service-door")
+            .filter(|object| cut && object["metadata"]["name"] == "allow-service")
         {
             object["spec"] = serde_json::json!({"podSelector": object["spec"]["podSelector"], "policyTypes": ["Ingress", "Egress"]});
         }

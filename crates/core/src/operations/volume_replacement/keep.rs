@@ -4,34 +4,34 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use serde_json::{Value, json};
 
-use super::Exchange;
+use super::VolumeReplacement;
 use crate::{
     gate::{Gate, Release, Source, text},
     object::{ObjectRef, bytes},
     operations::{
         data::{CLAIM, NODE, Options, TEMPORARY_LABEL},
+        database::DatabaseVolume,
         deploy::ENVIRONMENT_LABEL,
-        ground::Ground,
-        snapshot::{Consistency, Purpose, SNAPSHOT_API, Taken},
+        snapshot::{Consistency, Purpose, SNAPSHOT_API, SnapshotSpec},
     },
     plan::{Effect, Guard, Policy, Propagation, Step},
     wait::Wait,
 };
 
-impl Exchange<'_> {
+impl VolumeReplacement<'_> {
     /// Whatever happens to the claim from here on, by whomever, its volume stays. Nothing to do when that
     /// is so already; then the volume is nobody's to release either.
-    pub(in crate::operations) fn keep_volume(&self, ground: &Ground) -> Option<Step> {
+    pub(in crate::operations) fn keep_volume(&self, database: &DatabaseVolume) -> Option<Step> {
         let reclaim = |policy| Effect::Reclaim {
-            object: ground.volume.clone(),
-            uid: ground.volume_uid.clone(),
+            object: database.volume.clone(),
+            uid: database.volume_uid.clone(),
             policy,
         };
         let guard = Guard::Bound {
-            uid: ground.volume_uid.clone(),
-            claim: ground.claim_uid.clone(),
+            uid: database.volume_uid.clone(),
+            claim: database.claim_uid.clone(),
         };
-        (ground.policy == Policy::Delete).then(|| {
+        (database.policy == Policy::Delete).then(|| {
             Step::new(reclaim(Policy::Retain), guard, Wait::None)
                 .undo(reclaim(Policy::Delete))
                 .why("whatever happens to the claim, what it holds stays")
@@ -41,23 +41,23 @@ impl Exchange<'_> {
     /// The volume of the deleted claim goes.
     pub(in crate::operations) fn release_volume(
         &self,
-        ground: &Ground,
+        database: &DatabaseVolume,
         is_kept: bool,
     ) -> Option<Step> {
         let act = Effect::Reclaim {
-            object: ground.volume.clone(),
-            uid: ground.volume_uid.clone(),
+            object: database.volume.clone(),
+            uid: database.volume_uid.clone(),
             policy: Policy::Delete,
         };
         let release = Release {
-            volume: ground.volume_uid.clone(),
-            claim: ground.claim_uid.clone(),
-            handle: ground.handle.clone(),
+            volume: database.volume_uid.clone(),
+            claim: database.claim_uid.clone(),
+            handle: database.handle.clone(),
             snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
             made: None,
         };
-        let uid = ground.volume_uid.clone();
-        (ground.policy == Policy::Delete).then(|| {
+        let uid = database.volume_uid.clone();
+        (database.policy == Policy::Delete).then(|| {
             Step::new(act, Guard::Release(release), Wait::Gone { uid })
                 .soft()
                 .why("the snapshot holds what was on it, and the new database runs")
@@ -65,16 +65,16 @@ impl Exchange<'_> {
     }
 
     /// The snapshot that is taken while the node runs, so that the one under the fence is quick.
-    pub(in crate::operations) fn rehearse(&self, ground: &Ground) -> Step {
+    pub(in crate::operations) fn rehearse(&self, database: &DatabaseVolume) -> Step {
         let name = self.rehearsal();
         let undo = Effect::Discard {
             object: self.snapshot(&name),
             propagation: Propagation::Background,
         };
-        Taken {
+        SnapshotSpec {
             name,
-            claim: &ground.claim.name,
-            uid: ground.claim_uid.clone(),
+            claim: &database.claim.name,
+            uid: database.claim_uid.clone(),
             class: &self.options.delete_class,
             purpose: Purpose::Temporary,
             consistency: Consistency::Crash,
@@ -105,11 +105,15 @@ impl Exchange<'_> {
     }
 
     /// The snapshot under the fence, which is kept.
-    pub(in crate::operations) fn preserve(&self, ground: &Ground, purpose: Purpose) -> Step {
-        Taken {
+    pub(in crate::operations) fn preserve(
+        &self,
+        database: &DatabaseVolume,
+        purpose: Purpose,
+    ) -> Step {
+        SnapshotSpec {
             name: self.stamp.clone(),
-            claim: &ground.claim.name,
-            uid: ground.claim_uid.clone(),
+            claim: &database.claim.name,
+            uid: database.claim_uid.clone(),
             class: &self.options.retain_class,
             purpose,
             consistency: Consistency::Fenced,
@@ -120,8 +124,12 @@ impl Exchange<'_> {
     }
 
     /// Reads the snapshot that was just taken and compares it with what it is of.
-    pub(in crate::operations) fn verify(&self, ground: &Ground, live: &Value) -> Vec<Step> {
-        let original = Some(ground.claim.name.as_str());
+    pub(in crate::operations) fn verify(
+        &self,
+        database: &DatabaseVolume,
+        live: &Value,
+    ) -> Vec<Step> {
+        let original = Some(database.claim.name.as_str());
         self.read_snapshot("check", &self.stamp, live, original)
     }
 
@@ -200,13 +208,13 @@ impl Exchange<'_> {
     /// The point of no return.
     pub(in crate::operations) fn delete_claim(
         &self,
-        ground: &Ground,
+        database: &DatabaseVolume,
         is_kept: bool,
         source: Option<Source>,
     ) -> Step {
         let gate = Gate {
-            claim: ground.claim_uid.clone(),
-            handle: ground.handle.clone(),
+            claim: database.claim_uid.clone(),
+            handle: database.handle.clone(),
             set: self.node.set.clone(),
             generation: None,
             snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
@@ -214,11 +222,11 @@ impl Exchange<'_> {
             source,
         };
         let act = Effect::Delete {
-            object: ground.claim.clone(),
-            uid: ground.claim_uid.clone(),
+            object: database.claim.clone(),
+            uid: database.claim_uid.clone(),
             propagation: Propagation::Background,
         };
-        let uid = ground.claim_uid.clone();
+        let uid = database.claim_uid.clone();
         Step::new(act, Guard::Gate(gate), Wait::Gone { uid }).why(
             "only if the snapshot is still there, of this volume, ready, kept and verified, and nothing was written since",
         )

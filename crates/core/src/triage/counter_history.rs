@@ -15,7 +15,7 @@ use super::attempt::Counter;
 /// A wrong counter and how the program reaches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Trail {
+pub struct CounterHistory {
     /// What is wrong.
     #[serde(flatten)]
     pub counter: Counter,
@@ -75,12 +75,12 @@ pub(super) fn trails(
     program: &Program,
     off: &[Counter],
     now: Option<&BTreeMap<u32, u64>>,
-) -> Vec<Trail> {
+) -> Vec<CounterHistory> {
     let targets: BTreeSet<u32> = off.iter().map(|counter| counter.target).collect();
     let nodes = program.nodes();
-    let mut trails: Vec<Trail> = off
+    let mut trails: Vec<CounterHistory> = off
         .iter()
-        .map(|counter| Trail {
+        .map(|counter| CounterHistory {
             counter: *counter,
             now: now.map(|now| now.get(&counter.target).copied().unwrap_or(0)),
             nodes: nodes
@@ -91,7 +91,7 @@ pub(super) fn trails(
                 .collect(),
         })
         .collect();
-    let begins = |trail: &Trail| trail.nodes.iter().any(|reach| reach.behind.is_none());
+    let begins = |trail: &CounterHistory| trail.nodes.iter().any(|reach| reach.behind.is_none());
     trails.sort_by_key(|trail| (!begins(trail), trail.counter.target));
     trails
 }

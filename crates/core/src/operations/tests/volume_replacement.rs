@@ -9,7 +9,7 @@ use crate::{
         wipe::{self, Copy},
     },
     plan::{Effect, Guard},
-    wait::Sight,
+    wait::Observation,
 };
 
 fn wiped(facts: &Facts) -> String {
@@ -389,9 +389,9 @@ fn past_return() -> Stored {
     plan.steps[0].guard = Guard::None;
     let approved = Ask::new(plan).typed("destroy dev/restate without a copy");
     let mut journal = Journal::open(approved.unwrap());
-    let live = Sight {
+    let live = Observation {
         object: Some(claim("Bound")),
-        ..Sight::default()
+        ..Observation::default()
     };
     assert!(matches!(journal.next(&live, now()), Next::Do(_)));
     journal.acted(None, now());

@@ -9,8 +9,8 @@ use crate::object::Uid;
 
 /// One thing that only faults do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "blow")]
-pub enum Blow {
+#[serde(rename_all = "camelCase", tag = "action")]
+pub enum FaultAction {
     /// Sends a signal to every process of a name in a pod, from within its sidecar. The pod shares its process
     /// namespace, and so the process is not number 1, which ignores SIGKILL from inside.
     Signal {
@@ -22,7 +22,7 @@ pub enum Blow {
     /// Deletes pods, all at once; their controller makes others.
     End {
         /// Which ones.
-        pods: Vec<Marked>,
+        pods: Vec<PodTarget>,
         /// How many seconds they have to stop; `None` for what they ask for.
         grace: Option<u32>,
     },
@@ -44,7 +44,7 @@ pub enum Blow {
 
 /// A pod that is about to be ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marked {
+pub struct PodTarget {
     /// Its name.
     pub name: String,
     /// Its incarnation.
@@ -76,7 +76,7 @@ impl Signal {
 }
 
 /// What is done, to be followed by the object.
-impl fmt::Display for Blow {
+impl fmt::Display for FaultAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Signal { signal, process } => {

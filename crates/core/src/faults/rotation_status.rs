@@ -15,7 +15,7 @@ use crate::gate::name;
 /// The faults of an environment, as they stand in its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Turns {
+pub struct RotationStatus {
     /// Those that have a CronJob: the turn of each comes once an hour.
     pub faults: Vec<&'static str>,
     /// Those of them whose CronJob is suspended.
@@ -26,7 +26,7 @@ pub struct Turns {
     pub no_go: Option<String>,
 }
 
-impl Turns {
+impl RotationStatus {
     /// How they stand; `None` where neither the namespace nor a CronJob asks for any.
     #[must_use]
     pub fn read(

@@ -15,9 +15,9 @@ fn cron_jobs() -> Vec<Value> {
     ]
 }
 
-fn read(label: &str, cron_jobs: &[Value], pause: Option<&Value>) -> Option<Turns> {
+fn read(label: &str, cron_jobs: &[Value], pause: Option<&Value>) -> Option<RotationStatus> {
     let namespace = json!({"metadata": {"labels": {CHAOS_LABEL: label}}});
-    Turns::read("restate-chaos", &namespace, cron_jobs, pause, at(0))
+    RotationStatus::read("restate-chaos", &namespace, cron_jobs, pause, at(0))
 }
 
 #[test]
