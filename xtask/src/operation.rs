@@ -58,7 +58,7 @@ impl<'a> Operation<'a> {
         work: impl AsyncFnOnce(&Lease) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (holder, progress) = (holder(self.verb), |progress: &Progress<'_>| {
-            self.show(progress)
+            self.show(progress);
         });
         let environment = &self.target.environment;
         let lease = tokio::select! {
