@@ -15,21 +15,32 @@ use std::{
 use serde_json::Value;
 
 /// Crate → the crates of this workspace that it may use.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("longrun-copy", &[]),
     ("longrun-core", &["longrun-program"]),
     ("longrun-embedded", &[]),
+    ("longrun-features", &[]),
     ("longrun-kubernetes", &["longrun-core"]),
     ("longrun-program", &[]),
     (
         "longrun-recorder",
-        &["longrun-core", "longrun-kubernetes", "longrun-restate"],
+        &[
+            "longrun-core",
+            "longrun-features",
+            "longrun-kubernetes",
+            "longrun-restate",
+        ],
     ),
     ("longrun-restate", &[]),
     ("longrun-tests", &[]),
     (
         "longrun-verification",
-        &["longrun-copy", "longrun-program", "longrun-restate"],
+        &[
+            "longrun-copy",
+            "longrun-features",
+            "longrun-program",
+            "longrun-restate",
+        ],
     ),
     (
         "xtask",
@@ -37,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "longrun-copy",
             "longrun-core",
             "longrun-embedded",
+            "longrun-features",
             "longrun-kubernetes",
             "longrun-program",
             "longrun-restate",
@@ -55,7 +67,12 @@ const KEEPERS: [(&str, &[&str]); 9] = [
     ("anstream", &["xtask"]),
     (
         "clap",
-        &["xtask", "longrun-recorder", "longrun-verification"],
+        &[
+            "xtask",
+            "longrun-features",
+            "longrun-recorder",
+            "longrun-verification",
+        ],
     ),
     ("zstd", &["longrun-copy"]),
 ];
@@ -100,6 +117,51 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
             (name(package), used)
         })
         .collect()
+}
+
+/// Crate from elsewhere → the sets of features with which a build of these packages compiles it.
+fn features(packages: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none"])
+        .args(["--edges", "normal,build", "--format", "{p}|{f}|"])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8(output.stdout).expect("cargo tree is text");
+    let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in tree.lines() {
+        let mut parts = line.split('|');
+        let (Some(package), Some(set)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let package = package.trim_end_matches(" (proc-macro)").to_owned();
+        features.entry(package).or_default().insert(set.to_owned());
+    }
+    assert!(features.len() > 100, "cargo tree prints packages: {tree}");
+    features
+}
+
+/// Otherwise the first deployment compiles kube, tokio and hyper twice.
+#[test]
+fn the_command_line_and_the_images_share_what_is_compiled() {
+    let command_line = features(&["xtask"]);
+    let images = features(&[
+        "longrun-kubernetes",
+        "longrun-recorder",
+        "longrun-verification",
+    ]);
+    let apart: Vec<String> = command_line
+        .iter()
+        .filter_map(|(package, sets)| Some((package, sets, images.get(package)?)))
+        .filter(|(_, sets, others)| sets.is_disjoint(others))
+        .map(|(package, sets, others)| format!("{package}: {sets:?} and {others:?}"))
+        .collect();
+    assert!(
+        apart.is_empty(),
+        "crates/features/Cargo.toml names the features of both:\n{}",
+        apart.join("\n")
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     access,
     commands::deploy::{Choices, Which},
     failure::Failure,
-    images::{Image, ImageBuilder},
+    images::{Image, ImageBuilder, Profile},
     project::{self, Chosen, Project, render_failure},
     terminal::{Answers, Terminal},
 };
@@ -71,7 +71,11 @@ impl Deployment {
         if chosen.cluster.access.is_embedded() {
             let cluster = access::embedded(chosen.cluster.name.as_str())?;
             extras = definitions(&cluster)?;
-            let builder = ImageBuilder::new(project.root(), access::places()?.cache);
+            let builder = ImageBuilder::new(
+                project.root(),
+                access::places()?.cache,
+                Profile::Development,
+            );
             let names = chosen.environment.images();
             let built = builder.references(names, &chosen.cluster.registry, None);
             chosen.images = named(built.await?);
@@ -165,7 +169,11 @@ async fn prepare_embedded(
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
-    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
+    let builder = ImageBuilder::new(
+        project.root(),
+        access::places()?.cache,
+        Profile::Development,
+    );
     let built = builder
         .references(
             chosen.environment.images(),

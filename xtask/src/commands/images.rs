@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     access,
     failure::{ExitStatus, Failure},
-    images::ImageBuilder,
+    images::{ImageBuilder, Profile},
     project::{self, Project},
     terminal::Terminal,
 };
@@ -53,7 +53,12 @@ pub(crate) async fn run(
 
     let work = terminal.work("images");
     let report = |news: &str| work.report(news);
-    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
+    let profile = if cluster.access.is_embedded() {
+        Profile::Development
+    } else {
+        Profile::Release
+    };
+    let builder = ImageBuilder::new(project.root(), access::places()?.cache, profile);
     let images = builder
         .references(names, &cluster.registry, Some(&report))
         .await?;

@@ -158,7 +158,8 @@ async fn prepare(
             Listening::from(first, lane)?;
         }
     }
-    let images = images::ImageBuilder::new(project.root(), &places.cache);
+    let images =
+        images::ImageBuilder::new(project.root(), &places.cache, images::Profile::Development);
     let work = terminal.work("programs");
     let report = |news: &str| work.report(news);
     let server = match Path::new(&subject.restate) {

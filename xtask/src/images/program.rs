@@ -48,6 +48,32 @@ pub(super) const FAULTY_SERVICE: Binary = Binary {
     package: "longrun-verification",
 };
 
+/// How this project's programs are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As the command line itself, so that what they share is compiled once: for this machine.
+    Development,
+    /// Optimised and without symbols: for clusters that others share.
+    Release,
+}
+
+impl Profile {
+    /// The directory that cargo puts programs of the profile into.
+    pub(super) fn directory(self) -> &'static str {
+        match self {
+            Self::Development => "debug",
+            Self::Release => "release",
+        }
+    }
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Development => &[],
+            Self::Release => &["--release"],
+        }
+    }
+}
+
 const RECORDER: Binary = Binary {
     name: "recorder",
     package: "longrun-recorder",
@@ -142,28 +168,29 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
     Ok(hexadecimal(&Sha256::digest(content)))
 }
 
-/// A program as it is released, built with our others unless it is known that these sources were. `folder` is where
-/// that is remembered, and `sources` what [`built::sources`] says. Without anybody to report to nothing is built.
+/// A program, built with our others unless it is known that these sources were. `folder` is where that is remembered,
+/// and `sources` what [`built::sources`] says. Without `report` nothing is built.
 pub(super) async fn build(
     binary: Binary,
+    profile: Profile,
     root: &Path,
     folder: &Path,
     sources: Option<&str>,
     report: Option<Report<'_>>,
 ) -> Result<Program, Error> {
     if let Some(sources) = sources
-        && let Some(program) = built::recall(binary, folder, sources)
+        && let Some(program) = built::recall(binary, profile, folder, sources)
     {
         return Ok(program);
     }
     let report = report.ok_or(Error::NotBuilt(binary.name))?;
-    let programs = cargo_build(root, report).await?;
+    let programs = cargo_build(root, profile, report).await?;
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
         && built::sources(root).as_deref() == Some(sources)
     {
         for program in &programs {
-            built::remember(folder, sources, program);
+            built::remember(profile, folder, sources, program);
         }
     }
     let is_wanted = |program: &Program| matches!(program, Program::Built { binary: other, .. } if *other == binary);
@@ -173,10 +200,14 @@ pub(super) async fn build(
         .ok_or_else(|| Error::Cargo(format!("cargo named no executable {}", binary.name)))
 }
 
-/// Our programs, built as they are released.
-async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Vec<Program>, Error> {
+/// Our programs.
+async fn cargo_build(
+    root: &Path,
+    profile: Profile,
+    report: Report<'_>,
+) -> Result<Vec<Program>, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release"]);
+    cargo.arg("build").args(profile.flags());
     for binary in OURS {
         cargo.args(["--package", binary.package, "--bin", binary.name]);
     }

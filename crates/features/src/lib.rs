@@ -1,0 +1,2 @@
+//! Nothing: its manifest is what it is for.
+#![no_std]
