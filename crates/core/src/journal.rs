@@ -341,7 +341,7 @@ impl Journal {
         }
         let step = self.current_step();
         let again = self.entries.last().is_some_and(|entry| entry.again);
-        // A action may have been struck although the last answer is a refusal, and what takes it back harms nothing.
+        // The action may have been done although the last answer is a refusal, and what takes it back harms nothing.
         let may_be_done = self.current().is_some_and(|step| {
             matches!(step.act, Effect::Inject { .. }) && (step.undo.is_some() || again)
         });

@@ -271,7 +271,7 @@ async fn renew(held: Held, say: watch::Sender<State>) {
                 say.send_modify(|state| state.renewed = before);
                 pause = RENEWAL;
             }
-            Ok(Err(Lost::SnapshotSpec(cause))) => {
+            Ok(Err(Lost::Taken(cause))) => {
                 say.send_modify(|state| state.lost = Some(cause));
                 return;
             }
@@ -285,7 +285,7 @@ async fn renew(held: Held, say: watch::Sender<State>) {
 /// Why a renewal did not succeed.
 enum Lost {
     /// It is somebody else's, or gone.
-    SnapshotSpec(String),
+    Taken(String),
     /// The API server did not say.
     Unknown,
 }
@@ -296,7 +296,7 @@ impl Lost {
             return Self::Unknown;
         }
         let cause = failure.words();
-        Self::SnapshotSpec(format!("the lease cannot be {what}: {cause}"))
+        Self::Taken(format!("the lease cannot be {what}: {cause}"))
     }
 }
 
@@ -368,13 +368,13 @@ impl Held {
     async fn read_ours(&self) -> Result<Value, Lost> {
         match self.client.get(&self.object).await {
             Err(failure) => Err(Lost::by("read", &failure)),
-            Ok(None) => Err(Lost::SnapshotSpec("the lease was deleted".to_owned())),
+            Ok(None) => Err(Lost::Taken("the lease was deleted".to_owned())),
             Ok(Some(object)) => {
                 let found = Record::of(&object);
                 if found.identity == self.identity {
                     Ok(object)
                 } else {
-                    Err(Lost::SnapshotSpec(format!(
+                    Err(Lost::Taken(format!(
                         "{} ({}) has taken the lease over",
                         found.who, found.operation
                     )))

@@ -155,7 +155,7 @@ pub async fn snapshot_failure(
         client.now(),
     );
     let plan = match planned {
-        Err(Withheld::SnapshotSpec(name)) => return Ok(name),
+        Err(Withheld::Taken(name)) => return Ok(name),
         planned => planned?,
     };
     if let Some(holder) = holder {

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Trigger(Trigger),
     /// Inject nothing for a while. A fault that is at work ends as it would have.
     Pause(PauseArgs),
-    /// ExitStatus a pause before its time.
+    /// End a pause before its time.
     Resume(Which),
 }
 

@@ -78,7 +78,7 @@ fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
     lines.join("\n")
 }
 
-/// The last step of an replacement before it tidies up.
+/// The last step of a replacement before it tidies up.
 fn is_test(effect: &Effect) -> bool {
     let object = effect.object();
     object.is_some_and(|object| {

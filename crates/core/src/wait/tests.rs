@@ -1,4 +1,4 @@
-//! Each wait ends with a cause: one line a observation.
+//! Each wait ends with a cause: one line an observation.
 
 use alloc::{format, string::String, vec, vec::Vec};
 

@@ -189,7 +189,7 @@ async fn operate(
     Ok(client.apply(&object, AS_OPERATION).await?)
 }
 
-/// SnapshotSpec while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
+/// Taken while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
 /// `CronJob.spec.suspend` is false) comes back.
 async fn suspend(
     client: &Client,

@@ -1,4 +1,4 @@
-//! A action, struck: signals by way of the sidecar, deletions, and fields that only operations write.
+//! An action, carried out: signals by way of the sidecar, deletions, and fields that only operations write.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub(super) async fn inject(
 }
 
 impl Trouble {
-    /// A action that was answered with what makes no sense may have been struck.
+    /// An action that was answered with what makes no sense may have been struck.
     fn of_blow(failure: Failure) -> Self {
         match failure {
             Failure::Unreadable { .. } => Self::Unclear(failure.words()),

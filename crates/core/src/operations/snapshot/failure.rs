@@ -34,7 +34,7 @@ pub struct Limits {
 pub enum Withheld {
     /// It was taken already.
     #[error("VolumeSnapshot {0} is there already")]
-    SnapshotSpec(String),
+    Taken(String),
     /// The day has had its share.
     #[error("{0} were taken in the last 24 hours, and the environment allows no more")]
     Today(usize),
@@ -77,7 +77,7 @@ pub fn on_failure(
     let snapshots = snapshots.ok_or(Withheld::NotServed)?;
     let wanted = failure_name(job);
     if snapshots.iter().any(|snapshot| name(snapshot) == wanted) {
-        return Err(Withheld::SnapshotSpec(wanted));
+        return Err(Withheld::Taken(wanted));
     }
     let claim = claim.ok_or(Withheld::NoDatabase("does not exist"))?;
     let Some(claim_uid) = uid(claim).filter(|_| !is_going(claim)) else {

@@ -159,7 +159,7 @@ fn no_snapshot_is_taken_in_anybodys_way_nor_twice() {
     let same = [snapshot("failure-test-1", "failure", created, false)];
     assert_eq!(
         planned(Some(&bound), Some(&same)).unwrap_err(),
-        Withheld::SnapshotSpec("failure-test-1".to_string())
+        Withheld::Taken("failure-test-1".to_string())
     );
     assert_eq!(
         planned(Some(&bound), None).unwrap_err(),
