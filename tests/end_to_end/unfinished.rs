@@ -26,6 +26,11 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
         .data("wipe", &[])
         .exits(2)
         .says(&["is not finished", "wipe -n", "--abort"]);
+    // The node does not run on, and a slow one would hold the claim.
+    house
+        .data("snapshot", &["--name", "beside", "--yes"])
+        .exits(2)
+        .says(&["a wipe of", "is not finished", "--abort"]);
     house.data("status", &[]).exits(0).prints(&[
         "NOT FINISHED   a wipe",
         "nothing is lost yet",
@@ -185,6 +190,10 @@ fn one_wipe_at_a_time() {
             .as_str()
             .is_some_and(|holder| holder.contains(" wipe "))
     });
+    house
+        .data("snapshot", &["--name", "beside", "--yes"])
+        .exits(2)
+        .says(&["is at work in", "wipe, since"]);
     let second = house.data("wipe", &["--approve", &digest]).exits(2);
     assert!(
         second.stderr.contains("is at work in") || second.stderr.contains("nothing was changed"),

@@ -43,7 +43,7 @@ pub(crate) struct Consent {
 pub(crate) enum Locking {
     /// Nothing: under the lease, with a journal that is kept in the namespace.
     None,
-    /// Anything: no other operation minds it.
+    /// Nothing that minds it: the plan looks whether an operation is at work or not finished, and takes no lease.
     Anybody,
 }
 

@@ -57,6 +57,15 @@ const LEASE: &str = "longrun";
 /// How the name of a fault's CronJob begins.
 const CRON_JOB: &str = "fault-";
 
+/// How the holder of a Lease is called that injects a fault: this, and the fault's name.
+const AT_WORK: &str = "fault ";
+
+/// Whether the holder of a Lease injects a fault, by what it says that it does.
+#[must_use]
+pub fn is_fault(operation: &str) -> bool {
+    operation.starts_with(AT_WORK)
+}
+
 /// Something that is done to an environment, and how it is taken back.
 #[derive(Clone, Copy)]
 pub struct Fault {
@@ -215,6 +224,12 @@ impl Fault {
     #[must_use]
     pub fn cron_job(&self) -> String {
         alloc::format!("{CRON_JOB}{}", self.name)
+    }
+
+    /// What its runner says that it does, as the holder of the Lease.
+    #[must_use]
+    pub fn at_work(&self) -> String {
+        alloc::format!("{AT_WORK}{}", self.name)
     }
 
     /// Whether it stays until it is taken back.

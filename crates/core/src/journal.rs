@@ -35,7 +35,7 @@ mod undo;
 use guard::is_done;
 pub use guard::moved;
 
-pub use admission::{Admission, Unfinished, admit};
+pub use admission::{Admission, AtWork, InTheWay, Unfinished, admit, admit_beside};
 pub use checklist::{Checklist, Item, Mark};
 pub use reason::Reason;
 pub use state::State;

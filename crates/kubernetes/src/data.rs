@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::{
     client::Client,
     failure::Failure,
+    lease,
     owned_objects::mounting,
     resource::Collection,
     volumes::{contents, served_snapshots, volume_of},
@@ -47,7 +48,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
     };
     let set = ObjectRef::namespaced("apps/v1", "StatefulSet", environment, NODE);
     let ledger = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
-    let (set, pods, claims, snapshots, classes, cron_jobs, jobs, journal, ledger) = tokio::try_join!(
+    let (set, pods, claims, snapshots, classes, cron_jobs, jobs, journal, ledger, at_work) = tokio::try_join!(
         client.get(&set),
         list("v1", "Pod"),
         list("v1", "PersistentVolumeClaim"),
@@ -57,6 +58,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         list("batch/v1", "Job"),
         stored_journal(client, environment),
         client.get(&ledger),
+        lease::at_work(client, environment),
     )?;
     let claim = claims
         .iter()
@@ -82,6 +84,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
         classes,
         cron_jobs,
         jobs,
+        at_work,
         fault: Ledger::read(ledger.as_ref()).in_the_way(environment),
         denied: Vec::new(),
     })

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use longrun_core::object::ObjectRef;
+use longrun_core::{faults::is_fault, journal::AtWork, object::ObjectRef};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -234,14 +234,20 @@ pub(crate) async fn holder(client: &Client, namespace: &str) -> Result<Option<Re
     Ok(record.filter(|record| !record.identity.is_empty()))
 }
 
-/// Who is at work: the holder, unless nothing was heard of it for so long that no clock explains it.
-pub(crate) async fn at_work(client: &Client, namespace: &str) -> Result<Option<Record>, Failure> {
+/// What is at work: the holder, unless nothing was heard of it for so long that no clock explains it.
+pub(crate) async fn at_work(client: &Client, namespace: &str) -> Result<Option<AtWork>, Failure> {
     let now = client.now();
     let is_heard = |record: &Record| {
         let silent = record.renewed.map(|renewed| now.duration_since(renewed));
         silent.is_none_or(|silent| silent < DEAD)
     };
-    Ok(holder(client, namespace).await?.filter(is_heard))
+    let heard = holder(client, namespace).await?.filter(is_heard);
+    Ok(heard.map(|record| AtWork {
+        is_fault: is_fault(&record.operation),
+        who: record.who,
+        operation: record.operation,
+        since: record.acquired,
+    }))
 }
 
 /// A lease is renewed every few seconds, and clocks of people's machines differ by less.

@@ -7,7 +7,7 @@ use longrun_core::{
     faults::{PAUSE, Pause, ledger::LEDGER},
     object::ObjectRef,
     operations::{
-        data::CLAIM,
+        data::{CLAIM, Facts},
         deploy::OPERATIONS_MANAGER,
         snapshot::{Limits, Withheld, failure_name, on_failure},
     },
@@ -17,7 +17,13 @@ use longrun_core::{
 use serde_json::Value;
 
 use crate::{
-    client::Client, drive::drive, failure::Failure, lease, progress::Progress, resource::encode,
+    client::Client,
+    data::{DataError, last_operation},
+    drive::drive,
+    failure::Failure,
+    lease,
+    progress::Progress,
+    resource::encode,
     volumes::served_snapshots,
 };
 
@@ -105,20 +111,15 @@ pub enum NoSnapshot {
     /// It is not to be taken.
     #[error(transparent)]
     Withheld(#[from] Withheld),
-    /// An operation is at work, whose deletion of the claim a snapshot would hold.
-    #[error("{operation} by {who} is at work")]
-    Busy {
-        /// Who.
-        who: String,
-        /// What they do.
-        operation: String,
-    },
     /// The policy does not cover it.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The API server does not say.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// Whether an operation is not finished is not known.
+    #[error(transparent)]
+    Unknown(#[from] DataError),
     /// It was begun, and not done.
     #[error("{0}")]
     Stopped(String),
@@ -139,33 +140,31 @@ pub async fn snapshot_failure(
 ) -> Result<String, NoSnapshot> {
     let environment = target.environment.as_str();
     let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", environment, CLAIM);
-    let (claim, snapshots, holder) = tokio::try_join!(
-        client.get(&claim),
-        served_snapshots(client, environment),
-        lease::at_work(client, environment),
-    )?;
+    let seen = async {
+        let (claim, snapshots, at_work) = tokio::try_join!(
+            client.get(&claim),
+            served_snapshots(client, environment),
+            lease::at_work(client, environment),
+        )?;
+        Ok::<_, NoSnapshot>((claim, snapshots, at_work))
+    };
+    let stored = async { Ok(last_operation(client, environment).await?) };
+    let ((claim, snapshots, at_work), stored) = tokio::try_join!(seen, stored)?;
+    let facts = Facts {
+        claim,
+        snapshots,
+        stored,
+        at_work,
+        ..Facts::default()
+    };
     let name = failure_name(job);
-    let planned = on_failure(
-        target,
-        job,
-        claim.as_ref(),
-        snapshots.as_deref(),
-        class,
-        limits,
-        client.now(),
-    );
+    let planned = on_failure(target, job, &facts, class, limits, client.now());
     let plan = match planned {
         Err(Withheld::Taken(name)) => return Ok(name),
         planned => planned?,
     };
-    if let Some(holder) = holder {
-        return Err(NoSnapshot::Busy {
-            who: holder.who,
-            operation: holder.operation,
-        });
-    }
     let approved = Ask::new(plan).standing(policy)?;
-    // No lease: as a snapshot that a person takes of the running node, it minds nobody.
+    // No lease: as a snapshot that a person takes of the running node, it begins only where nobody minds it.
     let silent = |_: &Progress<'_>| {};
     drive(client, approved, None, &silent, std::future::pending())
         .await

@@ -1,4 +1,5 @@
-//! What may begin while an earlier operation on data is not finished.
+//! What may begin while another operation is at work, or an earlier operation on data is not finished. The one place
+//! that decides it: operations that take the Lease ask [`admit`], those that do without ask [`admit_beside`].
 
 use alloc::{
     format,
@@ -7,7 +8,7 @@ use alloc::{
 use core::fmt;
 
 use super::{State, Stored};
-use crate::operations::snapshot::kept;
+use crate::{operations::snapshot::kept, plan::Target};
 
 /// How an operation may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,67 @@ pub fn admit(operation: &str, stored: Option<&Stored>) -> Result<Admission, Unfi
             })
         }
     }
+}
+
+/// The operation that holds an environment's Lease and is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtWork {
+    /// `ana@laptop`
+    pub who: String,
+    /// What the holder does: `wipe`, `fault kill-restate`.
+    pub operation: String,
+    /// Since when, by the holder's clock.
+    pub since: String,
+    /// It injects a fault, and takes it back.
+    pub is_fault: bool,
+}
+
+/// Why something does not begin beside another operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InTheWay {
+    /// It is at work.
+    #[error(
+        "{} is at work in {target}: {}, since {}; a {wanted} could keep it from its end: wait until it has ended (cargo xtask status {flags} says how far it is), or ask {} to end it",
+        at_work.who, at_work.operation, at_work.since, at_work.who
+    )]
+    AtWork {
+        /// What was to begin.
+        wanted: String,
+        /// Where.
+        target: String,
+        /// What a command takes to mean it.
+        flags: String,
+        /// What is at work.
+        at_work: AtWork,
+    },
+    /// Nobody is at work, and an operation is not finished: it may hold the node and the tests.
+    #[error(transparent)]
+    Unfinished(#[from] Unfinished),
+}
+
+/// Whether something may begin without the Lease that an operation could stumble over: a snapshot of the running
+/// node holds the deletion of the claim until it is ready. A fault deletes no claim, and what a snapshot finds
+/// during one is what a power failure would leave, too.
+///
+/// # Errors
+/// When an operation is at work or not finished.
+pub fn admit_beside(
+    wanted: &str,
+    target: &Target,
+    stored: Option<&Stored>,
+    at_work: Option<&AtWork>,
+) -> Result<(), InTheWay> {
+    // Of an operation that is alive, the journal is unfinished too: going on with it is the holder's.
+    if let Some(at_work) = at_work.filter(|at_work| !at_work.is_fault) {
+        return Err(InTheWay::AtWork {
+            wanted: wanted.to_string(),
+            target: target.to_string(),
+            flags: target.flags(),
+            at_work: at_work.clone(),
+        });
+    }
+    admit(wanted, stored)?;
+    Ok(())
 }
 
 impl core::error::Error for Unfinished {}

@@ -6,7 +6,10 @@ use alloc::{string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{faults::ledger::OpenFault, journal::Stored};
+use crate::{
+    faults::ledger::OpenFault,
+    journal::{AtWork, Stored},
+};
 
 /// The StatefulSet of the node.
 pub const NODE: &str = "restate";
@@ -64,6 +67,8 @@ pub struct Facts {
     pub jobs: Vec<Value>,
     /// The journal of the last operation on data.
     pub stored: Option<Stored>,
+    /// Who holds the environment's Lease; whoever plans under the Lease finds itself here.
+    pub at_work: Option<AtWork>,
     /// A fault that has not ended.
     pub fault: Option<OpenFault>,
     /// What the user may not do, of what the operation needs. Nothing is tried to find out.

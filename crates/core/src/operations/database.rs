@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     gate::{is_going, is_ready, name, text},
-    journal::{Admission, admit},
+    journal::{Admission, admit, admit_beside},
     object::{ObjectRef, Uid, uid},
     plan::{Policy, Target},
 };
@@ -194,6 +194,17 @@ pub(super) fn denied(facts: &Facts) -> impl Iterator<Item = Refusal> {
 /// Whether an earlier operation leaves room for this one.
 pub(super) fn admission(operation: &str, facts: &Facts) -> Result<Admission, Refusal> {
     admit(operation, facts.stored.as_ref()).map_err(Refusal::Unfinished)
+}
+
+/// Whether something may begin without the Lease.
+pub(super) fn beside(wanted: &str, target: &Target, facts: &Facts) -> Option<Refusal> {
+    let admitted = admit_beside(
+        wanted,
+        target,
+        facts.stored.as_ref(),
+        facts.at_work.as_ref(),
+    );
+    admitted.err().map(Refusal::InTheWay)
 }
 
 /// The strings of a list.

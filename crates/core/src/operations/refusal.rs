@@ -9,7 +9,11 @@ use alloc::{
 use core::fmt;
 
 use super::data::Permission;
-use crate::{faults::ledger::OpenFault, journal::Unfinished, plan::Target};
+use crate::{
+    faults::ledger::OpenFault,
+    journal::{InTheWay, Unfinished},
+    plan::Target,
+};
 
 /// One reason why an operation on data is not planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +158,8 @@ pub enum Refusal {
     },
     /// An earlier operation is not finished.
     Unfinished(Unfinished),
+    /// Another operation is at work or not finished.
+    InTheWay(InTheWay),
     /// What a fault does to the node or the service has not been taken back.
     Fault(OpenFault),
 }
@@ -274,6 +280,7 @@ impl Refusal {
                 "the snapshot {name} is attached writable, by {by}: what is there now need not be the snapshot; end that attachment, then copy"
             ),
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
+            Self::InTheWay(in_the_way) => write!(f, "{in_the_way}"),
             Self::Fault(fault) => write!(f, "{fault}"),
             _ => Ok(()),
         }

@@ -37,6 +37,8 @@ pub use take::{Wish, take};
 /// The API version of everything about snapshots.
 pub const SNAPSHOT_API: &str = "snapshot.storage.k8s.io/v1";
 
+const OPERATION: &str = "snapshot";
+
 /// What a snapshot was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -51,6 +51,7 @@ fn the_recorder_may_do_nothing_that_it_need_not() {
     );
     let snapshots = [
         "get persistentvolumeclaims(storage-restate-0)",
+        "get configmaps(longrun-journal)",
         "get leases(longrun)",
         "get,list,create,patch volumesnapshots()",
     ];

@@ -99,7 +99,7 @@ pub async fn chaos(
         now,
         pause,
         operation: holder
-            .map(|held| format!("{} ({}) since {}", held.operation, held.who, held.acquired)),
+            .map(|held| format!("{} ({}) since {}", held.operation, held.who, held.since)),
         faults,
         open,
         facts,

@@ -124,7 +124,7 @@ pub async fn run(
     }
     let holder = Holder {
         who: order.pod.clone(),
-        operation: format!("fault {}", order.fault.name),
+        operation: order.fault.at_work(),
         run: order.pod.clone(),
     };
     let show = |progress: &Progress<'_>| say(&line(progress));

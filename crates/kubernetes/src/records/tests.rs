@@ -2,10 +2,14 @@
 
 use jiff::SignedDuration;
 use longrun_core::{
+    faults::FAULTS,
+    journal::{JOURNAL, Journal, Stored},
     object::Uid,
     operations::snapshot::Limits,
+    plan::{Effect, Guard, Plan, Step},
     records::Outcome,
     triage::{Job, JobState},
+    wait::Wait,
 };
 use serde_json::json;
 
@@ -86,6 +90,25 @@ async fn a_pause_that_was_written_in_between_is_looked_at_again() {
     assert!(paused.unwrap().is_some());
 }
 
+/// The journal of a wipe that has stopped the tests and got no further.
+fn begun_wipe() -> Value {
+    let suspend = Effect::Suspend {
+        object: ObjectRef::namespaced("batch/v1", "CronJob", "calm", "test"),
+        suspend: true,
+    };
+    let plan = Plan {
+        operation: "wipe".to_owned(),
+        target: target(),
+        steps: vec![Step::new(suspend, Guard::None, Wait::None)],
+        loses: Vec::new(),
+        notes: Vec::new(),
+        generated: Vec::new(),
+    };
+    let approved = Ask::new(plan).typed("y").unwrap();
+    let now = "2026-01-05T10:00:00Z".parse().unwrap();
+    Stored::begin(Journal::open(approved), None, now).manifest()
+}
+
 fn with_database() -> Server {
     let server = Server::new();
     server.put(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
@@ -126,7 +149,33 @@ async fn while_an_operation_is_at_work_none_is_taken() {
         "spec": {"holderIdentity": "ana wipe 1", "leaseDurationSeconds": 15}}),
     );
     let refused = snapshot(&server).await.unwrap_err();
-    assert!(matches!(refused, NoSnapshot::Busy { .. }), "{refused}");
+    assert!(refused.to_string().contains("is at work"), "{refused}");
+    assert!(server.writes().is_empty());
+}
+
+#[tokio::test]
+async fn a_wipe_whose_driver_died_is_not_disturbed_and_a_fault_is_no_operation() {
+    let server = with_database();
+    let hold = |operation: &str| {
+        json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "longrun", "namespace": "calm",
+                "annotations": {"longrun/operation": operation}},
+            "spec": {"holderIdentity": operation, "leaseDurationSeconds": 15}})
+    };
+    server.put(hold(&FAULTS[0].at_work()));
+    assert_eq!(snapshot(&server).await.unwrap(), "failure-test-1");
+
+    let server = with_database();
+    server.put(begun_wipe());
+    let refused = snapshot(&server).await.unwrap_err();
+    assert!(refused.to_string().contains("is not finished"), "{refused}");
+    assert!(server.writes().is_empty());
+
+    let server = with_database();
+    server.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": JOURNAL, "namespace": "calm"}, "data": {"epoch": "1", "journal": "?"}}));
+    let refused = snapshot(&server).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be read"), "{refused}");
     assert!(server.writes().is_empty());
 }
 

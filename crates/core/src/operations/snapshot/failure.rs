@@ -11,11 +11,12 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Consistency, Purpose, SnapshotSpec};
+use super::{Consistency, OPERATION, Purpose, SnapshotSpec};
 use crate::{
     gate::{is_going, is_ready, name, text},
+    journal::{InTheWay, admit_beside},
     object::uid,
-    operations::data::{CLAIM, PURPOSE_LABEL},
+    operations::data::{CLAIM, Facts, PURPOSE_LABEL},
     plan::{Plan, Target},
     wait::Wait,
 };
@@ -52,6 +53,9 @@ pub enum Withheld {
     /// The cluster knows none.
     #[error("the cluster serves no VolumeSnapshots")]
     NotServed,
+    /// It could keep another operation from its end.
+    #[error(transparent)]
+    InTheWay(#[from] InTheWay),
 }
 
 /// The name of the snapshot of a failed Job: one Job never has two.
@@ -60,25 +64,31 @@ pub fn failure_name(job: &str) -> String {
     format!("failure-{job}")
 }
 
-/// The plan of a snapshot of the running node, of the claim and the snapshots that there are. `class` has to keep
-/// what it stores.
+/// The plan of a snapshot of the running node. Of the facts it takes the claim, the snapshots, and what is at work or
+/// not finished. `class` has to keep what it stores.
 ///
 /// # Errors
 /// Why none is to be taken.
 pub fn on_failure(
     target: &Target,
     job: &str,
-    claim: Option<&Value>,
-    snapshots: Option<&[Value]>,
+    facts: &Facts,
     class: &str,
     limits: Limits,
     now: Timestamp,
 ) -> Result<Plan, Withheld> {
-    let snapshots = snapshots.ok_or(Withheld::NotServed)?;
+    let snapshots = facts.snapshots.as_deref().ok_or(Withheld::NotServed)?;
     let wanted = failure_name(job);
     if snapshots.iter().any(|snapshot| name(snapshot) == wanted) {
         return Err(Withheld::Taken(wanted));
     }
+    admit_beside(
+        OPERATION,
+        target,
+        facts.stored.as_ref(),
+        facts.at_work.as_ref(),
+    )?;
+    let claim = facts.claim.as_ref();
     let claim = claim.ok_or(Withheld::NoDatabase("does not exist"))?;
     let Some(claim_uid) = uid(claim).filter(|_| !is_going(claim)) else {
         return Err(Withheld::NoDatabase("is being deleted"));
@@ -125,7 +135,7 @@ pub fn on_failure(
         keep: false,
     };
     Ok(Plan {
-        operation: "snapshot".into(),
+        operation: OPERATION.into(),
         target: target.clone(),
         // What it needs is the point in time: nobody waits until the storage has finished it.
         steps: vec![taken.step(target, Wait::None)],

@@ -129,6 +129,15 @@ fn used_by(snapshot: &Value, facts: &Facts) -> Option<String> {
     if facts.jobs.iter().any(|job| attaches(&job)) {
         return Some("it is attached".to_string());
     }
+    // Nothing in the namespace says which one a deployment took before it changed Restate's version.
+    if let Some(at_work) = facts.at_work.as_ref().filter(|at_work| !at_work.is_fault)
+        && label(snapshot, PURPOSE_LABEL) == Purpose::Upgrade.word()
+    {
+        let (operation, who) = (&at_work.operation, &at_work.who);
+        return Some(format!(
+            "the {operation} of {who} that is at work may need it"
+        ));
+    }
     let journal = &facts.stored.as_ref()?.journal;
     if !journal.state().is_unfinished() {
         return None;

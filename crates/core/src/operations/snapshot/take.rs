@@ -2,13 +2,13 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use super::{Consistency, Purpose, Refusals, SnapshotSpec, default_name, is_name};
+use super::{Consistency, OPERATION, Purpose, Refusals, SnapshotSpec, default_name, is_name};
 use crate::{
     gate::name,
     object::ObjectRef,
     operations::{
         data::{CLAIM, Facts, Options},
-        database::{DatabaseVolume, class, database, driver, not_to_be_kept, possible},
+        database::{DatabaseVolume, beside, class, database, driver, not_to_be_kept, possible},
         refusal::Refusal,
         snapshot::SNAPSHOT_API,
         volume_replacement::VolumeReplacement,
@@ -49,6 +49,7 @@ pub fn take(
 
 fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Result<Plan, Refusals> {
     let mut against = possible(facts);
+    against.extend(beside(OPERATION, target, facts));
     against.extend(class(facts, options, Policy::Delete));
     against.extend(name_trouble(facts, wish));
     let database = database(target, facts).map_err(|refusals| against.extend(refusals));
@@ -67,7 +68,7 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
         format!("deleting VolumeSnapshot {} deletes what is stored", taken.name),
     ];
     Ok(Plan {
-        operation: "snapshot".into(),
+        operation: OPERATION.into(),
         target: target.clone(),
         steps: vec![taken.step(target, until)],
         loses: Vec::new(),
@@ -83,7 +84,7 @@ fn fenced(
     wish: &Wish,
 ) -> Result<Plan, Refusals> {
     let mut against = not_to_be_kept(facts, options);
-    let replacement = VolumeReplacement::new("snapshot", target, facts, options, &mut against);
+    let replacement = VolumeReplacement::new(OPERATION, target, facts, options, &mut against);
     against.extend(name_trouble(facts, wish));
     let database = database(target, facts).map_err(|refusals| against.extend(refusals));
     let (Some(replacement), Ok(database), []) = (replacement, database, &against[..]) else {

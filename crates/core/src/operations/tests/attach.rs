@@ -266,6 +266,16 @@ fn one_that_is_attached_is_not_attached_again_and_one_that_ended_is_cleared_away
 }
 
 #[test]
+fn one_that_is_not_ready_is_not_attached() {
+    let mut unready = facts();
+    unready.snapshots.as_mut().unwrap()[0]["status"]["readyToUse"] = json!(false);
+    assert_snapshot!(story(plan(&target(), &unready, &options(), &wish("kept"))), @r#"
+    this cannot be done; nothing was changed
+      - the snapshot kept cannot be restored: the storage has not finished it
+    "#);
+}
+
+#[test]
 fn an_attachment_ends_with_its_guardian() {
     let planned = end(&target(), "kept", Uid("g".into()));
     assert_snapshot!(story(Ok(planned)), @"delete Job attach-kept until Gone");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     approval::{Ask, Demand},
+    journal::AtWork,
     operations::snapshot::{Wish, delete, list, take},
 };
 
@@ -133,13 +134,25 @@ fn one_in_use_is_not_deleted_and_an_unknown_one_is_looked_for() {
     let mut used = facts();
     used.jobs
         .push(json!({"metadata": {"name": "attach-kept", "labels": {"longrun/attach": "kept"}}}));
+    let mut upgrading = facts();
+    upgrading.snapshots.as_mut().unwrap()[0]["metadata"]["labels"]["longrun/purpose"] =
+        json!("upgrade");
+    upgrading.at_work = Some(AtWork {
+        who: "ana@laptop".into(),
+        operation: "deploy".into(),
+        since: "2026-01-05T09:58:00Z".into(),
+        is_fault: false,
+    });
     let refusals = [
         story(delete(&target(), &used, "kept")),
+        story(delete(&target(), &upgrading, "kept")),
         story(delete(&target(), &facts(), "kep")),
     ];
     assert_snapshot!(refusals.join("\n"), @r#"
     this cannot be done; nothing was changed
       - the snapshot kept is in use: it is attached
+    this cannot be done; nothing was changed
+      - the snapshot kept is in use: the deploy of ana@laptop that is at work may need it
     this cannot be done; nothing was changed
       - there is no VolumeSnapshot kep in restate (there are: kept)
     "#);

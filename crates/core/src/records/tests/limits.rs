@@ -4,7 +4,10 @@ use super::*;
 use crate::{
     approval::{Ask, By},
     faults::Pause,
-    operations::snapshot::{Limits, Withheld, on_failure},
+    operations::{
+        data::Facts,
+        snapshot::{Limits, Withheld, on_failure},
+    },
     plan::{Effect, Plan, Target},
 };
 
@@ -98,8 +101,13 @@ fn planned(
         kube_system: Uid("k".to_string()),
         environment: "calm".to_string(),
     };
+    let facts = Facts {
+        claim: claim.cloned(),
+        snapshots: snapshots.map(<[serde_json::Value]>::to_vec),
+        ..Facts::default()
+    };
     let now = at("10:01:00");
-    on_failure(&target, "test-1", claim, snapshots, "keeps", LIMITS, now)
+    on_failure(&target, "test-1", &facts, "keeps", LIMITS, now)
 }
 
 #[test]

@@ -311,7 +311,10 @@ impl Program {
                 let admitted = matches!(end, End::Done | End::Stopped(_) | End::Killed);
                 let needs_room = matches!(
                     operation,
-                    Operation::Wipe | Operation::Destroy | Operation::FencedSnapshot
+                    Operation::Wipe
+                        | Operation::Destroy
+                        | Operation::Snapshot
+                        | Operation::FencedSnapshot
                 );
                 if unfinished && admitted && needs_room {
                     self.world.violate("two operations at once".into());
