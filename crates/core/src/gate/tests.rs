@@ -73,7 +73,7 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
         doubt(|gate, _| gate.claim = Uid("other".into())),
         doubt(|_, observation| observation.volume = None),
         doubt(|_, observation| {
-            observation.volume.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")
+            observation.volume.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d");
         }),
         doubt(|_, observation| {
             observation.volume.as_mut().unwrap()["spec"]["csi"]["volumeHandle"] = json!("vol-2");
@@ -85,27 +85,27 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
         doubt(|_, observation| observation.set = None),
         doubt(|_, observation| observation.set.as_mut().unwrap()["spec"]["replicas"] = json!(1)),
         doubt(|_, observation| {
-            observation.set.as_mut().unwrap()["metadata"]["generation"] = json!(5)
+            observation.set.as_mut().unwrap()["metadata"]["generation"] = json!(5);
         }),
         doubt(|gate, _| gate.generation = None),
         doubt(|_, observation| {
             observation
                 .mounts
-                .push(json!({"metadata": {"name": "debug"}}))
+                .push(json!({"metadata": {"name": "debug"}}));
         }),
         doubt(|_, observation| observation.snapshots.clear()),
         doubt(|gate, _| gate.made = None),
         doubt(|_, observation| observation.snapshots[0]["metadata"]["uid"] = json!("other")),
         doubt(|_, observation| {
-            observation.snapshots[0]["metadata"]["deletionTimestamp"] = json!("now")
+            observation.snapshots[0]["metadata"]["deletionTimestamp"] = json!("now");
         }),
         doubt(|_, observation| observation.snapshots[0]["status"]["readyToUse"] = json!(false)),
         doubt(|_, observation| observation.contents.clear()),
         doubt(|_, observation| {
-            observation.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = json!("o")
+            observation.contents[0]["spec"]["volumeSnapshotRef"]["uid"] = json!("o");
         }),
         doubt(|_, observation| {
-            observation.contents[0]["spec"]["source"]["volumeHandle"] = json!("o")
+            observation.contents[0]["spec"]["source"]["volumeHandle"] = json!("o");
         }),
         doubt(|_, observation| observation.contents[0]["spec"]["deletionPolicy"] = json!("Delete")),
         doubt(|_, observation| observation.contents[0]["status"]["readyToUse"] = json!(false)),
@@ -188,7 +188,7 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         seen(|observation| observation.object = Some(volume("Bound"))),
         seen(|observation| observation.object.as_mut().unwrap()["metadata"]["uid"] = json!("w")),
         seen(|observation| {
-            observation.object.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d")
+            observation.object.as_mut().unwrap()["spec"]["claimRef"]["uid"] = json!("d");
         }),
         seen(|observation| observation.snapshots.clear()),
         seen(|observation| observation.snapshots[0]["metadata"]["uid"] = json!("other")),
