@@ -57,7 +57,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crate from elsewhere → the only crates of this workspace that may use it.
-const KEEPERS: [(&str, &[&str]); 9] = [
+const KEEPERS: [(&str, &[&str]); 10] = [
+    ("axum", &["longrun-recorder", "longrun-verification"]),
     ("kube", &["longrun-kubernetes"]),
     ("restate-sdk", &["longrun-verification"]),
     ("rcgen", &["longrun-embedded"]),

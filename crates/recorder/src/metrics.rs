@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{Display, Write as _},
+    time::Instant,
 };
 
 use longrun_core::{
@@ -10,10 +11,12 @@ use longrun_core::{
     records::{Entry, Faults, Outcome},
 };
 
-use crate::Recorder;
+use crate::records::Records;
 
-pub(crate) fn render(recorder: &Recorder) -> String {
-    let store = &recorder.store;
+pub(crate) const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The page, with when the API server last said which Jobs there are.
+pub(crate) fn render(records: &Records, looked: Option<Instant>) -> String {
     let mut page = Page(String::new());
     page.metric(
         "results",
@@ -21,12 +24,12 @@ pub(crate) fn render(recorder: &Recorder) -> String {
         "Results that are kept, by what became of the test.",
     );
     for outcome in Outcome::ALL {
-        let count = store.entries().filter(|entry| entry.outcome == outcome);
+        let count = records.entries().filter(|entry| entry.outcome == outcome);
         let label = format!("{{outcome=\"{}\"}}", outcome.word());
         page.sample("results", &label, count.count());
     }
     let last = |outcome: Outcome| {
-        let of_outcome = store.entries().filter(|entry| entry.outcome == outcome);
+        let of_outcome = records.entries().filter(|entry| entry.outcome == outcome);
         of_outcome.filter_map(|entry: &Entry| entry.ended).max()
     };
     for (name, outcome, help) in [
@@ -46,7 +49,7 @@ pub(crate) fn render(recorder: &Recorder) -> String {
             page.sample(name, "", at.as_second());
         }
     }
-    let evidence = || store.evidence();
+    let evidence = || records.evidence();
     page.single(
         "evidence_jobs",
         "gauge",
@@ -63,18 +66,18 @@ pub(crate) fn render(recorder: &Recorder) -> String {
         "evidence_let_go_total",
         "counter",
         "Jobs whose evidence was let go because there was no room.",
-        store.let_go,
+        records.let_go,
     );
     page.single(
         "failed_writes_total",
         "counter",
         "Writes to the claim that failed, those that worked at the next try included.",
-        store.failed_writes,
+        records.failed_writes,
     );
-    if let Some(free) = store.free() {
+    if let Some(free) = records.free {
         page.single("claim_free_bytes", "gauge", "Room on the claim.", free);
     }
-    if let Some(looked) = recorder.looked {
+    if let Some(looked) = looked {
         page.single(
             "last_look_age_seconds",
             "gauge",
@@ -82,7 +85,7 @@ pub(crate) fn render(recorder: &Recorder) -> String {
             looked.elapsed().as_secs(),
         );
     }
-    page.faults(store.faults());
+    page.faults(&records.faults);
     page.0
 }
 

@@ -1,28 +1,40 @@
-//! What is remembered, for whoever asks: a very small HTTP/1.1 server that only reads.
+//! What is remembered, for whoever asks. Only evidence is read from the disk, which may let its reader wait; all
+//! else is answered from memory, whatever the disk does.
 
-use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
-
-use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header::{CONTENT_TYPE, HeaderValue},
-    service::service_fn,
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use hyper_util::rt::TokioIo;
+
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use jiff::Timestamp;
 use longrun_core::{
     object::Uid,
     records::{Entry, Kept, Outcome, line},
     triage::{self, Case, JobState},
 };
-use serde::Serialize;
-use tokio::net::TcpListener;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, time::timeout};
 
-use crate::{Recorder, Shared, locked, metrics};
+use crate::{
+    Recorder, metrics,
+    records::Records,
+    store::{Disk, Folder, Store},
+};
 
 /// Longer ago than this nobody has looked: something is wrong, if only with the way to the API server.
 const STALE: Duration = Duration::from_secs(60);
+
+/// How long the disk may take to give evidence.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is answered of evidence at most, in bytes: of what is older there is only the result.
 const CASES: usize = 8 << 20;
@@ -30,119 +42,165 @@ const CASES: usize = 8 << 20;
 const LINES: &str = "application/jsonl";
 const JSON: &str = "application/json";
 
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    content_type: &'static str,
-    pub(crate) body: String,
-}
-
 /// Answers requests for ever.
-pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, most likely: it passes, and must not spin.
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
+pub(crate) async fn serve(listener: TcpListener, recorder: Arc<Recorder>) -> io::Result<()> {
+    let router = Router::new()
+        .route("/live", get("live\n"))
+        .route("/ready", get(readiness))
+        .route("/metrics", get(metrics))
+        .route("/results", get(results))
+        .route("/evidence", get(evidence))
+        .route("/evidence/{job}", get(evidence_of))
+        .route("/cases", get(cases))
+        .route("/faults", get(faults))
+        .fallback((
+            StatusCode::NOT_FOUND,
+            "try /results?since=TIME&job=NAME, /evidence, /evidence/JOB, /cases?since=TIME, /faults, /metrics, /ready or /live\n",
+        ))
+        .with_state(recorder);
+    axum::serve(listener, router).await
+}
+
+type Shared = State<Arc<Recorder>>;
+
+type Page = ([(HeaderName, &'static str); 1], String);
+
+fn page(content_type: &'static str, text: String) -> Page {
+    ([(CONTENT_TYPE, content_type)], text)
+}
+
+/// Why there is no answer.
+struct Refused(StatusCode, String);
+
+impl Refused {
+    fn unavailable(why: impl Into<String>) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, why.into())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, self.1 + "\n").into_response()
+    }
+}
+
+/// What is wanted.
+#[derive(Deserialize)]
+struct Wanted {
+    since: Option<String>,
+    job: Option<String>,
+}
+
+impl Wanted {
+    fn since(&self) -> Result<Timestamp, Refused> {
+        let Some(since) = &self.since else {
+            return Ok(Timestamp::MIN);
         };
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let reply = match *request.method() {
-                    Method::GET => answer(
-                        &locked(&shared),
-                        request.uri().path(),
-                        request.uri().query().unwrap_or_default(),
-                    ),
-                    _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET"),
-                };
-                async move { Ok::<_, Infallible>(response(reply)) }
-            });
-            // A client that goes away is its own business.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        since.parse().map_err(|_| {
+            let why = format!("`{since}` is no time: write 2026-01-05T10:00:00Z");
+            Refused(StatusCode::BAD_REQUEST, why)
+        })
     }
 }
 
-pub(crate) fn answer(recorder: &Recorder, path: &str, query: &str) -> Reply {
-    let ok = |content_type, body| Reply {
-        status: StatusCode::OK,
-        content_type,
-        body,
-    };
-    match path {
-        "/live" => text(StatusCode::OK, "live"),
-        "/ready" => ready(recorder),
-        "/metrics" => ok(
-            "text/plain; version=0.0.4; charset=utf-8",
-            metrics::render(recorder),
-        ),
-        "/results" => match since(query) {
-            Ok(since) => ok(LINES, results(recorder, since, asked(query, "job"))),
-            Err(refused) => refused,
-        },
-        "/evidence" => {
-            let mut listed: Vec<&Kept> = recorder.store.evidence().collect();
-            listed.sort_by_key(|one| std::cmp::Reverse(one.created));
-            json(&listed)
-        }
-        "/cases" => match since(query) {
-            Ok(since) => ok(LINES, cases(recorder, since)),
-            Err(refused) => refused,
-        },
-        "/faults" => json(recorder.store.faults()),
-        _ => match path.strip_prefix("/evidence/") {
-            Some(job) => match recorder.store.evidence_of(job) {
-                Ok(Some(evidence)) => ok(JSON, evidence),
-                Ok(None) => text(StatusCode::NOT_FOUND, "there is no evidence of this Job"),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-            },
-            None => text(
-                StatusCode::NOT_FOUND,
-                "try /results?since=TIME&job=NAME, /evidence, /evidence/JOB, /cases?since=TIME, /faults, /metrics, /ready or /live",
-            ),
-        },
+async fn readiness(State(recorder): Shared) -> Result<&'static str, Refused> {
+    match unready(&recorder, Instant::now()) {
+        Some(why) => Err(Refused::unavailable(why)),
+        None => Ok("it looks, and writes down what it sees\n"),
     }
 }
 
-fn ready(recorder: &Recorder) -> Reply {
-    let late = recorder
-        .looked
-        .is_none_or(|looked| looked.elapsed() > STALE);
-    match (&recorder.trouble, late) {
-        (Some(trouble), _) => text(StatusCode::SERVICE_UNAVAILABLE, trouble),
-        (None, true) => text(StatusCode::SERVICE_UNAVAILABLE, "it has not looked lately"),
-        (None, false) => text(StatusCode::OK, "it looks, and writes down what it sees"),
+/// What keeps it from its work. A disk that is slow comes first: with it everything else is late.
+fn unready(recorder: &Recorder, now: Instant) -> Option<String> {
+    if let Some(late) = recorder.files.late(now) {
+        return Some(late);
     }
+    let looks = recorder.looks.borrow();
+    if let Some(trouble) = &looks.trouble {
+        return Some(trouble.clone());
+    }
+    let is_stale = |looked| now.saturating_duration_since(looked) > STALE;
+    looks
+        .last
+        .is_none_or(is_stale)
+        .then(|| "it has not looked lately".to_owned())
+}
+
+async fn metrics(State(recorder): Shared) -> Result<Page, Refused> {
+    let text = metrics::render(&*kept(&recorder)?, recorder.looks.borrow().last);
+    Ok(page(metrics::CONTENT, text))
+}
+
+/// What is kept. Until it has been read from the disk it must not be taken for nothing.
+fn kept(recorder: &Recorder) -> Result<impl std::ops::Deref<Target = Records> + '_, Refused> {
+    let records = recorder.records.get();
+    let records =
+        records.ok_or_else(|| Refused::unavailable("what is kept is still being read"))?;
+    Ok(records.borrow())
 }
 
 /// By when they were made, one line each.
-fn results(recorder: &Recorder, since: Timestamp, job: Option<&str>) -> String {
-    let entries = recorder.store.entries();
-    let mut wanted: Vec<_> = entries
-        .filter(|entry| entry.created >= since && job.is_none_or(|job| entry.job == job))
-        .collect();
+async fn results(State(recorder): Shared, Query(wanted): Query<Wanted>) -> Result<Page, Refused> {
+    let since = wanted.since()?;
+    let records = kept(&recorder)?;
+    let is_wanted = |entry: &&Entry| {
+        let job = wanted.job.as_ref();
+        entry.created >= since && job.is_none_or(|job| entry.job == *job)
+    };
+    let mut wanted: Vec<_> = records.entries().filter(is_wanted).collect();
     wanted.sort_by_key(|entry| (entry.created, &entry.job));
-    wanted.into_iter().map(line).collect()
+    Ok(page(LINES, wanted.into_iter().map(line).collect()))
+}
+
+async fn evidence(State(recorder): Shared) -> Result<Page, Refused> {
+    let records = kept(&recorder)?;
+    let mut listed: Vec<&Kept> = records.evidence().collect();
+    listed.sort_by_key(|one| std::cmp::Reverse(one.created));
+    json(&listed)
+}
+
+async fn evidence_of(State(recorder): Shared, Path(job): Path<String>) -> Result<Page, Refused> {
+    let evidence = from_disk(&recorder, move |store| store.evidence_of(&job)).await?;
+    let missing = || {
+        let why = "there is no evidence of this Job".to_owned();
+        Refused(StatusCode::NOT_FOUND, why)
+    };
+    Ok(page(JSON, evidence.ok_or_else(missing)?))
+}
+
+async fn cases(State(recorder): Shared, Query(wanted): Query<Wanted>) -> Result<Page, Refused> {
+    let since = wanted.since()?;
+    let text = from_disk(&recorder, move |store| Ok(cases_of(store, since))).await?;
+    Ok(page(LINES, text))
+}
+
+async fn faults(State(recorder): Shared) -> Result<Page, Refused> {
+    json(&kept(&recorder)?.faults)
+}
+
+fn json(value: &impl Serialize) -> Result<Page, Refused> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(page(JSON, text))
+}
+
+async fn from_disk<T: Send + 'static>(
+    recorder: &Recorder,
+    read: impl FnOnce(&Store<Folder>) -> io::Result<T> + Send + 'static,
+) -> Result<T, Refused> {
+    drop(kept(recorder)?);
+    let read = recorder.files.work("reading evidence", |store| read(store));
+    let read = timeout(PATIENCE, read).await.map_err(|_| {
+        let seconds = PATIENCE.as_secs();
+        Refused::unavailable(format!("the disk has not given it within {seconds} s"))
+    })?;
+    read.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// The failures, the newest first, one line each: with the attempts where their evidence is kept, as far as there
 /// is room for it in an answer, and otherwise as much as their result says.
-fn cases(recorder: &Recorder, since: Timestamp) -> String {
-    let store = &recorder.store;
-    let mut kept: Vec<&Kept> = store.evidence().collect();
-    kept.retain(|kept| kept.created >= since);
-    kept.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
-    let mut failed: BTreeMap<&Uid, &Entry> = store
-        .entries()
-        .filter(|entry| entry.outcome == Outcome::Failed && entry.created >= since)
-        .map(|entry| (&entry.uid, entry))
-        .collect();
+fn cases_of(store: &Store<impl Disk>, since: Timestamp) -> String {
+    let (kept, mut failed) = failures(&store.records().borrow(), since);
     let mut room = CASES;
     let mut cases = Vec::new();
     for kept in kept {
@@ -157,12 +215,12 @@ fn cases(recorder: &Recorder, since: Timestamp) -> String {
             if let (Some(entry), JobState::Running) =
                 (failed.remove(&case.job.uid), &case.job.state)
             {
-                case.job.state = Case::from(entry.clone()).job.state;
+                case.job.state = Case::from(entry).job.state;
             }
             cases.push(case);
         }
     }
-    cases.extend(failed.into_values().cloned().map(Case::from));
+    cases.extend(failed.into_values().map(Case::from));
     cases.sort_by(|one, other| {
         (other.job.created, &other.job.name).cmp(&(one.job.created, &one.job.name))
     });
@@ -172,46 +230,19 @@ fn cases(recorder: &Recorder, since: Timestamp) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// A value of the query. None of those that are asked for needs to be encoded.
-fn asked<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+/// The evidence that is kept, the newest first, and the results that are failures.
+fn failures(records: &Records, since: Timestamp) -> (Vec<Kept>, BTreeMap<Uid, Entry>) {
+    let mut kept: Vec<Kept> = records.evidence().cloned().collect();
+    kept.retain(|kept| kept.created >= since);
+    kept.sort_by(|one, other| (other.created, &other.job).cmp(&(one.created, &one.job)));
+    let failed = records
+        .entries
+        .iter()
+        .filter(|(_, entry)| entry.outcome == Outcome::Failed && entry.created >= since)
+        .map(|(uid, entry)| (uid.clone(), entry.clone()))
+        .collect();
+    (kept, failed)
 }
 
-fn since(query: &str) -> Result<Timestamp, Reply> {
-    let Some(since) = asked(query, "since") else {
-        return Ok(Timestamp::MIN);
-    };
-    // A colon is sent as it is by some and encoded by others.
-    since.replace("%3A", ":").parse().map_err(|_| {
-        let why = format!("`{since}` is no time: write 2026-01-05T10:00:00Z");
-        text(StatusCode::BAD_REQUEST, &why)
-    })
-}
-
-fn json(value: &impl Serialize) -> Reply {
-    match serde_json::to_string(value) {
-        Ok(body) => Reply {
-            status: StatusCode::OK,
-            content_type: JSON,
-            body,
-        },
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-fn text(status: StatusCode, text: &str) -> Reply {
-    Reply {
-        status,
-        content_type: "text/plain; charset=utf-8",
-        body: format!("{text}\n"),
-    }
-}
-
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
-    *response.status_mut() = reply.status;
-    let content_type = HeaderValue::from_static(reply.content_type);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! What is kept, and where: lines of results by day, one file of evidence a Job, the faults. The memory of it is
-//! read once; every change is on the disk before it is in memory.
+//! What is kept on the disk: lines of results by day, one file of evidence a Job, the faults. The records in memory
+//! are read from it once; every change is on the disk before it is in them.
 //!
 //! When the disk is full, evidence goes until there is room, in the order in which the budget lets it go. Results
 //! are small, and never go for evidence.
@@ -9,14 +9,17 @@ use std::{collections::BTreeMap, io};
 use jiff::Timestamp;
 use longrun_core::{
     object::Uid,
-    records::{Entry, Faults, Kept, Outcome, copied, file, is_over, leaving, line, merge, read},
+    records::{Entry, Kept, copied, file, is_over, leaving, line, merge, read},
     triage::{self, Evidence, JobState, signature},
 };
 use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::records::{Records, is_worth_keeping};
 
 mod disk;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use disk::{Disk, Folder};
 
@@ -39,19 +42,14 @@ pub(crate) struct Limits {
     pub(crate) evidence_bytes: u64,
 }
 
-/// What is kept.
+/// The files, and the records that are in them.
 pub(crate) struct Store<D> {
     disk: D,
     limits: Limits,
-    entries: BTreeMap<Uid, Entry>,
     /// How many bytes of each file of results are whole lines.
     lengths: BTreeMap<String, u64>,
-    evidence: BTreeMap<String, Kept>,
-    faults: Faults,
-    /// How much evidence was let go since the start.
-    pub(crate) let_go: u64,
-    /// How many writes failed since the start.
-    pub(crate) failed_writes: u64,
+    /// Changed by nobody else. Others read it while the disk is written to.
+    records: watch::Sender<Records>,
 }
 
 /// The Jobs whose evidence was let go for something.
@@ -66,12 +64,8 @@ impl<D: Disk> Store<D> {
         let mut store = Self {
             disk,
             limits,
-            entries: BTreeMap::new(),
             lengths: BTreeMap::new(),
-            evidence: BTreeMap::new(),
-            faults: Faults::new(),
-            let_go: 0,
-            failed_writes: 0,
+            records: watch::Sender::new(Records::default()),
         };
         let mut notes = Vec::new();
         store.read_results(&mut notes)?;
@@ -100,7 +94,7 @@ impl<D: Disk> Store<D> {
                 ));
             }
             self.lengths.insert(name, lines.whole as u64);
-            self.entries.extend(lines.entries);
+            self.change(|records| records.entries.extend(lines.entries));
         }
         Ok(())
     }
@@ -117,9 +111,7 @@ impl<D: Disk> Store<D> {
             let text = String::from_utf8_lossy(&bytes);
             let kept = match triage::read(&text) {
                 Ok(evidence) => {
-                    let is_of = |entry: &&Entry| entry.uid == evidence.case.job.uid;
-                    let recorded = self.entries.values().find(is_of);
-                    if recorded.is_some_and(|entry| !is_worth_keeping(entry.outcome)) {
+                    if self.records.borrow().came_right(&evidence.case.job.uid) {
                         self.disk.remove(&path)?;
                         continue;
                     }
@@ -139,15 +131,19 @@ impl<D: Disk> Store<D> {
                     }
                 }
             };
-            self.evidence.insert(job.to_owned(), kept);
+            self.insert(kept);
         }
         Ok(())
+    }
+
+    fn insert(&self, kept: Kept) {
+        self.change(|records| records.evidence.insert(kept.job.clone(), kept));
     }
 
     fn read_faults(&mut self, notes: &mut Vec<String>) -> io::Result<()> {
         match self.disk.read(FAULTS) {
             Ok(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(faults) => self.faults = faults,
+                Ok(faults) => self.change(|records| records.faults = faults),
                 Err(error) => notes.push(format!(
                     "{FAULTS} cannot be read, and is begun anew: {error}"
                 )),
@@ -158,29 +154,19 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
-    /// All results that are kept.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    fn change<T>(&self, how: impl FnOnce(&mut Records) -> T) {
+        self.records.send_modify(|records| drop(how(records)));
     }
 
-    /// All evidence that is kept.
-    pub(crate) fn evidence(&self) -> impl Iterator<Item = &Kept> {
-        self.evidence.values()
-    }
-
-    pub(crate) fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// The bytes that can be written; `None` when nobody says.
-    pub(crate) fn free(&self) -> Option<u64> {
-        self.disk.free()
+    /// What is kept, for others to read while it changes.
+    pub(crate) fn records(&self) -> watch::Receiver<Records> {
+        self.records.subscribe()
     }
 
     /// The evidence of a Job as it is kept.
     pub(crate) fn evidence_of(&self, job: &str) -> io::Result<Option<String>> {
         // Only what is known is opened: a name from outside is no path.
-        if !self.evidence.contains_key(job) {
+        if !self.records.borrow().evidence.contains_key(job) {
             return Ok(None);
         }
         let bytes = self.disk.read(&evidence_path(job))?;
@@ -200,12 +186,11 @@ impl<D: Disk> Store<D> {
             disk.append(&path, line.as_bytes())
         })?;
         self.lengths.insert(name, whole + line.len() as u64);
-        let kept = self.evidence.get(&job);
-        let is_of_it = kept.is_some_and(|kept| kept.uid.as_ref() == Some(&entry.uid));
-        if !is_worth_keeping(entry.outcome) && is_of_it {
+        let has_evidence = self.records.borrow().is_of(&job, &entry.uid);
+        if !is_worth_keeping(entry.outcome) && has_evidence {
             self.forget(&job)?;
         }
-        self.entries.insert(entry.uid.clone(), entry);
+        self.change(|records| records.entries.insert(entry.uid.clone(), entry));
         Ok(gone)
     }
 
@@ -230,48 +215,57 @@ impl<D: Disk> Store<D> {
         };
         let text = triage::write(&whole).map_err(io::Error::other)?;
         let coming = kept(&whole, text.len() as u64);
-        let others = self.evidence.values().filter(|other| other.job != job);
-        let leaving = leaving(others, Some(&coming), self.limits.evidence_bytes);
-        let mut gone: Gone = leaving.into_iter().map(str::to_owned).collect();
+        let mut gone = self.leaving(&job, Some(&coming), self.limits.evidence_bytes);
         for job in &gone {
-            self.forget(job)?;
-            self.let_go += 1;
+            self.let_go(job)?;
         }
         let path = evidence_path(&job);
         gone.extend(self.with_room(&job, text.len(), |disk| {
             replace(disk, &path, text.as_bytes())
         })?);
-        self.evidence.insert(job, coming);
+        self.insert(coming);
         Ok((whole, gone))
+    }
+
+    /// Which evidence goes first, so that all of it, but that of one Job, fits into so many bytes.
+    fn leaving(&self, but: &str, coming: Option<&Kept>, bytes: u64) -> Gone {
+        let records = self.records.borrow();
+        let others = records.evidence.values().filter(|other| other.job != but);
+        let leaving = leaving(others, coming, bytes);
+        leaving.into_iter().map(str::to_owned).collect()
     }
 
     /// Copies the ledger of faults.
     pub(crate) fn copy_faults(&mut self, ledger: &Value, now: Timestamp) -> io::Result<()> {
-        let faults = copied(&self.faults, ledger, self.limits.days, now);
-        if faults == self.faults {
+        let faults = copied(&self.records.borrow().faults, ledger, self.limits.days, now);
+        if faults == self.records.borrow().faults {
             return Ok(());
         }
         let text = serde_json::to_string(&faults).map_err(io::Error::other)?;
         self.with_room("", text.len(), |disk| {
             replace(disk, FAULTS, text.as_bytes())
         })?;
-        self.faults = faults;
+        self.change(|records| records.faults = faults);
         Ok(())
     }
 
     /// The Jobs whose failure is written down, or was and is old enough to be let go since, while Kubernetes may
     /// still have them.
-    pub(crate) fn known(&self, now: Timestamp) -> impl Iterator<Item = Uid> {
-        let of_old = self
-            .evidence
-            .values()
-            .filter(move |kept| kept.failed && is_over(&file(kept.created), self.limits.days, now));
-        let recorded = self.entries.values().map(|entry| entry.uid.clone());
-        recorded.chain(of_old.filter_map(|kept| kept.uid.clone()))
+    pub(crate) fn known(&self, now: Timestamp) -> Vec<Uid> {
+        let records = self.records.borrow();
+        let days = self.limits.days;
+        let is_old = |kept: &&Kept| kept.failed && is_over(&file(kept.created), days, now);
+        let of_old = records.evidence.values().filter(is_old);
+        let recorded = records.entries.keys().cloned();
+        recorded
+            .chain(of_old.filter_map(|kept| kept.uid.clone()))
+            .collect()
     }
 
-    /// Lets go of the results that are old enough.
+    /// Lets go of the results that are old enough, and sees how much room there is.
     pub(crate) fn tidy(&mut self, now: Timestamp) -> io::Result<()> {
+        let free = self.disk.free();
+        self.change(|records| records.free = free);
         let over: Vec<String> = self
             .lengths
             .keys()
@@ -281,14 +275,24 @@ impl<D: Disk> Store<D> {
         for name in over {
             self.disk.remove(&format!("{RESULTS}/{name}"))?;
             self.lengths.remove(&name);
-            self.entries.retain(|_, entry| file(entry.created) != name);
+            self.change(|records| {
+                records
+                    .entries
+                    .retain(|_, entry| file(entry.created) != name);
+            });
         }
         Ok(())
     }
 
-    fn forget(&mut self, job: &str) -> io::Result<()> {
+    fn forget(&self, job: &str) -> io::Result<()> {
         self.disk.remove(&evidence_path(job))?;
-        self.evidence.remove(job);
+        self.change(|records| records.evidence.remove(job));
+        Ok(())
+    }
+
+    fn let_go(&self, job: &str) -> io::Result<()> {
+        self.forget(job)?;
+        self.change(|records| records.let_go += 1);
         Ok(())
     }
 
@@ -308,27 +312,17 @@ impl<D: Disk> Store<D> {
                 Ok(()) => return Ok(gone),
                 Err(error) => error,
             };
-            self.failed_writes += 1;
-            let others = self.evidence.values().filter(|other| other.job != about);
-            let first = leaving(others, None, 0)
-                .first()
-                .map(|job| (*job).to_owned());
-            match first {
+            self.change(|records| records.failed_writes += 1);
+            match self.leaving(about, None, 0).into_iter().next() {
                 Some(job) if is_full(&error) && freed < useful => {
-                    freed += self.evidence.get(&job).map_or(0, |kept| kept.bytes);
-                    self.forget(&job)?;
-                    self.let_go += 1;
+                    freed += self.records.borrow().bytes_of(&job);
+                    self.let_go(&job)?;
                     gone.push(job);
                 }
                 _ => return Err(error),
             }
         }
     }
-}
-
-/// What came right needs no evidence; what nobody has seen the end of does.
-fn is_worth_keeping(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Failed | Outcome::Unknown)
 }
 
 fn kept(evidence: &Evidence, bytes: u64) -> Kept {

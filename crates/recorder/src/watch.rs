@@ -1,18 +1,20 @@
 //! The work: look at the Jobs, write down what became of them, and see to what a failure sets off.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longrun_core::{
+    object::Uid,
     plan::Target,
-    records::{Entry, JobTracker, SetOff, Task, missing},
+    records::{Entry, JobTracker, Outcome, SetOff, Task, missing},
     triage::{Evidence, Job},
 };
 use longrun_kubernetes::{
     Client, evidence_alone, fault_ledger, pause_chaos, snapshot_failure, test_jobs,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use longrun_restate::one_line;
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{Shared, arguments::Arguments, locked, node};
+use crate::{Recorder, arguments::Arguments, error::Trouble, node};
 
 /// How often it looks. A Job that succeeded is there for three minutes, the pods of one that failed for longer.
 const EVERY: Duration = Duration::from_secs(5);
@@ -20,84 +22,79 @@ const EVERY: Duration = Duration::from_secs(5);
 /// What a snapshot of a failure is approved by.
 const POLICY: &str = "recorder.onFailure.snapshot";
 
-/// Looks for ever.
-pub(crate) async fn watch(client: &Client, arguments: &Arguments, shared: &Shared) {
-    let recorded: Vec<_> = locked(shared).store.known(client.now()).collect();
+/// Looks for ever. What is known has its result.
+pub(crate) async fn watch(
+    client: &Client,
+    arguments: &Arguments,
+    recorder: &Recorder,
+    known: Vec<Uid>,
+) {
     let mut watch = Watch {
         client,
         arguments,
-        shared,
+        recorder,
         target: arguments.target(),
-        known: JobTracker::new(recorded),
+        known: JobTracker::new(known),
     };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let trouble = watch.look().await.err();
-        let mut recorder = locked(shared);
-        if let Some(trouble) = &trouble
-            && recorder.trouble.as_ref() != Some(trouble)
-        {
-            tracing::warn!("{trouble}");
-        }
-        if trouble.is_none() && recorder.trouble.is_some() {
-            tracing::info!("what did not work works again");
-        }
-        recorder.trouble = trouble;
+        recorder.looked(watch.look().await);
     }
 }
 
 struct Watch<'a> {
     client: &'a Client,
     arguments: &'a Arguments,
-    shared: &'a Shared,
+    recorder: &'a Recorder,
     target: Target,
     known: JobTracker,
 }
 
 impl Watch<'_> {
     /// One look. What does not work is tried again at the next one; it keeps nothing else from being done.
-    async fn look(&mut self) -> Result<(), String> {
-        let environment = &self.arguments.environment;
-        let jobs = test_jobs(self.client, environment)
-            .await
-            .map_err(|failure| failure.to_string())?;
+    async fn look(&mut self) -> Result<(), Trouble> {
+        let jobs = test_jobs(self.client, &self.arguments.environment).await?;
         let mut trouble = self.copy_faults().await.err();
-        locked(self.shared).looked = Some(Instant::now());
+        let now = Some(Instant::now());
+        self.recorder.looks.send_modify(|looks| looks.last = now);
         for task in self.known.look(&jobs) {
             let done = match task {
                 Task::Gather(job) => self.gather(&job).await,
                 Task::Fail(job) => self.fail(&job).await,
-                Task::Record(entry) => self.record(entry),
+                Task::Record(entry) => self.record(entry).await,
             };
             trouble = trouble.or(done.err());
         }
         let now = self.client.now();
-        let tidied = locked(self.shared).store.tidy(now);
-        let tidied = tidied.map_err(|error| format!("what is old cannot be let go: {error}"));
-        match trouble {
-            Some(trouble) => Err(trouble),
-            None => tidied,
-        }
+        let tidied = self
+            .recorder
+            .files
+            .work("deleting old results", move |store| store.tidy(now));
+        trouble
+            .map_or(Ok(()), Err)
+            .and(tidied.await.map_err(Trouble::Old))
     }
 
-    async fn copy_faults(&self) -> Result<(), String> {
-        let ledger = fault_ledger(self.client, &self.arguments.environment)
-            .await
-            .map_err(|failure| failure.to_string())?;
+    async fn copy_faults(&self) -> Result<(), Trouble> {
+        let ledger = fault_ledger(self.client, &self.arguments.environment).await?;
         let Some(ledger) = ledger else { return Ok(()) };
-        locked(self.shared)
-            .store
-            .copy_faults(&ledger, self.client.now())
-            .map_err(|error| format!("the ledger of faults is not copied: {error}"))
+        let now = self.client.now();
+        self.recorder
+            .files
+            .work("copying the ledger of faults", move |store| {
+                store.copy_faults(&ledger, now)
+            })
+            .await
+            .map_err(Trouble::Ledger)
     }
 
     /// Reads what a test that goes on has left so far.
-    async fn gather(&mut self, job: &Job) -> Result<(), String> {
+    async fn gather(&mut self, job: &Job) -> Result<(), Trouble> {
         // The node is asked at the end: until then invocations of a test are open as they should be.
         let kept = match self.evidence(job).await? {
-            Some(evidence) => Some(self.keep(evidence)?),
+            Some(evidence) => Some(self.keep(evidence).await?),
             None => None,
         };
         // What could not be read now is read at the next look.
@@ -108,18 +105,18 @@ impl Watch<'_> {
     }
 
     /// Evidence first: a result without it would never be looked at again.
-    async fn fail(&mut self, job: &Job) -> Result<(), String> {
+    async fn fail(&mut self, job: &Job) -> Result<(), Trouble> {
         let Some(mut evidence) = self.evidence(job).await? else {
             // It went between two requests. What was gathered of it before is kept.
-            let mut entry = Entry::of(job, longrun_core::records::Outcome::Failed);
+            let mut entry = Entry::of(job, Outcome::Failed);
             entry.snapshot = self.snapshot_of(job);
             entry.signature = Some("its evidence was gone before it was read".to_owned());
-            return self.record(entry);
+            return self.record(entry).await;
         };
         node::ask(&self.arguments.node, &mut evidence).await;
         let mut entry = Entry::failed(&evidence.case);
         let is_fresh = entry.is_fresh(self.client.now());
-        match self.keep(evidence) {
+        match self.keep(evidence).await {
             Ok(kept) => {
                 entry = Entry::failed(&kept.case);
                 if is_fresh {
@@ -131,9 +128,9 @@ impl Watch<'_> {
                     }
                 }
             }
-            Err(why) if is_fresh => return Err(why),
+            Err(trouble) if is_fresh => return Err(trouble),
             // The result is worth more than what does not fit.
-            Err(why) => tracing::error!("{why}"),
+            Err(trouble) => tracing::error!("{}", one_line(&trouble)),
         }
         entry.snapshot = self.snapshot_of(job);
         tracing::info!(
@@ -142,34 +139,32 @@ impl Watch<'_> {
             snapshot = entry.snapshot,
             "a test has failed"
         );
-        self.record(entry)
+        self.record(entry).await
     }
 
-    async fn evidence(&self, job: &Job) -> Result<Option<Evidence>, String> {
-        evidence_alone(self.client, &self.target, job)
-            .await
-            .map_err(|failure| failure.to_string())
+    async fn evidence(&self, job: &Job) -> Result<Option<Evidence>, Trouble> {
+        Ok(evidence_alone(self.client, &self.target, job).await?)
     }
 
     /// Keeps evidence together with what was kept before.
-    fn keep(&self, evidence: Evidence) -> Result<Evidence, String> {
+    async fn keep(&self, evidence: Evidence) -> Result<Evidence, Trouble> {
         let job = evidence.case.job.name.clone();
-        let kept = locked(self.shared).store.keep(evidence);
-        let (kept, gone) =
-            kept.map_err(|error| format!("the evidence of {job} is not kept: {error}"))?;
-        for gone in gone {
-            tracing::warn!("there was no room: the evidence of {gone} was let go");
-        }
+        let files = &self.recorder.files;
+        let kept = files.work("writing evidence", |store| store.keep(evidence));
+        let kept = kept.await;
+        let (kept, gone) = kept.map_err(|source| Trouble::Evidence { job, source })?;
+        warn_of(&gone);
         Ok(kept)
     }
 
-    fn record(&mut self, entry: Entry) -> Result<(), String> {
+    async fn record(&mut self, entry: Entry) -> Result<(), Trouble> {
         let (job, uid) = (entry.job.clone(), entry.uid.clone());
-        let gone = locked(self.shared).store.record(entry);
-        let gone = gone.map_err(|error| format!("the result of {job} is not written: {error}"))?;
-        for gone in gone {
-            tracing::warn!("there was no room: the evidence of {gone} was let go");
-        }
+        let files = &self.recorder.files;
+        let gone = files.work("writing a result", |store| store.record(entry));
+        let gone = gone
+            .await
+            .map_err(|source| Trouble::Result { job, source })?;
+        warn_of(&gone);
         self.known.recorded(&uid);
         Ok(())
     }
@@ -215,5 +210,11 @@ impl Watch<'_> {
             Ok(None) => {}
             Err(failure) => tracing::warn!("chaos is not paused: {failure}"),
         }
+    }
+}
+
+fn warn_of(gone: &[String]) {
+    for gone in gone {
+        tracing::warn!("there was no room: the evidence of {gone} was let go");
     }
 }

@@ -77,17 +77,17 @@ impl Error {
             Self::Unexpected { .. } | Self::NotInstalled { .. } | Self::Process { .. } => false,
         }
     }
+}
 
-    /// The message with those of its causes, on one line.
-    #[must_use]
-    pub fn one_line(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+/// The message of an error with those of its causes, on one line.
+#[must_use]
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
     }
+    text
 }

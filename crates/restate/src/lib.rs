@@ -16,7 +16,7 @@ pub mod process;
 mod sql;
 
 pub use admin::{Admin, Deployment, Registration};
-pub use error::Error;
+pub use error::{Error, one_line};
 pub use ingress::{Ingress, Object};
 pub use invocations::{Count, OPEN_AT_MOST, Open, Status, open_invocations};
 pub use metrics::{Leaders, Node};

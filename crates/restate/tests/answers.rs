@@ -1,7 +1,7 @@
 //! Whatever answers, or does not, is one typed error with a sentence that says where and why.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use longrun_restate::{Admin, Error, Ingress, Object, Origin};
+use longrun_restate::{Admin, Error, Ingress, Object, Origin, one_line};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -48,7 +48,7 @@ async fn nobody_listening_is_unreachable_and_transient() {
     drop(listener);
     let error = call(origin.clone()).await.unwrap_err();
     assert!(error.is_transient());
-    let sentence = error.one_line();
+    let sentence = one_line(&error);
     let start = format!("{origin}/verifier/a/verify is unreachable: Connection refused");
     assert!(sentence.starts_with(&start), "{sentence}");
 }
@@ -105,9 +105,9 @@ async fn an_answer_of_another_shape_is_unexpected_and_says_what_is_wrong() {
         .unwrap_err();
     assert!(matches!(error, Error::Unexpected { .. }));
     assert!(
-        error.one_line().contains("missing field `rows`"),
+        one_line(&error).contains("missing field `rows`"),
         "{}",
-        error.one_line()
+        one_line(&error)
     );
     assert!(!error.is_transient());
 }

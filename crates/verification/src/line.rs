@@ -6,7 +6,7 @@
 
 use crate::service::Counter;
 use longrun_program::{ProgramId, Seed};
-use longrun_restate::{Error, Open};
+use longrun_restate::{Error, Open, one_line};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::io::{self, Write};
@@ -88,7 +88,7 @@ impl From<&Error> for Outcome {
         } else {
             Code::Internal
         };
-        Self::new(code, error.one_line())
+        Self::new(code, one_line(error))
     }
 }
 

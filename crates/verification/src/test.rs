@@ -9,7 +9,7 @@ use crate::inspect;
 use crate::line::{self, Code, Mismatch, Outcome};
 use crate::service::{Counter, INTERPRETER, VERIFIED_STATE, VERIFIER};
 use longrun_program::ProgramId;
-use longrun_restate::{Admin, Error, Ingress, Object, Open, Origin, quote};
+use longrun_restate::{Admin, Error, Ingress, Object, Open, Origin, one_line, quote};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,7 +87,7 @@ pub async fn run(
     if verified.is_ok() {
         // What follows is housekeeping. It changes nothing about the result.
         if let Ok(Err(error)) = tokio::time::timeout_at(end, test.tidy()).await {
-            tracing::warn!(error = error.one_line(), "cannot clear old programs");
+            tracing::warn!(error = one_line(&error), "cannot clear old programs");
         }
     }
     Ok(verified.is_ok())

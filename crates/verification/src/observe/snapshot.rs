@@ -1,7 +1,7 @@
 //! The last answers of the node, and what can be said from them. What was not answered lately is
 //! unknown, never zero.
 
-use longrun_restate::{Count, Error, Leaders, Status};
+use longrun_restate::{Count, Error, Leaders, Status, one_line};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl Snapshot {
             // A node that does not answer has no leaders that anybody could use.
             Err(error) => {
                 self.leaders = None;
-                self.leaders_error = Some(error.one_line());
+                self.leaders_error = Some(one_line(&error));
             }
         }
     }
@@ -96,7 +96,7 @@ impl Snapshot {
             Err(error) => {
                 self.counts = None;
                 self.query_seconds = None;
-                self.counts_error = Some(error.one_line());
+                self.counts_error = Some(one_line(&error));
             }
         }
     }
