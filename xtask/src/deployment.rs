@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use longrun_core::{
     inputs::{Images, Storage},
+    names::{DISCOVER, NODE},
     operations::{
-        data::{self, DISCOVER, NODE},
+        data,
         deploy::{self, Facts, Options, Problems},
     },
     plan::{Plan, Target},

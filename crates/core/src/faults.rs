@@ -8,10 +8,9 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::{
-    journal::JOURNAL,
+    names::{JOURNAL, LEASE, LEDGER, NODE, NODE_POD, PAUSE, SERVICE},
     nearest,
     object::ObjectRef,
-    operations::data::NODE,
     plan::{Effect, Target},
 };
 
@@ -28,31 +27,10 @@ mod tests;
 pub use action::{FaultAction, PodTarget, Signal};
 pub use context::{FaultContext, Settings};
 pub use decision::{Facts, NoGo, decide, heal};
-pub use pause::{PAUSE, Pause, PauseError};
+pub use pause::{Pause, PauseError};
 pub(crate) use rotation::hourly;
 pub use rotation::{JITTER, Overlap, jitter, minutes, seed};
 pub use rotation_status::RotationStatus;
-
-/// The Deployment of the service that the node calls.
-pub const SERVICES: &str = "verification";
-
-/// The policy that opens the door between the node and the services.
-pub const SERVICE_POLICY: &str = "allow-service";
-
-/// The annotation of [`SERVICE_POLICY`] that says what a heal restores: its rendered rules.
-pub const RULES_ANNOTATION: &str = "longrun/rules";
-
-/// The label of a namespace in which faults are asked for; `true`.
-pub const CHAOS_LABEL: &str = "longrun/chaos";
-
-/// The label of everything that injects faults.
-pub const COMPONENT: &str = "faults";
-
-/// The account that the runner of faults has, in the environment's namespace.
-pub const ACCOUNT: &str = "longrun-faults";
-
-/// The Lease that keeps operations apart.
-const LEASE: &str = "longrun";
 
 /// How the name of a fault's CronJob begins.
 const CRON_JOB: &str = "fault-";
@@ -156,13 +134,8 @@ const EVERY: [Rule; 9] = [
         &["get", "update"],
         &[LEASE],
     ),
-    rule(
-        &[""],
-        &["configmaps"],
-        &["get"],
-        &[ledger::LEDGER, PAUSE, JOURNAL],
-    ),
-    rule(&[""], &["configmaps"], &["update"], &[ledger::LEDGER]),
+    rule(&[""], &["configmaps"], &["get"], &[LEDGER, PAUSE, JOURNAL]),
+    rule(&[""], &["configmaps"], &["update"], &[LEDGER]),
 ];
 
 const fn rule(
@@ -180,13 +153,13 @@ const fn rule(
 }
 
 /// A command in the sidecar of the node's pod. A WebSocket begins as a GET (Kubernetes 1.36 asks for both).
-const SIGNALS: Rule = rule(&[""], &["pods/exec"], &["create", "get"], &["restate-0"]);
+const SIGNALS: Rule = rule(&[""], &["pods/exec"], &["create", "get"], &[NODE_POD]);
 
 /// Pods of the services have generated names: the admission policy tells them from others.
 const DELETES_PODS: Rule = rule(&[""], &["pods"], &["delete"], &[]);
 
 /// The Deployment's replicas and its template's annotation: the admission policy keeps it to them.
-const CHANGES_SERVICES: Rule = rule(&["apps"], &["deployments"], &["patch"], &[SERVICES]);
+const CHANGES_SERVICES: Rule = rule(&["apps"], &["deployments"], &["patch"], &[SERVICE]);
 
 /// The rules of the Role that can inject these faults: each once. And those that it takes to end any other: one that
 /// a killed runner left is taken back by the next, also when it is not in the file any more.
@@ -264,7 +237,7 @@ impl Fault {
         let environment = &target.environment;
         match self.hits {
             Hits::Node => ObjectRef::namespaced("apps/v1", "StatefulSet", environment, NODE),
-            Hits::Services => ObjectRef::namespaced("apps/v1", "Deployment", environment, SERVICES),
+            Hits::Services => ObjectRef::namespaced("apps/v1", "Deployment", environment, SERVICE),
         }
     }
 }

@@ -39,7 +39,7 @@ pub use admission::{Admission, AtWork, InTheWay, Unfinished, admit, admit_beside
 pub use checklist::{Checklist, Item, Mark};
 pub use reason::Reason;
 pub use state::State;
-pub use stored::{JOURNAL, NotTaken, Stored};
+pub use stored::{NotTaken, Stored};
 pub use traces::Traces;
 
 /// The present format of a written journal.

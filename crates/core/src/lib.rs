@@ -13,6 +13,7 @@ pub mod gate;
 pub mod inputs;
 pub mod journal;
 pub mod known;
+pub mod names;
 mod nearest;
 pub mod network;
 pub mod object;

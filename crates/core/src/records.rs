@@ -23,9 +23,3 @@ pub use lines::{Lines, file, is_over, line, read};
 pub use merge::{merge, merge_case, merge_faults, missing};
 pub use pause::{Wanted, pause};
 pub use strip::{Cell, MINUTES, start, strip};
-
-/// Where the recorder serves what it has, within its namespace.
-pub const PORT: u16 = 9092;
-
-/// What its Service, its Deployment and its account are called.
-pub const RECORDER: &str = "recorder";

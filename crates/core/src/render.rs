@@ -32,7 +32,7 @@ pub use templates::Templates;
 pub use values::POD_USER;
 
 use labels::Scope;
-use values::{EnvironmentValues, SharedValues};
+use values::{EnvironmentValues, PORTS, SharedValues};
 
 /// The folder of the templates: `templates/<component>/<objects>.yaml.hbs`, and `_<name>.hbs` for what
 /// several of them include.
@@ -104,6 +104,7 @@ pub fn render_shared(
     let values = SharedValues {
         cluster,
         embedded: cluster.access.is_embedded(),
+        port: PORTS,
     };
     let mut rendered = templates.render(&Scope::Shared, &values)?;
     for extra in extras {

@@ -2,13 +2,11 @@
 //! snapshots, and what runs on them.
 
 use longrun_core::{
-    faults::ledger::{LEDGER, Ledger},
-    journal::{JOURNAL, NotTaken, Stored},
+    faults::ledger::Ledger,
+    journal::{NotTaken, Stored},
+    names::{CLAIM, JOURNAL, LEDGER, NODE, SNAPSHOT_API},
     object::ObjectRef,
-    operations::{
-        data::{CLAIM, Facts, NODE},
-        snapshot::SNAPSHOT_API,
-    },
+    operations::data::Facts,
 };
 use serde_json::Value;
 

@@ -2,10 +2,9 @@
 //! runner that injects one.
 
 use longrun_core::{
-    faults::{self, Facts, Pause, ledger::LEDGER},
-    journal::JOURNAL,
+    faults::{Facts, Pause},
+    names::{JOURNAL, LEDGER, NODE, PAUSE, SERVICE},
     object::ObjectRef,
-    operations::data::NODE,
 };
 
 use crate::{client::Client, failure::Failure, owned_objects::OwnedObjects};
@@ -29,10 +28,10 @@ async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
     let workload =
         |kind: &str, name: &str| ObjectRef::namespaced("apps/v1", kind, environment, name);
     let namespace = ObjectRef::whole("v1", "Namespace", environment);
-    let (pause, ledger, journal) = (map(faults::PAUSE), map(LEDGER), map(JOURNAL));
+    let (pause, ledger, journal) = (map(PAUSE), map(LEDGER), map(JOURNAL));
     let (node, services) = (
         workload("StatefulSet", NODE),
-        workload("Deployment", faults::SERVICES),
+        workload("Deployment", SERVICE),
     );
     let (namespace, pause, ledger, journal, lists) = tokio::try_join!(
         client.get(&namespace),

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
+    names::{HOLDER_ANNOTATION, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, uid},
-    operations::{
-        attach::{HEARTBEAT, HOLDER_ANNOTATION, deadline},
-        deploy::OPERATIONS_MANAGER,
-    },
+    operations::attach::{HEARTBEAT, deadline},
 };
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use longrun_core::{faults::is_fault, journal::AtWork, object::ObjectRef};
+use longrun_core::{faults::is_fault, journal::AtWork, names::LEASE, object::ObjectRef};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -18,9 +18,6 @@ use crate::{
 mod record;
 
 use record::{Record, Verdict};
-
-/// Name of the Lease in each environment's namespace.
-const NAME: &str = "longrun";
 
 /// What the Lease is written with.
 const MANAGER: &str = "longrun-lease";
@@ -254,7 +251,7 @@ pub(crate) async fn at_work(client: &Client, namespace: &str) -> Result<Option<A
 const DEAD: SignedDuration = SignedDuration::from_mins(5);
 
 fn reference(namespace: &str) -> ObjectRef {
-    ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", namespace, NAME)
+    ObjectRef::namespaced("coordination.k8s.io/v1", "Lease", namespace, LEASE)
 }
 
 /// Whether a lease that was renewed this long ago can still be relied upon.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
+    names::{NODE_POD, port},
     object::ObjectRef,
     plan::{Effect, Guard, Step},
     wait::{Counted, Observation, Wait},
@@ -16,9 +17,6 @@ use crate::{
     owned_objects::{OwnedObjects, mounting},
     volumes::{claim_of, content, mounts, snapshots, volume_of},
 };
-
-/// Where the observer, the sidecar of the node, says what the node does.
-const OBSERVER: &str = "pods/restate-0:9091/proxy";
 
 /// How long the observer may take: it answers from memory.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -115,7 +113,10 @@ fn counted(summary: &Value, asked: Timestamp) -> Option<Counted> {
 /// What the observer says of the node's invocations.
 pub(crate) async fn invocations(client: &Client, namespace: &str) -> Result<Value, Failure> {
     let asked = format!("ask the observer of {namespace}");
-    let uri = format!("/api/v1/namespaces/{namespace}/{OBSERVER}/invocations");
+    let uri = format!(
+        "/api/v1/namespaces/{namespace}/pods/{NODE_POD}:{}/proxy/invocations",
+        port::OBSERVER
+    );
     let text = client.read(&asked, &uri, PATIENCE).await?;
     serde_json::from_str(&text).map_err(|error| Failure::Unreadable {
         asked,

@@ -7,13 +7,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     applied::is_applied,
     faults::ledger::Ledger,
-    journal::JOURNAL,
+    names::{FIELD_MANAGER, INVENTORY, JOURNAL, SNAPSHOT_API, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
-    operations::{
-        data::TEMPORARY_LABEL,
-        deploy::{DryRun, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed, listed},
-        snapshot::SNAPSHOT_API,
-    },
+    operations::deploy::{DryRun, Facts, Namespace, Observed, listed},
     wait::Observation,
 };
 use serde_json::Value;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use longrun_core::{
     approval::{Ask, Refused},
-    faults::{PAUSE, Pause, ledger::LEDGER},
+    faults::Pause,
+    names::{CLAIM, LEDGER, OPERATIONS_MANAGER, PAUSE, RECORDER, port},
     object::ObjectRef,
     operations::{
-        data::{CLAIM, Facts},
-        deploy::OPERATIONS_MANAGER,
+        data::Facts,
         snapshot::{Limits, Withheld, failure_name, on_failure},
     },
     plan::Target,
-    records::{Entry, PORT, RECORDER, Wanted, pause},
+    records::{Entry, Wanted, pause},
 };
 use serde_json::Value;
 
@@ -44,7 +44,10 @@ pub async fn recorded(
 ) -> Result<Option<String>, Failure> {
     let asked = format!("ask the recorder of {environment}");
     let namespace = encode(environment);
-    let uri = format!("/api/v1/namespaces/{namespace}/services/{RECORDER}:{PORT}/proxy/{question}");
+    let uri = format!(
+        "/api/v1/namespaces/{namespace}/services/{RECORDER}:{}/proxy/{question}",
+        port::RECORDER
+    );
     match client.read(&asked, &uri, PATIENCE).await {
         Ok(text) => Ok(Some(text)),
         Err(failure) if failure.code() == 404 && !is_missing(&failure) => Ok(None),

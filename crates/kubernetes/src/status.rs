@@ -2,7 +2,13 @@
 //! of data is unknown, never zero and never green.
 
 use jiff::{SignedDuration, Timestamp};
-use longrun_core::{faults::RotationStatus, journal::Checklist, known::Known, object::ObjectRef};
+use longrun_core::{
+    faults::RotationStatus,
+    journal::Checklist,
+    known::Known,
+    names::{NODE, NODE_POD, SERVICE, TEST},
+    object::ObjectRef,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,12 +24,6 @@ mod tests_of;
 
 pub use hour::{Fault, Hour};
 pub use tests_of::{Attempted, TestJob};
-
-/// Names that the templates and this reading agree on.
-const NODE: &str = "restate";
-const NODE_POD: &str = "restate-0";
-const SERVICE: &str = "verification";
-const TEST: &str = "test";
 
 /// One environment as it is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -10,8 +10,8 @@ use http::{
 };
 use jiff::Timestamp;
 use longrun_core::{
-    faults::ledger::LEDGER,
     known::Known,
+    names::{LEDGER, NODE_POD, port},
     object::{ObjectRef, uid},
     plan::Target,
     triage::{Attempt, Case, Evidence, FORMAT, Fault, JobState, Twin, faults, minute},
@@ -29,8 +29,6 @@ mod read;
 
 pub use alone::{evidence_alone, test_jobs, twin};
 
-/// The admin interface of the node.
-const ADMIN: &str = "pods/restate-0:9070/proxy";
 /// A node whose partitions have no leader answers only after a while, with an error.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The last lines of an attempt's log. The results come last; what is before them are warnings of the client.
@@ -128,7 +126,11 @@ pub async fn evidence(
 /// When either does not answer, or the node cannot plan the query.
 pub async fn query(client: &Client, environment: &str, sql: &str) -> Result<Vec<Value>, Failure> {
     let asked = format!("ask the node of {environment}");
-    let uri = format!("/api/v1/namespaces/{}/{ADMIN}/query", encode(environment));
+    let uri = format!(
+        "/api/v1/namespaces/{}/pods/{NODE_POD}:{}/proxy/query",
+        encode(environment),
+        port::ADMIN
+    );
     let request = Request::post(uri)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json");

@@ -1,7 +1,7 @@
 //! Claims, what holds them, and their snapshots, as they are in the cluster.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use longrun_core::{object::ObjectRef, operations::snapshot::SNAPSHOT_API};
+use longrun_core::{names::SNAPSHOT_API, object::ObjectRef};
 use serde_json::Value;
 
 use crate::{

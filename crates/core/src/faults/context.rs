@@ -8,19 +8,13 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{FaultAction, PodTarget, SERVICE_POLICY, SERVICES, Signal};
+use super::{FaultAction, PodTarget, Signal};
 use crate::{
     gate::{is_going, name},
+    names::{NODE, NODE_POD, NODE_PROCESS, SERVICE, SERVICE_POLICY},
     object::{ObjectRef, uid},
-    operations::data::NODE,
     plan::{Effect, Target},
 };
-
-/// The process of the node.
-const SERVER: &str = "restate-server";
-
-/// The one pod of the node's StatefulSet.
-const NODE_POD: &str = "restate-0";
 
 /// What is decided elsewhere and holds for the whole fault.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +54,7 @@ impl FaultContext<'_> {
             object: self.object("v1", "Pod", NODE_POD),
             action: FaultAction::Signal {
                 signal,
-                process: SERVER.to_string(),
+                process: NODE_PROCESS.to_string(),
             },
         }
     }
@@ -121,7 +115,7 @@ impl FaultContext<'_> {
     }
 
     fn services(&self) -> ObjectRef {
-        self.object("apps/v1", "Deployment", SERVICES)
+        self.object("apps/v1", "Deployment", SERVICE)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Node and services cannot reach each other. A policy only adds permissions, and so the cut takes the rules out
 //! of the one that opens the door between them.
 
-use super::{FaultAction, SERVICE_POLICY, Fault, Hits, Rule, rule};
+use crate::names::SERVICE_POLICY;
+use super::{Fault, FaultAction, Hits, Rule, rule};
 
 const CHANGES_DOOR: Rule = rule(
     &["networking.k8s.io"],

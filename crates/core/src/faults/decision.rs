@@ -13,11 +13,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    CHAOS_LABEL, Fault, FaultAction, FaultContext, Hits, Pause, Settings,
+    Fault, FaultAction, FaultContext, Hits, Pause, Settings,
     ledger::{Ledger, OpenFault},
 };
 use crate::{
     journal::{Stored, admit},
+    names::CHAOS_LABEL,
     object::{ObjectRef, uid},
     plan::{Effect, Guard, Loss, Plan, Step, Target},
     wait::{Before, Observation, Wait, WaitStatus},

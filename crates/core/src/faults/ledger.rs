@@ -13,10 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::operations::deploy::ENVIRONMENT_LABEL;
-
-/// The ConfigMap of the ledger.
-pub const LEDGER: &str = "longrun-faults";
+use crate::names::{ENVIRONMENT_LABEL, LEDGER};
 
 /// How long an entry is kept. A recorder has copied it by then.
 const KEPT: SignedDuration = SignedDuration::from_hours(48);

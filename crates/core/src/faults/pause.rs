@@ -6,10 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::operations::deploy::ENVIRONMENT_LABEL;
-
-/// The ConfigMap of a pause.
-pub const PAUSE: &str = "longrun-pause";
+use crate::names::{ENVIRONMENT_LABEL, PAUSE};
 
 const KEY: &str = "pause";
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     approval::Ask,
     journal::{Journal, Stored},
+    names::CHAOS_LABEL,
     object::Uid,
     plan::{Guard, Loss, Plan},
     wait::{Observation, Wait},

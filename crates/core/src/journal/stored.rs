@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use super::{Journal, State};
 use crate::{
-    approval::By, gate::text, object::Digest, operations::deploy::ENVIRONMENT_LABEL, plan::Target,
+    approval::By,
+    gate::text,
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, JOURNAL, MANAGED_BY_LABEL},
+    object::Digest,
+    plan::Target,
 };
-
-/// The ConfigMap that holds the journal of the last operation on data.
-pub const JOURNAL: &str = "longrun-journal";
 
 /// A journal and which of its drivers writes it. Every write compares and swaps: the object must be the
 /// version that was read, and its epoch must be the driver's own.
@@ -199,7 +200,7 @@ impl Stored {
                 "name": JOURNAL,
                 "namespace": environment,
                 "labels": {
-                    "app.kubernetes.io/managed-by": "longrun",
+                    MANAGED_BY_LABEL: FIELD_MANAGER,
                     ENVIRONMENT_LABEL: environment,
                 },
             },

@@ -16,15 +16,18 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{
-    data::{ATTACH_LABEL, Facts, Options},
+    data::{Facts, Options},
     database::possible,
-    deploy::ENVIRONMENT_LABEL,
     refusal::{Refusal, Refusals},
     snapshot::{is_name, restorable},
     volume_replacement::{clear_away, restored_claim, template},
 };
 use crate::{
     gate::{is_going, name, text},
+    names::{
+        ATTACH, ATTACH_LABEL, COMPONENT_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, HOLDER_ANNOTATION,
+        MANAGED_BY_LABEL, NAME_LABEL, WRITABLE_ANNOTATION,
+    },
     object::{ObjectRef, Uid, uid},
     plan::{Effect, Guard, Plan, Propagation, Step, Target},
     wait::{Wait, condition},
@@ -36,20 +39,11 @@ pub const HEARTBEAT: SignedDuration = SignedDuration::from_secs(15);
 /// How long the attachment outlives its last heartbeat.
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
-/// On the guardian: who attached.
-pub const HOLDER_ANNOTATION: &str = "longrun/holder";
-
-/// On the guardian: `true` when what is attached need not be the snapshot any more.
-const WRITABLE_ANNOTATION: &str = "longrun/writable";
-
 /// The container to look around in: the first one, and the one that kubectl takes.
 const LOOK: &str = "busybox";
 
 /// The container that a copy is streamed from: it has the programs of the workload.
 pub(super) const COPY: &str = "copy";
-
-/// Where that container answers when it is told to.
-pub const COPY_PORT: u16 = 9093;
 
 /// Which container kubectl takes when none is named.
 const DEFAULT_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
@@ -232,9 +226,9 @@ fn made(object: Value, until: Wait) -> Step {
 
 fn labels(target: &Target, wish: &Wish) -> Value {
     json!({
-        "app.kubernetes.io/name": "attach",
-        "app.kubernetes.io/component": "attach",
-        "app.kubernetes.io/managed-by": "longrun",
+        NAME_LABEL: ATTACH,
+        COMPONENT_LABEL: ATTACH,
+        MANAGED_BY_LABEL: FIELD_MANAGER,
         ENVIRONMENT_LABEL: target.environment,
         ATTACH_LABEL: wish.snapshot,
     })

@@ -8,20 +8,16 @@ use alloc::{
 };
 
 use super::{
-    attach::{COPY, COPY_PORT, TARGET, present},
-    data::{Facts, NODE},
+    attach::{COPY, TARGET, present},
+    data::Facts,
     database::possible,
     refusal::{Refusal, Refusals},
     snapshot::restorable,
-    volume_replacement::PROGRAM,
 };
-use crate::plan::Target;
-
-/// The node's directory in its base directory (template `restate`: `RESTATE_NODE_NAME`).
-const DATABASE: &str = "db";
-
-/// The sidecar that has the database mounted while the node writes to it.
-const OBSERVER: &str = "observer";
+use crate::{
+    names::{DATABASE, NODE, OBSERVER, VERIFICATION_PROGRAM, port},
+    plan::Target,
+};
 
 /// What sends a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,14 +112,18 @@ pub fn attached(
 
 fn door() -> DirectTransfer {
     let mut command = command();
-    command.extend(["--at".to_string(), format!("0.0.0.0:{COPY_PORT}")]);
+    command.extend(["--at".to_string(), format!("0.0.0.0:{}", port::COPY)]);
     DirectTransfer {
-        port: COPY_PORT,
+        port: port::COPY,
         command,
     }
 }
 
 fn command() -> Vec<String> {
     let directory = format!("{TARGET}/{DATABASE}");
-    vec![PROGRAM.to_string(), "send".to_string(), directory]
+    vec![
+        VERIFICATION_PROGRAM.to_string(),
+        "send".to_string(),
+        directory,
+    ]
 }

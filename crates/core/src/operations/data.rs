@@ -11,37 +11,6 @@ use crate::{
     journal::{AtWork, Stored},
 };
 
-/// The StatefulSet of the node.
-pub const NODE: &str = "restate";
-
-/// The claim of the node's database: template `storage`, first pod of the set.
-pub const CLAIM: &str = "storage-restate-0";
-
-/// The CronJob of the recurring test.
-pub const TEST: &str = "test";
-
-/// The Job that registers the services.
-pub const DISCOVER: &str = "discover";
-
-/// On a snapshot: what it was taken for. See [`Purpose`](super::snapshot::Purpose).
-pub const PURPOSE_LABEL: &str = "longrun/purpose";
-
-/// On a snapshot: the incarnation of the claim it is of.
-pub const SOURCE_LABEL: &str = "longrun/source-claim-uid";
-
-/// On a snapshot: `fenced`, when the node was stopped for it, or `crash`.
-pub const CONSISTENCY_LABEL: &str = "longrun/consistency";
-
-/// On a snapshot: `true` keeps it from retention.
-pub const KEEP_LABEL: &str = "longrun/keep";
-
-/// On Jobs and claims that an operation makes and deletes again; the value is the operation. The next one
-/// clears away what a killed one left.
-pub const TEMPORARY_LABEL: &str = "longrun/temporary";
-
-/// On the guardian of an attachment, its claim and its pod: the snapshot's name.
-pub const ATTACH_LABEL: &str = "longrun/attach";
-
 /// What was observed before an operation on data is planned. Lists are of the environment's namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {

@@ -9,13 +9,14 @@ use alloc::{
 use serde_json::Value;
 
 use super::{
-    data::{CLAIM, Facts, NODE, Options},
+    data::{Facts, Options},
     refusal::Refusal,
     volume_replacement::is_temporary,
 };
 use crate::{
     gate::{is_going, is_ready, name, text},
     journal::{Admission, admit, admit_beside},
+    names::{CLAIM, NODE},
     object::{ObjectRef, Uid, uid},
     plan::{Policy, Target},
 };

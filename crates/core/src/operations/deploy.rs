@@ -24,21 +24,6 @@ pub use inventory::listed;
 pub use planner::plan;
 pub use problem::{Problem, Problems};
 
-/// The field manager of everything that is rendered.
-pub const FIELD_MANAGER: &str = "longrun";
-
-/// The field manager of what operations change: suspension, replicas, the service door.
-pub const OPERATIONS_MANAGER: &str = "longrun-operations";
-
-/// Set on the top-level metadata of rendered objects, and on nothing else.
-pub const RENDERED_LABEL: &str = "longrun/rendered";
-
-/// Set on everything that belongs to an environment.
-pub const ENVIRONMENT_LABEL: &str = "longrun/environment";
-
-/// The ConfigMap that lists what was applied.
-pub const INVENTORY: &str = "longrun-inventory";
-
 /// What was observed before a deployment is planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
@@ -58,7 +43,7 @@ pub struct Facts {
     /// The `VolumeSnapshot`s that such claims are to be made of as long as they have no volume, where they
     /// exist.
     pub sources: Vec<Value>,
-    /// The Jobs and claims that carry [`TEMPORARY_LABEL`](super::data::TEMPORARY_LABEL): left by operations
+    /// The Jobs and claims that carry [`TEMPORARY_LABEL`](crate::names::TEMPORARY_LABEL): left by operations
     /// on data that were killed.
     pub temporary: Vec<Value>,
     /// The ConfigMap of the last operation on data, if there is one.

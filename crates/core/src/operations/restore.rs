@@ -11,7 +11,7 @@ use core::iter;
 use serde_json::Value;
 
 use super::{
-    data::{CLAIM, Facts, Options},
+    data::{Facts, Options},
     database::{DatabaseVolume, database, hanging, not_to_be_kept},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     gate::{Source, text},
+    names::CLAIM,
     object::{bytes, uid},
     plan::{Effect, Guard, Loss, Plan, Step, Target},
     wait::Wait,

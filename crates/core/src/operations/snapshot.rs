@@ -6,16 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    attach,
-    data::{CONSISTENCY_LABEL, KEEP_LABEL, PURPOSE_LABEL, SOURCE_LABEL},
-    deploy::ENVIRONMENT_LABEL,
-    refusal::Refusals,
-};
+use super::{attach, refusal::Refusals};
 use crate::{
     gate::name,
     inputs::Name,
     journal::Journal,
+    names::{
+        CONSISTENCY_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, KEEP_LABEL, MANAGED_BY_LABEL,
+        PURPOSE_LABEL, SNAPSHOT_API, SOURCE_LABEL,
+    },
     object::Uid,
     plan::{Effect, Guard, Step, Target},
     wait::Wait,
@@ -33,9 +32,6 @@ pub(super) use listed::restorable;
 pub use listed::{Listed, list};
 pub use retention::{Choice, Fate, Outcome, Policy, choose, outcome, prune};
 pub use take::{Wish, take};
-
-/// The API version of everything about snapshots.
-pub const SNAPSHOT_API: &str = "snapshot.storage.k8s.io/v1";
 
 const OPERATION: &str = "snapshot";
 
@@ -74,7 +70,7 @@ impl Purpose {
         Self::ALL.into_iter().find(|purpose| purpose.word() == word)
     }
 
-    /// The value of [`PURPOSE_LABEL`](super::data::PURPOSE_LABEL).
+    /// The value of [`PURPOSE_LABEL`](crate::names::PURPOSE_LABEL).
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -107,7 +103,7 @@ impl Consistency {
             .find(|consistency| consistency.word() == word)
     }
 
-    /// The value of [`CONSISTENCY_LABEL`](super::data::CONSISTENCY_LABEL).
+    /// The value of [`CONSISTENCY_LABEL`](crate::names::CONSISTENCY_LABEL).
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -144,7 +140,7 @@ impl SnapshotSpec<'_> {
                 "name": self.name,
                 "namespace": target.environment,
                 "labels": {
-                    "app.kubernetes.io/managed-by": "longrun",
+                    MANAGED_BY_LABEL: FIELD_MANAGER,
                     ENVIRONMENT_LABEL: target.environment,
                     PURPOSE_LABEL: self.purpose.word(),
                     CONSISTENCY_LABEL: self.consistency.word(),

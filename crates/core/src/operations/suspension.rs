@@ -4,8 +4,8 @@ use alloc::string::{String, ToString};
 
 use serde_json::Value;
 
-use super::deploy::OPERATIONS_MANAGER;
 use crate::{
+    names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid},
     plan::{Effect, Guard, Step},
     wait::Wait,

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    data::{CLAIM, Facts, Options},
+    data::{Facts, Options},
     refusal::Refusals,
 };
 use crate::{
+    names::CLAIM,
     object::Uid,
     plan::{Plan, Step, Target},
     wait::Wait,

@@ -11,9 +11,8 @@ use alloc::{
 use serde_json::{Value, json};
 
 use super::{
-    data::{DISCOVER, Facts, Options, TEST},
+    data::{Facts, Options},
     database::{Node, admission, claim_ref, denied, node, strangers},
-    deploy::ENVIRONMENT_LABEL,
     refusal::Refusal,
     snapshot::default_name,
     suspension,
@@ -21,6 +20,7 @@ use super::{
 use crate::{
     gate::name,
     journal::Admission,
+    names::{DISCOVER, ENVIRONMENT_LABEL, TEST},
     object::{ObjectRef, Uid, uid},
     plan::{Effect, Guard, Loss, Plan, Propagation, Step, Target},
     wait::Wait,
@@ -34,7 +34,6 @@ pub(super) use cleanup::{
     clear_away, close, delete_temporary, discard, is_empty, is_temporary, left,
 };
 pub(super) use keep::{restored_claim, size, template};
-pub(super) use reader::PROGRAM;
 
 /// An operation that stops the node for a while.
 pub(super) struct VolumeReplacement<'a> {

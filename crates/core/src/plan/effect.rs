@@ -97,10 +97,6 @@ pub enum Effect {
     },
 }
 
-/// Set on a Job that an operation has interrupted; the value is the operation. It is neither a failure nor
-/// a success.
-pub const INTERRUPTED_LABEL: &str = "longrun/interrupted";
-
 /// What becomes of stored data when the object that stands for it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

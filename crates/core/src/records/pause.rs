@@ -4,8 +4,8 @@ use alloc::{format, string::ToString};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Entry, RECORDER};
-use crate::faults::Pause;
+use super::Entry;
+use crate::{faults::Pause, names::RECORDER};
 
 /// How long chaos is to be paused after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

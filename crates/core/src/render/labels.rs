@@ -7,11 +7,9 @@ use alloc::{format, string::ToString};
 use serde_json::{Map, Value, json};
 
 use super::RenderError;
-use crate::operations::deploy::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL};
-
-const NAME: &str = "app.kubernetes.io/name";
-const COMPONENT: &str = "app.kubernetes.io/component";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+use crate::names::{
+    COMPONENT_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL, NAME_LABEL, RENDERED_LABEL,
+};
 
 /// Whose the objects are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +60,12 @@ pub(super) fn check(file: &str, object: &Value, scope: &Scope<'_>) -> Result<(),
             }
         }
     }
-    for (name, value) in [(MANAGED_BY, FIELD_MANAGER), (RENDERED_LABEL, "true")] {
+    for (name, value) in [(MANAGED_BY_LABEL, FIELD_MANAGER), (RENDERED_LABEL, "true")] {
         if let Some(message) = wanted(name, value) {
             return refuse(".metadata.labels", message);
         }
     }
-    if let Some(name) = [NAME, COMPONENT]
+    if let Some(name) = [NAME_LABEL, COMPONENT_LABEL]
         .into_iter()
         .find(|name| label(name).is_none())
     {
@@ -95,9 +93,9 @@ pub(super) fn add_shared(object: &mut Value, component: &str) {
         .or_insert_with(|| Value::Object(Map::new()));
     if let Some(labels) = labels.as_object_mut() {
         for (name, value) in [
-            (NAME, component),
-            (COMPONENT, component),
-            (MANAGED_BY, FIELD_MANAGER),
+            (NAME_LABEL, component),
+            (COMPONENT_LABEL, component),
+            (MANAGED_BY_LABEL, FIELD_MANAGER),
             (RENDERED_LABEL, "true"),
         ] {
             labels.insert(name.to_string(), json!(value));

@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::{
     faults::{self, GRACE, Rule},
     inputs::{Cluster, Dns, Environment, Images, Size},
-    operations::attach::COPY_PORT,
-    records::PORT,
+    names::port,
 };
 
 /// The user and group of every container of ours, and so of the files of the database: whoever opens a
@@ -28,7 +27,7 @@ pub(super) struct EnvironmentValues<'a> {
     image: ImageValues,
     restate: RestateValues,
     recorder: RecorderValues,
-    copy_port: u16,
+    port: PortValues,
     dns_pods: bool,
     faults: Vec<FaultValues>,
     fault_rules: Vec<Rule>,
@@ -69,13 +68,37 @@ struct RestateValues {
 struct RecorderValues {
     claim: Size,
     evidence_bytes: u64,
-    port: u16,
 }
+
+/// Where things listen.
+#[derive(Serialize)]
+pub(super) struct PortValues {
+    ingress: u16,
+    admin: u16,
+    node: u16,
+    service: u16,
+    health: u16,
+    observer: u16,
+    recorder: u16,
+    copy: u16,
+}
+
+pub(super) const PORTS: PortValues = PortValues {
+    ingress: port::INGRESS,
+    admin: port::ADMIN,
+    node: port::NODE,
+    service: port::SERVICE,
+    health: port::HEALTH,
+    observer: port::OBSERVER,
+    recorder: port::RECORDER,
+    copy: port::COPY,
+};
 
 #[derive(Serialize)]
 pub(super) struct SharedValues<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) embedded: bool,
+    pub(super) port: PortValues,
 }
 
 impl<'a> EnvironmentValues<'a> {
@@ -109,9 +132,8 @@ impl<'a> EnvironmentValues<'a> {
             recorder: RecorderValues {
                 claim: recorder,
                 evidence_bytes: recorder.bytes() / 4 * 3,
-                port: PORT,
             },
-            copy_port: COPY_PORT,
+            port: PORTS,
             dns_pods: cluster.dns == Dns::Pods,
             fault_rules: faults::rules(rotation.iter().map(|(fault, _)| *fault)),
             faults: rotation

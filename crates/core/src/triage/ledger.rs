@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::faults::{self, ledger::LEDGER};
 use crate::known::Known;
+use crate::{faults, names::LEDGER};
 
 use super::{evidence::Fault, timeline::Window};
 

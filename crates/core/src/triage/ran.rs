@@ -6,7 +6,7 @@ use alloc::{
 };
 
 use super::evidence::{Container, Evidence, Pod};
-use crate::operations::data::NODE;
+use crate::names::NODE;
 
 /// How many characters of its content an image's tag ends with, behind the version and a dash.
 const KEY: usize = 12;

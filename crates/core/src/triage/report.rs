@@ -22,7 +22,12 @@ use super::{
     timeline::{Entry, Window, timeline, window},
     verdict::{Verdict, judge},
 };
-use crate::{inputs::Link, known::Known, plan::Target};
+use crate::{
+    inputs::Link,
+    known::Known,
+    names::{NODE_POD, OBSERVER, VERIFICATION_PROGRAM, port},
+    plan::Target,
+};
 
 /// What the rules of this build make of evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -326,7 +331,9 @@ fn next(
         add(
             "see program, counters and open invocations as they are now",
             format!(
-                "kubectl -n {environment} exec restate-0 -c observer -- /usr/local/bin/verification inspect {program} --ingress http://127.0.0.1:8080 --admin http://127.0.0.1:9070"
+                "kubectl -n {environment} exec {NODE_POD} -c {OBSERVER} -- {VERIFICATION_PROGRAM} inspect {program} --ingress http://127.0.0.1:{} --admin http://127.0.0.1:{}",
+                port::INGRESS,
+                port::ADMIN
             ),
         );
     }

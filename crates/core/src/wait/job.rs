@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Observation, WaitStatus, condition, count, not_yet, pods};
-use crate::{inputs::longest_pause, object::ObjectRef, plan::INTERRUPTED_LABEL};
+use crate::{inputs::longest_pause, names::INTERRUPTED_LABEL, object::ObjectRef};
 
 pub(super) fn complete(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
     if has(job, "Complete").is_some() {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use longrun_core::{
     journal::State,
-    operations::{data::CLAIM, deploy::OPERATIONS_MANAGER},
+    names::{CLAIM, OPERATIONS_MANAGER},
 };
 use serde_json::Value;
 

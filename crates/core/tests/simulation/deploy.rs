@@ -3,8 +3,8 @@
 
 use longrun_core::{
     change::asked,
+    names::{FIELD_MANAGER, RENDERED_LABEL},
     object::ObjectRef,
-    operations::deploy::{FIELD_MANAGER, RENDERED_LABEL},
 };
 use serde_json::json;
 

@@ -8,10 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use longrun_core::{
-    journal::{JOURNAL, Stored},
+    journal::Stored,
+    names::{FIELD_MANAGER, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, intent, uid},
-    operations::deploy::{Conflict, FIELD_MANAGER, OPERATIONS_MANAGER, Refusal},
-    plan::{Effect, INTERRUPTED_LABEL, Propagation},
+    operations::deploy::{Conflict, Refusal},
+    plan::{Effect, Propagation},
 };
 use serde_json::{Value, json};
 

@@ -4,6 +4,7 @@
 mod chaos;
 mod committed;
 mod inputs;
+mod names;
 mod network;
 mod pods;
 mod policies;

@@ -2,9 +2,9 @@
 
 use longrun_core::{
     journal::moved,
+    names::{FIELD_MANAGER, INTERRUPTED_LABEL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, uid},
-    operations::deploy::{FIELD_MANAGER, OPERATIONS_MANAGER},
-    plan::{Effect, Guard, INTERRUPTED_LABEL, Policy},
+    plan::{Effect, Guard, Policy},
     wait::Observation,
 };
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
-    faults::{FaultAction, PodTarget, RULES_ANNOTATION, Signal},
+    faults::{FaultAction, PodTarget, Signal},
+    names::{OBSERVER, OPERATIONS_MANAGER, RULES_ANNOTATION, VERIFICATION_PROGRAM},
     object::{ObjectRef, Uid, uid},
-    operations::deploy::OPERATIONS_MANAGER,
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
@@ -17,12 +17,6 @@ use crate::{
     exec::Ended,
     failure::Failure,
 };
-
-/// The sidecar that shares its processes with the node.
-const OBSERVER: &str = "observer";
-
-/// The program in it that finds and signals a process.
-const VERIFICATION: &str = "/usr/local/bin/verification";
 
 /// How long a signal may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -79,7 +73,7 @@ async fn signal(
     process: &str,
 ) -> Result<(), Trouble> {
     let namespace = pod.namespace.as_deref().unwrap_or_default();
-    let command = [VERIFICATION, "signal", signal.word(), process];
+    let command = [VERIFICATION_PROGRAM, "signal", signal.word(), process];
     let (stdin, mut stdout, exec) = client
         .exec(namespace, &pod.name, OBSERVER, &command)
         .await

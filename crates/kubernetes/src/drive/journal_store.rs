@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use longrun_core::{
     approval::Approved,
     journal::{Journal, Stored},
-    operations::deploy::OPERATIONS_MANAGER,
+    names::OPERATIONS_MANAGER,
 };
 use serde_json::Value;
 

@@ -4,7 +4,8 @@ use std::{sync::Mutex, time::Duration};
 
 use longrun_core::{
     approval::{Approved, Ask},
-    journal::{JOURNAL, State, Stored},
+    journal::{State, Stored},
+    names::JOURNAL,
     object::{ObjectRef, Uid},
     plan::{Effect, Guard, Plan, Policy, Step, Target},
     wait::Wait,

@@ -1,9 +1,8 @@
 //! Events about what faults do, on the objects that they do it to: where people look first.
 
 use longrun_core::{
-    faults::COMPONENT,
+    names::{FAULTS, OPERATIONS_MANAGER},
     object::{ObjectRef, uid},
-    operations::deploy::OPERATIONS_MANAGER,
 };
 use serde_json::json;
 
@@ -57,7 +56,7 @@ pub(super) async fn tell(client: &Client, about: &ObjectRef, reason: Reason, mes
         "type": "Normal",
         "reason": reason.word(),
         "message": message,
-        "source": {"component": COMPONENT},
+        "source": {"component": FAULTS},
         "firstTimestamp": time,
         "lastTimestamp": time,
         "count": 1,

@@ -4,12 +4,9 @@
 use std::time::Duration;
 
 use longrun_core::{
-    faults::{
-        PAUSE, Pause,
-        ledger::{LEDGER, Ledger},
-    },
+    faults::{Pause, ledger::Ledger},
+    names::{LEDGER, OPERATIONS_MANAGER, PAUSE},
     object::{ObjectRef, uid},
-    operations::deploy::OPERATIONS_MANAGER,
     plan::Propagation,
 };
 use serde_json::Value;

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use longrun_core::{
     faults::{
-        Facts, Fault, PAUSE, Pause, RotationStatus, Settings, decide,
+        Facts, Fault, Pause, RotationStatus, Settings, decide,
         ledger::{Entry, Ledger},
     },
+    names::PAUSE,
     object::ObjectRef,
 };
 use serde::Serialize;

@@ -11,9 +11,10 @@ use std::{
 use jiff::SignedDuration;
 use longrun_core::{
     faults::{
-        self, CHAOS_LABEL, RULES_ANNOTATION, SERVICE_POLICY, Settings,
+        self, Settings,
         ledger::{Ledger, Outcome},
     },
+    names::{CHAOS_LABEL, RULES_ANNOTATION, SERVICE_POLICY},
     object::{ObjectRef, Uid},
     plan::Target,
 };

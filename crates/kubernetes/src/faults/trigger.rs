@@ -7,10 +7,10 @@ use longrun_core::{
     approval::Approved,
     faults::{
         Fault,
-        ledger::{Entry, LEDGER, Ledger, OpenFault},
+        ledger::{Entry, Ledger, OpenFault},
     },
+    names::{LEDGER, OPERATIONS_MANAGER},
     object::{ObjectRef, uid},
-    operations::deploy::OPERATIONS_MANAGER,
 };
 use serde_json::{Value, json};
 

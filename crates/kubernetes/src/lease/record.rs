@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use longrun_core::object::ObjectRef;
+use longrun_core::{
+    names::{OPERATION_ANNOTATION, WHO_ANNOTATION},
+    object::ObjectRef,
+};
 use serde_json::{Value, json};
 
 use super::Holder;
 use crate::{client::Client, failure::Failure};
-
-const WHO: &str = "longrun/who";
-const OPERATION: &str = "longrun/operation";
 
 /// A Lease as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +48,9 @@ impl Record {
         let identity = text("/spec/holderIdentity");
         let acquired = text("/spec/acquireTime");
         Self {
-            who: annotation(WHO).unwrap_or_else(|| identity.clone()),
-            operation: annotation(OPERATION).unwrap_or_else(|| "an operation".to_owned()),
+            who: annotation(WHO_ANNOTATION).unwrap_or_else(|| identity.clone()),
+            operation: annotation(OPERATION_ANNOTATION)
+                .unwrap_or_else(|| "an operation".to_owned()),
             acquired: match acquired.parse::<Timestamp>() {
                 Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 Err(_) => acquired,
@@ -64,7 +65,7 @@ impl Record {
 }
 
 pub(super) fn annotations(holder: &Holder) -> Value {
-    json!({WHO: holder.who, OPERATION: holder.operation})
+    json!({WHO_ANNOTATION: holder.who, OPERATION_ANNOTATION: holder.operation})
 }
 
 /// `metav1.MicroTime`: exactly six digits after the point.

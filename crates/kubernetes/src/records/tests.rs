@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use longrun_core::{
     faults::FAULTS,
-    journal::{JOURNAL, Journal, Stored},
+    journal::{Journal, Stored},
+    names::JOURNAL,
     object::Uid,
     operations::snapshot::Limits,
     plan::{Effect, Guard, Plan, Step},

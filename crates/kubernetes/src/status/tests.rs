@@ -1,9 +1,6 @@
 //! One look at an environment, as the API server answers it.
 
-use longrun_core::{
-    faults::{CHAOS_LABEL, Pause},
-    records::Cell,
-};
+use longrun_core::{faults::Pause, names::CHAOS_LABEL, records::Cell};
 use serde_json::json;
 
 use super::*;

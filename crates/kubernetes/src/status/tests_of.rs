@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use longrun_core::{plan::INTERRUPTED_LABEL, records::Kept};
+use longrun_core::{names::INTERRUPTED_LABEL, records::Kept};
 use serde::Serialize;
 use serde_json::Value;
 

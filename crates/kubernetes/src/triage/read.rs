@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 use longrun_core::{
     known::Known,
+    names::{INTERRUPTED_LABEL, NODE, SERVICE},
     object::uid,
-    plan::INTERRUPTED_LABEL,
     triage::{Attempt, Container, Ended, Event, Job, JobState, Pod},
 };
 use serde_json::Value;
 
 use crate::stamp::stamp;
 
-/// The label by which pods of the node and of the service are known.
+/// The components of the node and of the service.
 const COMPONENT: &str = "/metadata/labels/app.kubernetes.io~1component";
-const WATCHED: [&str; 2] = ["restate", "verification"];
+const WATCHED: [&str; 2] = [NODE, SERVICE];
 
 pub(super) fn job(job: &Value) -> Option<Job> {
     let name = text(job, "/metadata/name")?.to_owned();

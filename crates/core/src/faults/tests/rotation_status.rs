@@ -1,6 +1,7 @@
 //! What `status` says of the faults of an environment, without asking about each.
 
 use super::*;
+use crate::names::CHAOS_LABEL;
 
 fn cron_job(name: &str, suspend: bool) -> Value {
     json!({"metadata": {"name": name}, "spec": {"suspend": suspend}})

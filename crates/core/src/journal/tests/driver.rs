@@ -1,7 +1,7 @@
 //! Another driver goes on, or takes back, with what the first one left written.
 
 use super::*;
-use crate::{operations::deploy::OPERATIONS_MANAGER, plan::Policy, wait::Counted};
+use crate::{names::OPERATIONS_MANAGER, plan::Policy, wait::Counted};
 
 fn target() -> Target {
     journal(vec![]).plan().target.clone()

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Conflict, DryRun, Facts, OPERATIONS_MANAGER, Observed, Options, Refusal,
+    Conflict, DryRun, Facts, Observed, Options, Refusal,
     problem::Problem,
     recreate::{recreation, replacement},
     upgrade,
 };
 use crate::{
     change::{Change, asked, changes},
+    names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid, intent, uid},
     plan::{Checked, Effect, Guard, Loss, Step},
     wait::{Wait, WaitStatus},

@@ -9,9 +9,10 @@ use alloc::{
 
 use serde_json::{Value, json};
 
-use super::{ENVIRONMENT_LABEL, FIELD_MANAGER, Facts, INVENTORY};
+use super::Facts;
 use crate::{
     change::Change,
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, MANAGED_BY_LABEL},
     object::{ObjectRef, uid},
     plan::{Checked, Effect, Guard, Step, Target},
     wait::Wait,
@@ -66,7 +67,7 @@ pub(super) fn step(
             "name": INVENTORY,
             "namespace": target.environment,
             "labels": {
-                "app.kubernetes.io/managed-by": "longrun",
+                MANAGED_BY_LABEL: FIELD_MANAGER,
                 ENVIRONMENT_LABEL: target.environment,
             },
         },

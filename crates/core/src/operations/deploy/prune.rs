@@ -7,10 +7,9 @@ use alloc::{
 
 use serde_json::Value;
 
-use super::{
-    ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL, inventory::label, recreate::deletion,
-};
+use super::{inventory::label, recreate::deletion};
 use crate::{
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL},
     object::{ObjectRef, Uid, intent},
     plan::{Loss, Propagation, Step, Target},
 };

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Facts, OPERATIONS_MANAGER, Observed, problem::Problem};
+use super::{Facts, Observed, problem::Problem};
 use crate::{
     journal::{Admission, Stored, admit},
+    names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid, uid},
     operations::{
         snapshot::kept,

@@ -12,24 +12,15 @@ use serde_json::Value;
 use super::{Facts, Observed, Options, problem::Problem, recreate::claims_of};
 use crate::{
     inputs::longest_pause,
+    names::{DISCOVER, NODE, RECORDER, TEST},
     object::{ObjectRef, Uid, uid},
     operations::{
         snapshot::{Consistency, Purpose, SnapshotSpec, default_name},
         suspension,
     },
     plan::{Checked, Loss, Step, Target},
-    records::RECORDER,
     wait::Wait,
 };
-
-/// The container of the node within the StatefulSet's pod.
-const NODE: &str = "restate";
-
-/// The CronJob of the tests, which must not run while the service rolls.
-const TEST: &str = "test";
-
-/// The Job that registers the service with the node.
-const DISCOVER: &str = "discover";
 
 /// Minutes for which a deployment waits for the next test to begin.
 const WORTH_WAITING: u64 = 15;

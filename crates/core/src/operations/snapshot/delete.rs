@@ -2,9 +2,10 @@
 
 use alloc::{format, string::ToString, vec, vec::Vec};
 
-use super::{Listed, Purpose, Refusals, SNAPSHOT_API, list, listed::unknown};
+use super::{Listed, Purpose, Refusals, list, listed::unknown};
 use crate::{
     gate::{content_of, name},
+    names::SNAPSHOT_API,
     object::{ObjectRef, uid},
     operations::{data::Facts, database::possible, refusal::Refusal},
     plan::{Effect, Guard, Loss, Plan, Policy, Propagation, Step, Target},

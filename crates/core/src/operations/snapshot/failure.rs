@@ -15,8 +15,9 @@ use super::{Consistency, OPERATION, Purpose, SnapshotSpec};
 use crate::{
     gate::{is_going, is_ready, name, text},
     journal::{InTheWay, admit_beside},
+    names::{CLAIM, PURPOSE_LABEL},
     object::uid,
-    operations::data::{CLAIM, Facts, PURPOSE_LABEL},
+    operations::data::Facts,
     plan::{Plan, Target},
     wait::Wait,
 };

@@ -13,14 +13,12 @@ use serde_json::Value;
 use super::{Consistency, Purpose};
 use crate::{
     gate::{content_of, is_going, is_ready, name, text},
-    object::{Uid, uid},
-    operations::{
-        data::{
-            ATTACH_LABEL, CLAIM, CONSISTENCY_LABEL, Facts, KEEP_LABEL, PURPOSE_LABEL, SOURCE_LABEL,
-        },
-        deploy::ENVIRONMENT_LABEL,
-        refusal::Refusal,
+    names::{
+        ATTACH_LABEL, CLAIM, CONSISTENCY_LABEL, ENVIRONMENT_LABEL, KEEP_LABEL, PURPOSE_LABEL,
+        SOURCE_LABEL,
     },
+    object::{Uid, uid},
+    operations::{data::Facts, refusal::Refusal},
     plan::{Effect, Guard, Policy, Target},
 };
 

@@ -5,12 +5,12 @@ use alloc::{format, string::String, vec, vec::Vec};
 use super::{Consistency, OPERATION, Purpose, Refusals, SnapshotSpec, default_name, is_name};
 use crate::{
     gate::name,
+    names::{CLAIM, SNAPSHOT_API},
     object::ObjectRef,
     operations::{
-        data::{CLAIM, Facts, Options},
+        data::{Facts, Options},
         database::{DatabaseVolume, beside, class, database, driver, not_to_be_kept, possible},
         refusal::Refusal,
-        snapshot::SNAPSHOT_API,
         volume_replacement::VolumeReplacement,
     },
     plan::{Loss, Plan, Policy, Step, Target},

@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::{
+    names::HOLDER_ANNOTATION,
     operations::{
-        attach::{HOLDER_ANNOTATION, Wish, deadline, end, plan},
+        attach::{Wish, deadline, end, plan},
         copy,
     },
     plan::Effect,

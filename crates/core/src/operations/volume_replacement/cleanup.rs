@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::{
     gate::{is_going, name, text},
     journal::{Journal, Stored},
+    names::{CLAIM, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
-    operations::data::{CLAIM, TEMPORARY_LABEL},
     plan::{Effect, Guard, Policy, Propagation, Step, Target},
     wait::Wait,
 };

@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 use super::VolumeReplacement;
 use crate::{
     gate::{Gate, Release, Source, text},
+    names::{
+        CLAIM, ENVIRONMENT_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL, NODE, SNAPSHOT_API,
+        TEMPORARY_LABEL,
+    },
     object::{ObjectRef, bytes},
     operations::{
-        data::{CLAIM, NODE, Options, TEMPORARY_LABEL},
+        data::Options,
         database::DatabaseVolume,
-        deploy::ENVIRONMENT_LABEL,
-        snapshot::{Consistency, Purpose, SNAPSHOT_API, SnapshotSpec},
+        snapshot::{Consistency, Purpose, SnapshotSpec},
     },
     plan::{Effect, Guard, Policy, Propagation, Step},
     wait::Wait,
@@ -148,7 +151,7 @@ impl VolumeReplacement<'_> {
         let name = format!("{}-{what}", self.stamp);
         let mut claim = restored_claim(self.target_namespace(), &name, snapshot, like);
         claim["metadata"]["labels"] = json!({
-            "app.kubernetes.io/managed-by": "longrun",
+            MANAGED_BY_LABEL: FIELD_MANAGER,
             ENVIRONMENT_LABEL: self.target.environment,
             TEMPORARY_LABEL: self.operation,
         });

@@ -6,13 +6,10 @@ use alloc::{string::String, vec::Vec};
 use serde_json::{Map, Value, json};
 
 use super::VolumeReplacement;
-use crate::operations::{data::TEMPORARY_LABEL, deploy::ENVIRONMENT_LABEL};
-
-/// The programs in the image of the workload; the last thing that they say is the reason of a failure.
-/// `verification compare /original /copy` succeeds when both volumes hold the same files of the same sizes
-/// and the same `.cluster-marker` of Restate, or when both are empty. `verification examine /copy` succeeds
-/// when the volume holds a marker and files beside it. `lost+found` belongs to the file system.
-pub(in crate::operations) const PROGRAM: &str = "/usr/local/bin/verification";
+use crate::names::{
+    COMPARE, COMPONENT_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL, NAME_LABEL,
+    TEMPORARY_LABEL, VERIFICATION_PROGRAM,
+};
 
 /// Where the volumes are mounted, read-only.
 const COPY: &str = "/copy";
@@ -34,9 +31,9 @@ impl VolumeReplacement<'_> {
         let original = original.map(|claim| (claim, ORIGINAL));
         let volumes: Vec<(&str, &str)> = original.into_iter().chain([(copy, COPY)]).collect();
         let labels = json!({
-            "app.kubernetes.io/name": "compare",
-            "app.kubernetes.io/component": "compare",
-            "app.kubernetes.io/managed-by": "longrun",
+            NAME_LABEL: COMPARE,
+            COMPONENT_LABEL: COMPARE,
+            MANAGED_BY_LABEL: FIELD_MANAGER,
             ENVIRONMENT_LABEL: self.target.environment,
             TEMPORARY_LABEL: self.operation,
         });
@@ -92,7 +89,7 @@ impl VolumeReplacement<'_> {
             "name": "compare",
             "image": self.options.verification_image,
             "imagePullPolicy": "IfNotPresent",
-            "command": [PROGRAM, verb],
+            "command": [VERIFICATION_PROGRAM, verb],
             "args": paths,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "securityContext": node,

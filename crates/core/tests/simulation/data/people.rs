@@ -2,9 +2,8 @@
 
 use jiff::SignedDuration;
 use longrun_core::{
-    journal::JOURNAL,
+    names::{CLAIM, JOURNAL, NODE, TEST},
     object::ObjectRef,
-    operations::data::{CLAIM, NODE, TEST},
     plan::Propagation,
 };
 use serde_json::{Value, json};

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     approval::{Ask, Demand},
     journal::{Journal, State, Stored},
+    names::CLAIM,
     object::{Uid, uid},
     operations::{
-        data::{CLAIM, Options},
+        data::Options,
         deploy, restore,
         snapshot::{self, Wish as SnapshotWish},
         wipe,

@@ -2,7 +2,8 @@
 //! can die at any of these.
 
 use longrun_core::{
-    journal::{JOURNAL, Journal, Next, Stored},
+    journal::{Journal, Next, Stored},
+    names::JOURNAL,
     object::ObjectRef,
     plan::{Effect, Step},
     wait::Observation,

@@ -1,9 +1,8 @@
 //! Other people: they edit, delete, make and suspend while a deployment is under way.
 
 use longrun_core::{
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL, TEST},
     object::uid,
-    operations::data::TEST,
-    operations::deploy::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL},
     plan::Propagation,
 };
 use serde_json::{Value, json};

@@ -6,10 +6,9 @@ use jiff::SignedDuration;
 use longrun_core::{
     approval::{Approved, Ask},
     journal::{Journal, Next, moved},
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
     object::{Digest, ObjectRef, Uid, intent, uid},
-    operations::deploy::{
-        ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, Options, RENDERED_LABEL, listed, plan,
-    },
+    operations::deploy::{Options, listed, plan},
     plan::{Effect, Plan, Propagation, Target},
     wait::Observation,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longrun_core::operations::deploy::{ENVIRONMENT_LABEL, RENDERED_LABEL};
+use longrun_core::names::{ENVIRONMENT_LABEL, RENDERED_LABEL};
 use serde_json::{Value, json};
 
 use crate::{

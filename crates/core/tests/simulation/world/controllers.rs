@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use longrun_core::{
+    names::{CLAIM, TEST},
     object::{ObjectRef, uid},
-    operations::data::{CLAIM, TEST},
     plan::Propagation,
 };
 use serde_json::{Value, json};

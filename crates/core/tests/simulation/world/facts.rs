@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use longrun_core::{
-    journal::{JOURNAL, Stored},
+    journal::Stored,
+    names::{CLAIM, INVENTORY, JOURNAL, NODE, TEMPORARY_LABEL},
     object::ObjectRef,
     operations::{
-        data::{self, CLAIM, NODE, TEMPORARY_LABEL},
-        deploy::{DryRun, Facts, INVENTORY, Namespace, Observed, listed},
+        data,
+        deploy::{DryRun, Facts, Namespace, Observed, listed},
     },
     plan::{Guard, Step},
     wait::{Counted, Observation, Wait},

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longrun_core::{
+    names::CLAIM,
     object::{ObjectRef, Uid, uid},
-    operations::data::CLAIM,
     plan::Policy,
 };
 use serde_json::{Value, json};

@@ -1,7 +1,10 @@
 //! What is deleted because nothing renders it any more, and what never is.
 
 use super::*;
-use crate::faults::ledger::{Entry, Ledger};
+use crate::{
+    faults::ledger::{Entry, Ledger},
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY},
+};
 
 #[test]
 fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {

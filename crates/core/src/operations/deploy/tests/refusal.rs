@@ -1,6 +1,7 @@
 //! What the API server refuses becomes a sentence with a way on, and no plan.
 
 use super::*;
+use crate::names::OPERATIONS_MANAGER;
 
 #[test]
 fn every_refusal_names_object_cause_and_way_on() {

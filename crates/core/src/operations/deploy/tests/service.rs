@@ -1,6 +1,7 @@
 //! A changed service: no test meets two versions, and a person's suspension is left alone.
 
 use super::*;
+use crate::names::OPERATIONS_MANAGER;
 
 #[test]
 fn a_changed_service_meets_no_running_test() {

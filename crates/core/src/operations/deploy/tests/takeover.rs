@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    journal::{JOURNAL, Journal, Next, Stored},
+    journal::{Journal, Next, Stored},
+    names::{JOURNAL, OPERATIONS_MANAGER},
     plan::{Propagation, Step},
     wait::{Observation, Wait},
 };

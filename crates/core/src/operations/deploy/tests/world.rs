@@ -9,11 +9,12 @@ use alloc::{
 
 use serde_json::{Value, json};
 
-use super::super::{
-    DryRun, ENVIRONMENT_LABEL, FIELD_MANAGER, Facts, INVENTORY, Namespace, Observed,
-    RENDERED_LABEL, Refusal,
+use super::super::{DryRun, Facts, Namespace, Observed, Refusal};
+use crate::{
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
+    object::ObjectRef,
+    wait::Observation,
 };
-use crate::{object::ObjectRef, wait::Observation};
 
 pub(super) struct Cluster {
     pub(super) facts: Facts,
