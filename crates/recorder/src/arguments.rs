@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use jiff::SignedDuration;
 use longrun_core::{
     inputs::Period, object::Uid, operations::snapshot, plan::Target, records::Wanted,
 };
@@ -45,8 +44,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) snapshots_kept: Option<u32>,
     /// Pause faults for so long when a test fails.
-    #[arg(long, value_parser = period)]
-    pub(crate) pause_chaos: Option<SignedDuration>,
+    #[arg(long)]
+    pub(crate) pause_chaos: Option<Period>,
 }
 
 impl Arguments {
@@ -75,12 +74,6 @@ impl Arguments {
     }
 
     pub(crate) fn pause(&self) -> Option<Wanted> {
-        self.pause_chaos.map(Wanted)
+        self.pause_chaos.map(|time| Wanted(time.duration()))
     }
-}
-
-fn period(text: &str) -> Result<SignedDuration, String> {
-    let seconds = Period::try_from(text.to_owned())?.seconds();
-    let seconds = i64::try_from(seconds).map_err(|error| error.to_string())?;
-    Ok(SignedDuration::from_secs(seconds))
 }

@@ -1,6 +1,5 @@
 //! `cargo xtask attach`
 
-use jiff::SignedDuration;
 use longrun_core::{
     inputs::Period,
     operations::attach::{Wish, plan},
@@ -35,24 +34,10 @@ pub(crate) struct Args {
     writable: bool,
     /// How long it lives at most: 30m, 4h.
     #[arg(long, value_name = "TIME", default_value = "4h")]
-    ttl: Ttl,
+    ttl: Period,
     /// Show the plan, and change nothing.
     #[arg(long)]
     dry_run: bool,
-}
-
-/// A time on the command line.
-#[derive(Clone, Copy, Debug)]
-struct Ttl(SignedDuration);
-
-impl std::str::FromStr for Ttl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let seconds = Period::try_from(text.to_owned())?.seconds();
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        Ok(Self(SignedDuration::from_secs(seconds)))
-    }
 }
 
 /// What is attached, as a document.
@@ -76,7 +61,7 @@ pub(crate) async fn run(
     let wish = Wish {
         snapshot: args.snapshot.clone(),
         writable: args.writable,
-        longest: args.ttl.0,
+        longest: args.ttl.duration(),
         who: who(),
     };
     let target = database.target();

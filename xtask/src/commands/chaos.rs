@@ -1,7 +1,7 @@
 //! `cargo xtask chaos`
 
 use comfy_table::{Table, presets::NOTHING};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use longrun_core::{
     approval::Ask,
     faults::{
@@ -55,17 +55,13 @@ pub(crate) struct Trigger {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArgs {
     /// For how long, for example 2h: a pause always ends.
-    #[arg(long = "for", value_name = "TIME", value_parser = period)]
+    #[arg(long = "for", value_name = "TIME")]
     time: Period,
     /// Why, for whoever finds it.
     #[arg(long)]
     reason: String,
     #[command(flatten)]
     which: Which,
-}
-
-fn period(text: &str) -> Result<Period, String> {
-    Period::try_from(text.to_owned())
 }
 
 /// An environment with faults, on a cluster that is recognised.
@@ -103,11 +99,10 @@ impl Place {
             )));
         }
         let client = access::client(chosen.cluster).await?;
-        let hold = i64::try_from(chaos.hold.seconds()).unwrap_or(i64::MAX);
         let settings = Settings {
             target: chosen.target(&client),
             replicas: chosen.environment.verification.replicas.get().into(),
-            hold: SignedDuration::from_secs(hold),
+            hold: chaos.hold.duration(),
             enforces_policies: chosen.cluster.enforces_policies,
             seed: 0,
         };
@@ -339,9 +334,8 @@ async fn pause(
 ) -> Result<ExitStatus, Failure> {
     let place = Place::open(&args.which, project).await?;
     let since = place.client.now();
-    let seconds = i64::try_from(args.time.seconds()).unwrap_or(i64::MAX);
     let until = since
-        .checked_add(SignedDuration::from_secs(seconds))
+        .checked_add(args.time.duration())
         .map_err(|_| Failure::refused("that is longer than there is time"))?;
     if let Some(other) = place.read().await?.pause
         && other.until > until

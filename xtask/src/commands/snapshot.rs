@@ -1,7 +1,6 @@
 //! `cargo xtask snapshot`
 
 use clap::Subcommand;
-use jiff::SignedDuration;
 use longrun_core::{
     inputs::Period,
     operations::snapshot::{self, Policy, Wish},
@@ -85,8 +84,8 @@ enum Command {
         #[arg(long, value_name = "COUNT")]
         keep_last: usize,
         /// None younger than this goes: 36h, 14d.
-        #[arg(long, value_name = "TIME", value_parser = age)]
-        older_than: SignedDuration,
+        #[arg(long, value_name = "TIME")]
+        older_than: Period,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
@@ -103,16 +102,6 @@ struct Place {
     /// Another cluster than the environments' usual one.
     #[arg(long)]
     cluster: Option<String>,
-}
-
-fn age(text: &str) -> Result<SignedDuration, String> {
-    let (text, times) = match text.strip_suffix('d') {
-        Some(days) => (format!("{days}h"), 24),
-        None => (text.to_owned(), 1),
-    };
-    let period = Period::try_from(text).map_err(|error| format!("{error}, or 14d"))?;
-    let seconds = i64::try_from(period.seconds()).unwrap_or(i64::MAX);
-    Ok(SignedDuration::from_secs(seconds.saturating_mul(times)))
 }
 
 pub(crate) async fn run(
@@ -136,7 +125,7 @@ pub(crate) async fn run(
         }) => {
             let policy = Policy {
                 keep_last: *keep_last,
-                older_than: *older_than,
+                older_than: older_than.duration(),
             };
             stored::prune(&policy, place, consent, project, terminal).await
         }

@@ -45,7 +45,7 @@ async fn a_job_is_named_as_kubernetes_names_one_and_a_size_is_a_number() {
         (["test", "test-1", "--size", "0"], "is not a program size"),
         (
             ["test", "test-1", "--patience", "soon"],
-            "is not a duration",
+            "invalid value 'soon'",
         ),
         (
             ["test", "test-1", "--ingress", "restate"],
