@@ -31,7 +31,7 @@ fn a_claim_grows_under_the_pod_that_uses_it() {
 
     house.write(SET, &stateful_set("store", "128Mi", "store"));
     house.deploy(&["--yes"]).exits(0).says(&[
-        "take over PersistentVolumeClaim data-store-0",
+        "grow PersistentVolumeClaim data-store-0",
         "delete, keeping what it owns, StatefulSet store",
         "create StatefulSet store",
     ]);
@@ -60,6 +60,34 @@ fn a_claim_grows_under_the_pod_that_uses_it() {
         "kept"
     );
     house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+}
+
+#[test]
+fn a_claim_whose_class_does_not_let_it_grow_is_refused_before_anything_is_touched() {
+    let house = House::small("fixed");
+    let class = format!("{}-fixed", house.name);
+    house.apply(
+        &format!(
+            r#"{{"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {{"name": "{class}"}},
+            "provisioner": "csi.longrun.dev", "volumeBindingMode": "WaitForFirstConsumer"}}"#
+        ),
+        &[],
+    );
+    let with = |size: &str| {
+        let set = stateful_set("store", size, "store");
+        house.write(SET, &set.replace("{{quote cluster.storage.class}}", &class));
+    };
+    with("64Mi");
+    house.deploy(&["--yes"]).exits(0);
+    let set = house.field("statefulset/store", "/metadata/uid");
+    with("128Mi");
+    house.deploy(&["--yes"]).exits(2).says(&[
+        "PersistentVolumeClaim data-store-0 cannot grow",
+        "allowVolumeExpansion: true",
+        "nothing was changed",
+    ]);
+    assert_eq!(house.field("statefulset/store", "/metadata/uid"), set);
+    house.kubectl(&["delete", "storageclass", &class]);
 }
 
 #[test]

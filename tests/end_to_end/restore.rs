@@ -63,3 +63,43 @@ fn a_snapshot_of_a_node_that_is_written_to_opens_and_has_all_that_was_acknowledg
         ended.store(true, Ordering::SeqCst);
     });
 }
+
+#[test]
+fn a_database_grows_whoever_made_its_claim() {
+    let house = deployed("larger");
+    house.increment();
+    house
+        .data("snapshot", &["--name", "kept", "--yes"])
+        .exits(0);
+    let grows = |size: &str| {
+        let claim = house.claim();
+        let pod = house.field("pod/restate-0", "/metadata/uid");
+        house.environment(&format!(
+            "verification: {{replicas: 1}}\ntest: {{size: 20}}\nrestate: {{storage: {size}}}\n"
+        ));
+        house
+            .deploy(&["--yes"])
+            .exits(0)
+            .says(&["grow PersistentVolumeClaim storage-restate-0"]);
+        let capacity = house.field("pvc/storage-restate-0", "/status/capacity/storage");
+        assert_eq!(capacity, size, "the deployment has waited for it");
+        assert_eq!(house.claim(), claim);
+        assert_eq!(house.field("pod/restate-0", "/metadata/uid"), pod);
+        house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+    };
+
+    house.restore("kept").exits(0);
+    grows("640Mi");
+    let of = house.field("pvc/storage-restate-0", "/spec/dataSource/name");
+    assert_eq!(of, "kept", "what the restore wrote of the claim is there");
+    assert_eq!(house.counter(), 1);
+    // Once more: the size is ours by now.
+    grows("704Mi");
+
+    house.wipe().exits(0);
+    grows("768Mi");
+    house.restore("kept").exits(0);
+    assert_eq!(house.counter(), 1);
+    let capacity = house.field("pvc/storage-restate-0", "/status/capacity/storage");
+    assert_eq!(capacity, "768Mi", "a restore makes nothing smaller");
+}

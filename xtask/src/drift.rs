@@ -29,7 +29,7 @@ pub(crate) async fn of(deployment: &Deployment) -> Drift {
         Err(problems) => return Drift::Refused(problems.to_string()),
     };
     let mut changed: Vec<String> = Vec::new();
-    for step in plan.steps.iter().filter(|step| !step.act.is_watch()) {
+    for step in plan.steps.iter().filter(|step| step.differs()) {
         let named = step.act.object().map(|object| object.to_string());
         changed.extend(named.filter(|named| !changed.contains(named)));
     }

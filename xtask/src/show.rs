@@ -67,6 +67,7 @@ fn line(step: &Step) -> String {
         | Effect::Suspend { .. }
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
+        | Effect::Grow { .. }
         | Effect::Inject { .. }
         | Effect::Reclaim { .. } => "~",
         Effect::Watch { .. } => "…",
@@ -89,7 +90,7 @@ fn summary(plan: &Plan) -> String {
             "to create",
         ),
         (
-            count(|act| matches!(act, Effect::Update { .. })),
+            count(|act| matches!(act, Effect::Update { .. } | Effect::Grow { .. })),
             "to update",
         ),
         (

@@ -70,6 +70,7 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
         fault: None,
         surplus: Vec::new(),
         claims: Vec::new(),
+        growths: Vec::new(),
         sources: Vec::new(),
         temporary: Vec::new(),
     }

@@ -68,7 +68,7 @@ pub const INVENTORY: &str = "longrun-inventory";
 /// The field manager of everything that is rendered, and the value of [`MANAGED_BY_LABEL`].
 pub const FIELD_MANAGER: &str = "longrun";
 
-/// The field manager of what operations change: suspension, replicas, the service door.
+/// The field manager of what operations change: suspension, replicas, the service door, the size of a claim that grows.
 pub const OPERATIONS_MANAGER: &str = "longrun-operations";
 
 /// What an object is an instance of.

@@ -115,6 +115,13 @@ impl Step {
         Self::new(Effect::Watch { object }, Guard::None, until)
     }
 
+    /// Whether the cluster is not what is rendered as long as it is not done: a claim that has not grown to its size
+    /// is smaller than what it was told to be.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        !self.act.is_watch() || self.until == Wait::Grown
+    }
+
     /// What takes it back.
     #[must_use]
     pub fn undo(self, undo: Effect) -> Self {

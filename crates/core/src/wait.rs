@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::object::{ObjectRef, Uid};
 
+mod grown;
 mod job;
 mod pods;
 mod renewed;
@@ -62,6 +63,8 @@ pub enum Wait {
     },
     /// A Job that has succeeded in reading volumes, which takes as long as it takes. Reads [`Observation::pods`].
     Verified,
+    /// A claim that is as large as it asks to be. Reads the object and [`Observation::warnings`].
+    Grown,
     /// A pod that is ready. Reads the object and [`Observation::warnings`].
     Ready,
     /// Nothing but time: a fault is at work.
@@ -178,6 +181,7 @@ impl Wait {
     pub fn bad_holds(&self) -> SignedDuration {
         match self {
             Self::SnapshotReady | Self::SnapshotCut => SignedDuration::from_mins(10),
+            Self::Grown => SignedDuration::from_mins(2),
             _ => SignedDuration::from_secs(30),
         }
     }
@@ -193,7 +197,7 @@ impl Wait {
             | Self::Ended
             | Self::Held { .. }
             | Self::Renewed { .. } => None,
-            Self::Drained => Some(SignedDuration::from_mins(10)),
+            Self::Drained | Self::Grown => Some(SignedDuration::from_mins(10)),
             Self::Verified => Some(SignedDuration::from_mins(30)),
             Self::FirstSuccess => Some(least + job::pause(observation)),
             _ => Some(least),
@@ -261,6 +265,7 @@ impl Wait {
             Self::SnapshotCut => snapshot::cut(object, observation),
             Self::Stopped { claim } => stopped(object, claim, observation),
             Self::Verified => job::verified(object, observation, began),
+            Self::Grown => grown::assess(object, observation, began),
             Self::Ready => pods::ready(object, observation, began),
             Self::Renewed { before, .. } => renewed::assess(object, before, observation, began),
             Self::None | Self::Gone { .. } | Self::Drained | Self::Ended | Self::Held { .. } => {

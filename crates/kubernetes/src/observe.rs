@@ -7,9 +7,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     applied::is_applied,
     faults::ledger::Ledger,
-    names::{FIELD_MANAGER, INVENTORY, JOURNAL, SNAPSHOT_API, TEMPORARY_LABEL},
+    names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, SNAPSHOT_API, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
-    operations::deploy::{DryRun, Facts, Namespace, Observed, listed},
+    operations::deploy::{DryRun, Facts, Growth, Namespace, Observed, grown, listed, smaller},
     wait::Observation,
 };
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub async fn observe(
         (inventory_object, inventory),
         journal,
         ledger,
-        (claims, sources),
+        (claims, sources, growths),
         temporary,
         lists,
         mut objects,
@@ -74,7 +74,8 @@ pub async fn observe(
         async {
             let claims = claims(client, environment, &desired).await?;
             let sources = sources(client, environment, &claims).await?;
-            Ok::<_, Failure>((claims, sources))
+            let growths = growths(client, &desired, &claims).await?;
+            Ok::<_, Failure>((claims, sources, growths))
         },
         temporary(client, environment),
         owned_objects(client, &references),
@@ -91,6 +92,7 @@ pub async fn observe(
         inventory_object,
         surplus,
         claims,
+        growths,
         sources,
         temporary,
         journal,
@@ -149,6 +151,35 @@ async fn claims(
         })
     });
     Ok(claims)
+}
+
+/// What the API server would say to the growth of the claims that are smaller than they are rendered.
+async fn growths(
+    client: &Client,
+    desired: &[(ObjectRef, Value)],
+    claims: &[Value],
+) -> Result<Vec<Growth>, Failure> {
+    let smaller = smaller(desired.iter().map(|(_, object)| object), claims);
+    let growing = smaller
+        .into_iter()
+        .filter_map(|(claim, storage)| Some((ObjectRef::of(claim)?, claim, storage)));
+    stream::iter(growing)
+        .map(|(reference, claim, storage)| async move {
+            let how = Apply {
+                manager: OPERATIONS_MANAGER,
+                force: true,
+                dry_run: true,
+            };
+            let applied = client.apply(&grown(&reference, storage), how).await;
+            Ok(Growth {
+                claim: claim.clone(),
+                storage: storage.to_owned(),
+                dry_run: refusal::dry_run(applied)?,
+            })
+        })
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await
 }
 
 /// The snapshots that claims without a volume are to be made of, where they exist.

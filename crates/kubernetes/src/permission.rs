@@ -95,6 +95,7 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
         | Effect::Suspend { .. }
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
+        | Effect::Grow { .. }
         | Effect::Reclaim { .. } => &["patch"],
         Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
         // To strike is for the runner of faults, whose Role says what each fault needs.

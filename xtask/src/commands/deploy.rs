@@ -119,10 +119,16 @@ async fn carry_out(
     })?;
     let steps = &journal.plan().steps;
     let verified = steps.iter().any(|step| step.until == Wait::FirstSuccess);
+    let not_done = journal.notes();
+    let but = if not_done.is_empty() { "" } else { ", but:" };
+    let lines = not_done.into_iter();
+    let lines: String = lines
+        .map(|(effect, cause)| format!("\n  not done: {effect}: {cause}"))
+        .collect();
     operation.done(&if verified {
-        format!("{target} runs, and a test has verified")
+        format!("{target} runs, and a test has verified{but}{lines}")
     } else {
-        format!("{target} runs what is rendered")
+        format!("{target} runs what is rendered{but}{lines}")
     });
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask diff`
 
+use longrun_core::plan::Step;
+
 use crate::{
     commands::deploy::{Choices, Which},
     deployment::Deployment,
@@ -30,7 +32,7 @@ pub(crate) async fn run(
     )
     .await?;
     let plan = deployment.plan().await?;
-    let end = if plan.changes() {
+    let end = if plan.steps.iter().any(Step::differs) {
         ExitStatus::Differences
     } else {
         ExitStatus::Done

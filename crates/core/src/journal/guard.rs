@@ -11,7 +11,7 @@ use crate::{
     change::asked,
     gate::{is_going, text},
     object::{Digest, Uid, intent, uid},
-    operations::suspension::is_left,
+    operations::{deploy::grown, suspension::is_left},
     plan::{Effect, Guard},
     wait::Observation,
 };
@@ -49,6 +49,9 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
         }
         (Effect::Scale { replicas, .. }, Some(live)) => {
             same && live.pointer("/spec/replicas").and_then(Value::as_u64) == Some(*replicas)
+        }
+        (Effect::Grow { object, storage }, Some(live)) => {
+            same && asked(live, &grown(object, storage)).is_empty()
         }
         (Effect::Reclaim { policy, .. }, Some(live)) => {
             let spec = |field| live.get("spec")?.get(field)?.as_str();

@@ -10,6 +10,7 @@ use crate::{faults::ledger::OpenFault, object::ObjectRef, wait::Observation};
 
 mod cleanup;
 mod decision;
+mod growth;
 mod inventory;
 mod planner;
 mod problem;
@@ -20,6 +21,7 @@ mod takeover;
 mod tests;
 mod upgrade;
 
+pub use growth::{Growth, grown, smaller};
 pub use inventory::listed;
 pub use planner::plan;
 pub use problem::{Problem, Problems};
@@ -40,6 +42,8 @@ pub struct Facts {
     pub surplus: Vec<Value>,
     /// The claims of the environment's StatefulSets.
     pub claims: Vec<Value>,
+    /// Those of them that are to grow: see [`smaller`].
+    pub growths: Vec<Growth>,
     /// The `VolumeSnapshot`s that such claims are to be made of as long as they have no volume, where they
     /// exist.
     pub sources: Vec<Value>,

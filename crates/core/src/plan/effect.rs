@@ -65,6 +65,13 @@ pub enum Effect {
         /// By which operation: the label's value.
         operation: String,
     },
+    /// Lets a claim grow, and writes nothing else of it: see [`grown`](crate::operations::deploy::grown).
+    Grow {
+        /// Which claim.
+        object: ObjectRef,
+        /// Its new size.
+        storage: String,
+    },
     /// Says what becomes of stored data when its claim or its `VolumeSnapshot` goes: the reclaim policy of
     /// a `PersistentVolume`, the deletion policy of a `VolumeSnapshotContent`.
     Reclaim {
@@ -142,6 +149,7 @@ impl Effect {
             | Self::Suspend { object, .. }
             | Self::Scale { object, .. }
             | Self::Interrupt { object, .. }
+            | Self::Grow { object, .. }
             | Self::Reclaim { object, .. }
             | Self::Discard { object, .. }
             | Self::Inject { object, .. }
@@ -157,6 +165,7 @@ impl Effect {
             Self::Create { .. }
             | Self::Update { .. }
             | Self::Delete { .. }
+            | Self::Grow { .. }
             | Self::Reclaim { .. } => true,
             Self::Suspend { .. }
             | Self::Scale { .. }
@@ -194,6 +203,7 @@ impl fmt::Display for Effect {
             Self::Snapshot { .. } => "snapshot",
             Self::Scale { replicas: 0, .. } => "stop",
             Self::Scale { .. } => "start",
+            Self::Grow { .. } => "grow",
             Self::Interrupt { .. } => "mark as interrupted what still runs of",
             Self::Reclaim {
                 policy: Policy::Retain,

@@ -408,3 +408,42 @@ fn a_check_that_failed_says_what_its_program_said() {
     never: BackoffLimitExceeded
     "#);
 }
+
+#[test]
+fn a_claim_has_grown_when_its_file_system_has() {
+    let claim = |status: Value| {
+        let mut status = status;
+        status["phase"] = json!("Bound");
+        json!({"spec": {"resources": {"requests": {"storage": "3Gi"}}}, "status": status})
+    };
+    let has = json!({"storage": "2Gi"});
+    let pending = json!([{"type": "FileSystemResizePending", "status": "True"}]);
+    let error =
+        json!([{"type": "ControllerResizeError", "status": "True", "message": "out of range"}]);
+    let resizes = claim(json!({"capacity": has}));
+    let warned = |last| {
+        let warning = warning(last, "PersistentVolumeClaim a", "VolumeResizeFailed");
+        with(&resizes, Vec::new(), vec![warning])
+    };
+    let table = [
+        of(claim(json!({}))),
+        of(resizes.clone()),
+        warned("2026-01-05T10:00:05Z"),
+        warned("2026-01-05T09:00:00Z"),
+        of(claim(json!({"capacity": has, "conditions": pending}))),
+        of(claim(json!({"capacity": has, "conditions": error}))),
+        of(claim(json!({"capacity": has, "conditions": error,
+            "allocatedResourceStatuses": {"storage": "ControllerResizeInfeasible"}}))),
+        of(claim(json!({"capacity": {"storage": "3Gi"}}))),
+    ];
+    assert_snapshot!(check(&Wait::Grown, &table), @r#"
+    not yet: it has no volume
+    not yet: it has 2Gi of 3Gi
+    bad: it has 2Gi of 3Gi: PersistentVolumeClaim a: VolumeResizeFailed: exceeded quota
+    not yet: it has 2Gi of 3Gi
+    not yet: it has 2Gi of 3Gi: its volume has grown, its file system grows when a pod mounts it
+    bad: it has 2Gi of 3Gi: out of range
+    never: it has 2Gi of 3Gi, and the storage cannot do it: out of range
+    holds
+    "#);
+}

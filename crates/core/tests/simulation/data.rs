@@ -85,6 +85,8 @@ fn deployed() -> &'static World {
 /// through.
 fn converge(program: &mut Program) {
     program.calm();
+    // Whatever made the claim: it can grow.
+    program.larger |= program.random.one_in(3);
     for _ in 0..4 {
         if program.is_unfinished() {
             program.go_on();
@@ -161,8 +163,14 @@ fn judge(program: &mut Program) {
     }
 }
 
-/// What the environment's file asks for.
-fn rendered() -> &'static [Value] {
-    static RENDERED: OnceLock<Vec<Value>> = OnceLock::new();
-    RENDERED.get_or_init(|| Wish::with_chaos().objects())
+/// What the environment's file asks for, before and after somebody wants a larger database.
+fn rendered(larger: bool) -> &'static [Value] {
+    static RENDERED: OnceLock<[Vec<Value>; 2]> = OnceLock::new();
+    let [small, large] = RENDERED.get_or_init(|| {
+        let mut wish = Wish::with_chaos();
+        let small = wish.objects();
+        wish.storage += 5;
+        [small, wish.objects()]
+    });
+    if larger { large } else { small }
 }

@@ -208,6 +208,9 @@ impl World {
         }
         let moved = |pointer| merged.pointer(pointer) != live.pointer(pointer);
         match text(live, "/kind") {
+            "PersistentVolumeClaim" if moved("/spec/accessModes") => Err(Refusal::Invalid(
+                "PersistentVolumeClaim is invalid: spec.accessModes: Required value: …".into(),
+            )),
             "Job" if moved("/spec/template") => Err(Refusal::Invalid(
                 "Job.batch is invalid: spec.template: Invalid value: …: field is immutable".into(),
             )),
@@ -286,6 +289,13 @@ impl World {
                 live.ok_or("NotFound")?;
                 self.interrupt(&place, operation);
                 Ok(None)
+            }
+            Effect::Grow { storage, .. } => {
+                let mut claim = live.ok_or("NotFound")?;
+                let id = uid(&claim);
+                claim["spec"]["resources"]["requests"]["storage"] = json!(storage);
+                self.objects.insert(Arc::new(place), claim);
+                Ok(id)
             }
             Effect::Reclaim { uid, policy, .. } => {
                 live.ok_or("NotFound")?;

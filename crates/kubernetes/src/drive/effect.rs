@@ -4,6 +4,7 @@ use longrun_core::{
     journal::moved,
     names::{FIELD_MANAGER, INTERRUPTED_LABEL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, uid},
+    operations::deploy::grown,
     plan::{Effect, Guard, Policy},
     wait::Observation,
 };
@@ -93,6 +94,9 @@ pub(super) async fn perform(
         Effect::Suspend { object, suspend } => self::suspend(client, object, *suspend).await,
         Effect::Scale { object, replicas } => scale(client, object, *replicas).await,
         Effect::Interrupt { operation, .. } => interrupt(client, operation, seen).await,
+        Effect::Grow { object, storage } => {
+            write(client, &grown(object, storage), AS_OPERATION, guard, seen).await
+        }
         Effect::Reclaim { object, policy, .. } => {
             let object = reclaimed(object, *policy);
             let how = AS_OPERATION;

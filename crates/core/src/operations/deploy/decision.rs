@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Conflict, DryRun, Facts, Observed, Options, Refusal,
+    Conflict, DryRun, Facts, Observed, Options, Refusal, growth,
     problem::Problem,
     recreate::{recreation, replacement},
     upgrade,
@@ -30,6 +30,8 @@ pub(super) struct Decision<'a> {
     pub(super) writes: Vec<Step>,
     /// What to wait for when all objects of the same phase are written.
     pub(super) watch: Option<Wait>,
+    /// The claims that have not grown to their size yet.
+    pub(super) growing: Vec<Step>,
 }
 
 pub(super) fn decide<'a>(
@@ -37,7 +39,8 @@ pub(super) fn decide<'a>(
     facts: &Facts,
     options: &Options,
 ) -> Result<Decision<'a>, Problem> {
-    let writes = writes(observed, facts, options)?;
+    let mut writes = growth::steps(observed, facts)?;
+    writes.extend(self::writes(observed, options)?);
     let watch = match observed.kind() {
         "Deployment" | "StatefulSet" => Some(Wait::RolledOut),
         "Job" => Some(Wait::Complete),
@@ -47,6 +50,7 @@ pub(super) fn decide<'a>(
         watch.filter(|wait| !writes.is_empty() || standing(wait, observed) != WaitStatus::Met);
     Ok(Decision {
         observed,
+        growing: growth::waits(observed, &writes, facts),
         writes,
         watch,
     })
@@ -116,7 +120,7 @@ fn standing(wait: &Wait, observed: &Observed) -> WaitStatus {
     wait.assess(&observed.observation, Timestamp::UNIX_EPOCH)
 }
 
-fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<Step>, Problem> {
+fn writes(observed: &Observed, options: &Options) -> Result<Vec<Step>, Problem> {
     let Some(object) = ObjectRef::of(&observed.desired) else {
         return Ok(Vec::new());
     };
@@ -168,7 +172,7 @@ fn writes(observed: &Observed, facts: &Facts, options: &Options) -> Result<Vec<S
             let again = match observed.kind() {
                 "Job" => Some(replacement(observed, object.clone(), uid, &live)),
                 "StatefulSet" if is_all(message) => {
-                    recreation(observed, object.clone(), uid, &live, facts)
+                    recreation(observed, object.clone(), uid, &live)
                 }
                 _ => None,
             };

@@ -101,7 +101,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         steps.extend(upgrade::drain(facts, suspends, options.drain));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
-    steps.extend(takeover.starts(facts));
+    steps.extend(takeover.starts(&decisions));
     steps.extend(phase(&decisions, JOBS));
     steps.extend(phase(&decisions, CRON_JOBS));
     if resumes {
@@ -227,7 +227,8 @@ fn phase(decisions: &[Decision<'_>], ranks: Range<usize>) -> Vec<Step> {
             decision.watch.clone()?,
         ))
     });
-    writes.chain(watches).collect()
+    let growing = of_phase().flat_map(|decision| decision.growing.iter().cloned());
+    writes.chain(watches).chain(growing).collect()
 }
 
 /// The plan itself suspends the tests before it updates them: what the update then meets is not what

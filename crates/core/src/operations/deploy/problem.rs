@@ -148,6 +148,11 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
             f,
             "{object} is refused: {message}; raise that quota, or ask for less in the environment's file"
         ),
+        // Kubernetes 1.36: the admission plugin `PersistentVolumeClaimResize`.
+        Refusal::Other(message) if message.contains("must support resize") => write!(
+            f,
+            "{object} cannot grow: {message}; set `allowVolumeExpansion: true` in its StorageClass, or take the size in the environment's file back"
+        ),
         Refusal::Other(message) => write!(
             f,
             "{object} is refused: {message}; when that is settled, deploy again"

@@ -3,12 +3,12 @@
 
 use alloc::{vec, vec::Vec};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Facts, Observed, decision::creation};
 use crate::{
     change::{Change, asked},
-    object::{ObjectRef, Uid, bytes, uid},
+    object::{ObjectRef, Uid, bytes},
     plan::{Checked, Effect, Guard, Propagation, Step},
     wait::Wait,
 };
@@ -27,31 +27,28 @@ pub(super) fn replacement(
     ]
 }
 
-/// A StatefulSet whose claim templates grew: the claims grow first, then the set is made anew around
-/// its pods. `None` when more than that changed, or a claim would shrink.
+/// A StatefulSet whose claim templates grew is made anew around its pods; its claims have grown before. `None` when
+/// more than that changed, or a claim would shrink.
 pub(super) fn recreation(
     observed: &Observed,
     object: ObjectRef,
     uid: Uid,
     live: &Value,
-    facts: &Facts,
 ) -> Option<Vec<Step>> {
     let changes = asked(live, &observed.desired);
     if !changes.iter().any(is_claim_size) || !changes.iter().all(is_allowed) {
         return None;
     }
     let (old, new) = (templates(live), templates(&observed.desired));
-    let mut steps = Vec::new();
-    for ((_, size), (template, wanted)) in old.iter().zip(&new) {
+    for ((_, size), (_, wanted)) in old.iter().zip(&new) {
         if bytes(wanted)? < bytes(size)? {
             return None;
         }
-        let claims = claims(facts, template, &object.name);
-        steps.extend(claims.filter_map(|claim| growth(claim, wanted)));
     }
-    steps.push(deletion(object, uid, live, Propagation::Orphan));
-    steps.push(creation(observed, Checked::Locally, changes));
-    Some(steps)
+    Some(vec![
+        deletion(object, uid, live, Propagation::Orphan),
+        creation(observed, Checked::Locally, changes),
+    ])
 }
 
 fn is_claim_size(change: &Change) -> bool {
@@ -72,7 +69,7 @@ fn is_allowed(change: &Change) -> bool {
 }
 
 /// Name and size of each claim template.
-fn templates(stateful_set: &Value) -> Vec<(&str, &str)> {
+pub(super) fn templates(stateful_set: &Value) -> Vec<(&str, &str)> {
     stateful_set
         .pointer("/spec/volumeClaimTemplates")
         .and_then(Value::as_array)
@@ -90,12 +87,12 @@ fn templates(stateful_set: &Value) -> Vec<(&str, &str)> {
 }
 
 /// The claims that a StatefulSet made from a template: `<template>-<set>-<ordinal>`.
-fn claims<'a>(
-    facts: &'a Facts,
+pub(super) fn claims<'a>(
+    live: &'a [Value],
     template: &'a str,
     set: &'a str,
 ) -> impl Iterator<Item = &'a Value> {
-    facts.claims.iter().filter(move |claim| {
+    live.iter().filter(move |claim| {
         let name = claim.pointer("/metadata/name").and_then(Value::as_str);
         name.and_then(|name| {
             let ordinal = name
@@ -117,35 +114,8 @@ pub(super) fn claims_of<'a>(facts: &'a Facts, stateful_set: &'a Value) -> Vec<&'
         .unwrap_or_default();
     templates(stateful_set)
         .into_iter()
-        .flat_map(|(template, _)| claims(facts, template, set))
+        .flat_map(|(template, _)| claims(&facts.claims, template, set))
         .collect()
-}
-
-/// A claim can grow and never shrink: one that is larger already, by hand, is left alone. The size is
-/// owned by the StatefulSet's controller, which never changes it: it has to be taken over.
-fn growth(claim: &Value, wanted: &str) -> Option<Step> {
-    let size = claim
-        .pointer("/spec/resources/requests/storage")
-        .and_then(Value::as_str)
-        .and_then(bytes);
-    if size >= bytes(wanted) {
-        return None;
-    }
-    let object = ObjectRef::of(claim)?;
-    let desired = json!({
-        "apiVersion": object.api_version,
-        "kind": object.kind,
-        "metadata": {"name": object.name, "namespace": object.namespace},
-        "spec": {"resources": {"requests": {"storage": wanted}}},
-    });
-    let changes = asked(claim, &desired);
-    let (object, force) = (desired, true);
-    let guard = Guard::Is { uid: uid(claim)? };
-    Some(Step {
-        changes,
-        checked: Checked::Locally,
-        ..Step::new(Effect::Update { object, force }, guard, Wait::None)
-    })
 }
 
 /// Deletion of this incarnation as it was seen.

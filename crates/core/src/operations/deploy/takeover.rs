@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Facts, Observed, problem::Problem};
+use super::{Facts, Observed, decision::Decision, problem::Problem};
 use crate::{
     journal::{Admission, Stored, admit},
     names::OPERATIONS_MANAGER,
@@ -59,13 +59,15 @@ impl Takeover {
         kept(&stored.journal)
     }
 
-    /// StatefulSets that an operation stopped and did not come to start.
-    pub(super) fn starts(&self, facts: &Facts) -> Vec<Step> {
-        let sets = facts
-            .objects
+    /// StatefulSets that an operation stopped and did not come to start. One that is made anew has its pods.
+    pub(super) fn starts(&self, decisions: &[Decision<'_>]) -> Vec<Step> {
+        let is_made = |step: &Step| matches!(step.act, Effect::Create { .. });
+        decisions
             .iter()
-            .filter(|observed| observed.kind() == "StatefulSet");
-        sets.filter_map(|observed| self.start(observed)).collect()
+            .filter(|decision| decision.observed.kind() == "StatefulSet")
+            .filter(|decision| !decision.writes.iter().any(is_made))
+            .filter_map(|decision| self.start(decision.observed))
+            .collect()
     }
 
     fn start(&self, observed: &Observed) -> Option<Step> {

@@ -58,6 +58,8 @@ pub(super) struct Program {
     pub(super) skew: SignedDuration,
     /// Somebody else deleted or changed what operations on data stand on.
     pub(super) meddled: bool,
+    /// The environment's file asks for a larger database than at first.
+    pub(super) larger: bool,
     /// The present driver of a journal in the namespace.
     pub(super) driver: u64,
     /// A driver that was cut off, and has not noticed; and which one.
@@ -72,6 +74,7 @@ impl Program {
             calm: false,
             skew: SignedDuration::ZERO,
             meddled: false,
+            larger: false,
             driver: 0,
             sleeper: None,
         }
@@ -115,7 +118,10 @@ impl Program {
             8 => Operation::Snapshot,
             9 => Operation::FencedSnapshot,
             10 => Operation::Destroy,
-            _ => Operation::Deploy,
+            _ => {
+                self.larger |= self.random.one_in(4);
+                Operation::Deploy
+            }
         }
     }
 
@@ -130,7 +136,7 @@ impl Program {
     }
 
     fn plan(&self, operation: &Operation) -> Result<Plan, String> {
-        let objects = super::rendered();
+        let objects = super::rendered(self.larger);
         let rendered = |name: &str| -> Value {
             let of_name = |object: &&Value| text(object, "/metadata/name") == name;
             objects

@@ -12,7 +12,7 @@ use longrun_core::{
 use serde_json::json;
 
 use super::program::Program;
-use crate::world::{NAMESPACE, reference};
+use crate::world::{NAMESPACE, reference, text};
 
 /// How a run of the program ended.
 #[derive(Debug, PartialEq)]
@@ -191,8 +191,13 @@ impl Program {
             self.tick();
             return None;
         }
-        if let Effect::Scale { replicas, .. } = effect {
-            self.world.silent = *replicas == 0;
+        match effect {
+            Effect::Scale { replicas, .. } => self.world.silent = *replicas == 0,
+            // A set that is made anew has its pods.
+            Effect::Create { object } if text(object, "/kind") == "StatefulSet" => {
+                self.world.silent = false;
+            }
+            _ => {}
         }
         let done = self.world.perform(effect, observation.object.as_ref());
         if done.is_ok() && self.unlucky(60) {

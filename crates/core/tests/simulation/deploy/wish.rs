@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Wish {
     pub(crate) service: String,
     pub(crate) node: u64,
-    storage: u64,
+    pub(crate) storage: u64,
     pub(crate) config: BTreeMap<&'static str, u64>,
     chaos: bool,
 }
@@ -78,7 +78,8 @@ impl Wish {
         };
         let node = pod("restate", &format!("restate:1.{}.0-abc", self.node));
         let claim = json!([{"metadata": {"name": "storage"},
-            "spec": {"resources": {"requests": {"storage": format!("{}Gi", self.storage)}}}}]);
+            "spec": {"accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": format!("{}Gi", self.storage)}}}}]);
         let service = pod("service", &self.service);
         let mut objects = vec![
             cron("test"),

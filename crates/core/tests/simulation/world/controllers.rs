@@ -103,6 +103,7 @@ impl World {
                     "updatedReplicas": counts[1], "readyReplicas": counts[2]}),
             );
         }
+        self.adopt(place, &pod_place);
         if ends {
             self.delete(&pod_place, Propagation::Background);
         } else if !there && wanted > 0 {
@@ -112,6 +113,16 @@ impl World {
         } else if waits {
             let set = self.objects[place].clone();
             self.make_claim(&set);
+        }
+    }
+
+    /// The set that was made anew around its pod owns it.
+    fn adopt(&mut self, set: &ObjectRef, pod: &ObjectRef) {
+        let owner = self.objects[set]["metadata"]["uid"].clone();
+        if let Some(pod) = self.objects.get_mut(pod)
+            && at(pod, "/metadata/ownerReferences").is_none()
+        {
+            pod["metadata"]["ownerReferences"] = json!([{"uid": owner}]);
         }
     }
 

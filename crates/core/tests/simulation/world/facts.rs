@@ -8,7 +8,7 @@ use longrun_core::{
     object::ObjectRef,
     operations::{
         data,
-        deploy::{DryRun, Facts, Namespace, Observed, listed},
+        deploy::{DryRun, Facts, Growth, Namespace, Observed, listed, smaller},
     },
     plan::{Guard, Step},
     wait::{Counted, Observation, Wait},
@@ -54,6 +54,9 @@ impl World {
         let inventory_object = self.get("ConfigMap", INVENTORY);
         let inventory = inventory_object.as_ref().map(listed).unwrap_or_default();
         let surplus = inventory.iter().filter(|object| !rendered.contains(object));
+        let claims = self.of_kind("PersistentVolumeClaim", |claim| {
+            text(claim, "/metadata/name") == CLAIM
+        });
         Facts {
             namespace: match self.has_namespace() {
                 true => Namespace::Active,
@@ -74,9 +77,8 @@ impl World {
             surplus: surplus
                 .filter_map(|object| self.objects.get(object).cloned())
                 .collect(),
-            claims: self.of_kind("PersistentVolumeClaim", |claim| {
-                text(claim, "/metadata/name") == CLAIM
-            }),
+            growths: self.growths(desired, &claims),
+            claims,
             sources: self.all("VolumeSnapshot"),
             temporary: ["Job", "PersistentVolumeClaim"]
                 .iter()
@@ -87,6 +89,21 @@ impl World {
             journal: self.journal(),
             fault: None,
         }
+    }
+
+    fn growths(&self, desired: &[Value], claims: &[Value]) -> Vec<Growth> {
+        smaller(desired, claims)
+            .into_iter()
+            .map(|(claim, storage)| {
+                let mut merged = claim.clone();
+                merged["spec"]["resources"]["requests"]["storage"] = json!(storage);
+                Growth {
+                    claim: claim.clone(),
+                    storage: storage.to_owned(),
+                    dry_run: DryRun::Accepted(merged),
+                }
+            })
+            .collect()
     }
 
     /// The facts of an operation on data as a gatherer would find them.

@@ -117,7 +117,7 @@ impl World {
     pub(super) fn tend_claim(&mut self, place: &ObjectRef) {
         let claim = &self.objects[place];
         if !is_going(claim) && text(claim, "/status/phase") != "Pending" {
-            return;
+            return self.grow(place);
         }
         let claim = claim.clone();
         if is_going(&claim) {
@@ -138,6 +138,14 @@ impl World {
             if consumers.iter().any(|pod| !is_going(pod)) {
                 self.provide(place, &claim);
             }
+        }
+    }
+
+    /// A bound claim gets the size that it asks for.
+    fn grow(&mut self, place: &ObjectRef) {
+        let claim = self.objects.get_mut(place).expect("it is there");
+        if claim["status"]["capacity"] != claim["spec"]["resources"]["requests"] {
+            claim["status"]["capacity"] = claim["spec"]["resources"]["requests"].clone();
         }
     }
 

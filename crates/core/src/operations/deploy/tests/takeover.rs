@@ -108,6 +108,16 @@ fn an_operation_past_its_point_of_no_return_is_made_whole_and_closed() {
 }
 
 #[test]
+fn a_stopped_set_that_is_made_anew_is_not_started_as_the_old_one() {
+    let mut cluster = with_journal(&journal(2));
+    stop(&mut cluster, "nobody");
+    cluster.resize("20Gi");
+    let plan = check(&cluster.facts);
+    assert!(plan.contains("create StatefulSet restate"), "{plan}");
+    assert!(!plan.contains("start StatefulSet restate"), "{plan}");
+}
+
+#[test]
 fn what_can_still_be_taken_back_is_not_taken_over() {
     for open in [0, 1] {
         let refused = check(&with_journal(&journal(open)).facts);

@@ -9,7 +9,7 @@ use alloc::{
 
 use serde_json::{Value, json};
 
-use super::super::{DryRun, Facts, Namespace, Observed, Refusal};
+use super::super::{DryRun, Facts, Growth, Namespace, Observed, Refusal, grown, smaller};
 use crate::{
     names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
     object::ObjectRef,
@@ -115,6 +115,7 @@ impl Cluster {
                 fault: None,
                 surplus: Vec::new(),
                 claims: Vec::new(),
+                growths: Vec::new(),
                 sources: Vec::new(),
                 temporary: Vec::new(),
             },
@@ -150,10 +151,12 @@ impl Cluster {
         cluster.facts.claims = vec![
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "metadata": {"name": "target-restate-0", "namespace": "restate", "uid": "claim-1"},
-                "spec": {"resources": {"requests": {"storage": "10Gi"}}}, "status": {"phase": "Bound"}}),
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
+                "status": {"phase": "Bound", "capacity": {"storage": "10Gi"}}}),
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "metadata": {"name": "evidence-recorder-0", "namespace": "restate", "uid": "claim-2"},
-                "spec": {"resources": {"requests": {"storage": "1Gi"}}}, "status": {"phase": "Bound"}}),
+                "spec": {"resources": {"requests": {"storage": "1Gi"}}},
+                "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}),
         ];
         cluster.dry_run();
         cluster
@@ -196,6 +199,25 @@ impl Cluster {
             json!(size);
         let forbidden = "StatefulSet.apps \"restate\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', … are forbidden";
         set.dry_run = DryRun::Refused(Refusal::Invalid(String::from(forbidden)));
+        self.try_growths();
+    }
+
+    /// What the API server would say to the growths.
+    pub(super) fn try_growths(&mut self) {
+        let Facts {
+            objects, claims, ..
+        } = &self.facts;
+        let rendered = objects.iter().map(|observed| &observed.desired);
+        let growths = smaller(rendered, claims).into_iter().map(|(claim, size)| {
+            let mut merged = claim.clone();
+            overlay(&mut merged, &grown(&ObjectRef::of(claim).unwrap(), size));
+            Growth {
+                claim: claim.clone(),
+                storage: size.to_string(),
+                dry_run: DryRun::Accepted(merged),
+            }
+        });
+        self.facts.growths = growths.collect();
     }
 
     /// What the API server would say: the desired fields over the live ones.
