@@ -110,9 +110,9 @@ impl Shared {
             &["copy", "-s", "some", &copy],
             &["copy", "--live", &copy],
             &["wipe"],
-            &["wipe", "--status"],
-            &["wipe", "--resume"],
-            &["wipe", "--abort"],
+            &["operation", "status"],
+            &["operation", "resume"],
+            &["operation", "abort"],
             &["restore", "-s", "some"],
         ] {
             let ran = self.run(&[command, &["-n", name]].concat());

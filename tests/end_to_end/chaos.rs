@@ -220,12 +220,12 @@ fn nothing_is_injected_while_it_is_paused_or_a_wipe_is_not_finished() {
     house
         .chaos(&["trigger", "kill-restate", "--yes"])
         .exits(2)
-        .says(&["nothing was changed", "is not finished", "--resume"]);
+        .says(&["nothing was changed", "is not finished", "operation resume"]);
     assert_eq!(
         house.field("cronjob/fault-kill-restate", "/spec/suspend"),
         true
     );
-    house.data("wipe", &["--abort"]).exits(0);
+    house.operation("abort", &[]).exits(0);
     assert_ne!(
         house.field("cronjob/fault-kill-restate", "/spec/suspend"),
         true

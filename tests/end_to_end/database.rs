@@ -27,6 +27,16 @@ impl House {
         [&[verb, "-n", &self.name], more].concat()
     }
 
+    /// Shows, continues or takes back the last operation.
+    pub(crate) fn operation(&self, verb: &str, more: &[&str]) -> Ran {
+        self.run(&[&["operation", verb, "-n", &self.name], more].concat())
+    }
+
+    /// Begins to continue it, without a terminal.
+    pub(crate) fn begin_operation(&self, verb: &str) -> Running {
+        Running::start(self.command(&["operation", verb, "-n", &self.name]))
+    }
+
     /// Begins it without a terminal.
     pub(crate) fn begin_data(&self, verb: &str, more: &[&str]) -> Running {
         Running::start(self.command(&self.data_arguments(verb, more)))
@@ -139,10 +149,10 @@ impl House {
         kept.expect("a copy").to_owned()
     }
 
-    /// The last operation as `wipe --status` has it.
+    /// The last operation as `operation status` has it.
     pub(crate) fn last_operation(&self) -> Value {
-        let status = ["--status", "--output", "json"];
-        self.data("wipe", &status).exits(0).document()
+        let status = self.operation("status", &["--output", "json"]);
+        status.exits(0).document()
     }
 
     /// Everything is as before an operation on the database, whatever it was.

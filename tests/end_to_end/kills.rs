@@ -65,12 +65,13 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
             return;
         }
         if state == "open" {
-            house
-                .deploy(&["--yes"])
-                .exits(2)
-                .says(&["is not finished", "--resume", "--abort"]);
+            house.deploy(&["--yes"]).exits(2).says(&[
+                "is not finished",
+                "operation resume",
+                "operation abort",
+            ]);
         }
-        run = house.begin_data("wipe", &["--resume"]);
+        run = house.begin_operation("resume");
     }
     run.end().exits(0);
     println!("── {verb}: killed {kills} times over {steps} steps");

@@ -11,6 +11,7 @@ mod attach;
 mod bad_input;
 mod chaos;
 mod claims;
+mod command_line;
 mod consent;
 mod copy;
 mod database;

@@ -25,24 +25,24 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
     house
         .data("wipe", &[])
         .exits(2)
-        .says(&["is not finished", "wipe -n", "--abort"]);
+        .says(&["is not finished", "operation abort -n"]);
     // The node does not run on, and a slow one would hold the claim.
     house
         .data("snapshot", &["--name", "beside", "--yes"])
         .exits(2)
-        .says(&["a wipe of", "is not finished", "--abort"]);
+        .says(&["a wipe of", "is not finished", "operation abort -n"]);
     house.data("status", &[]).exits(0).prints(&[
         "NOT FINISHED   a wipe",
         "nothing is lost yet",
-        "--status",
+        "operation status",
     ]);
     // It is the only one, and need not be named.
     house
-        .run(&["wipe", "--abort"])
+        .run(&["operation", "abort"])
         .exits(0)
         .says(&["everything is taken back"]);
     house
-        .run(&["wipe", "--status"])
+        .run(&["operation", "status"])
         .exits(2)
         .says(&["no operation is unfinished in", "-n ENVIRONMENT"]);
     house.until("the node runs", || {
@@ -56,7 +56,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
     let policy = house.field(&volume, "/spec/persistentVolumeReclaimPolicy");
     assert_eq!(policy, "Delete");
     house
-        .data("wipe", &["--resume"])
+        .operation("resume", &[])
         .exits(2)
         .says(&["was taken back", "nothing to resume"]);
 
@@ -73,7 +73,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
         }
     }
     house
-        .data("wipe", &["--resume"])
+        .operation("resume", &[])
         .exits(3)
         .says(&["what it changed is taken back"]);
     assert_eq!(house.claim(), claim);
@@ -82,7 +82,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
     // Beyond the deletion only forward: a deployment is let in, and closes it.
     killed_when(&house, "the claim is gone", || house.claim() != claim);
     house
-        .data("wipe", &["--abort"])
+        .operation("abort", &[])
         .exits(2)
         .says(&["cannot be taken back"]);
     house.deploy(&["--yes"]).exits(0);
@@ -118,11 +118,11 @@ fn a_wipe_whose_new_node_cannot_start_is_cured_by_a_deployment() {
     ]);
     assert_ne!(house.claim(), claim);
     house
-        .data("wipe", &["--abort", "--dry-run"])
+        .operation("abort", &["--dry-run"])
         .exits(2)
         .says(&["cannot be taken back"]);
     house
-        .data("wipe", &["--resume", "--dry-run"])
+        .operation("resume", &["--dry-run"])
         .exits(0)
         .prints(&["go on:", &format!("as VolumeSnapshot {kept}")]);
 
@@ -159,7 +159,7 @@ fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
     });
     // It stays until the pod that compares is gone.
     house.kubectl(&["delete", "pvc", "storage-restate-0", "--wait=false"]);
-    house.data("wipe", &["--resume"]).exits(3).says(&[
+    house.operation("resume", &[]).exits(3).says(&[
         "not taken back: keep the data of PersistentVolume",
         "its claim is gone",
         &format!("cargo xtask restore -n {} --cluster", house.name),

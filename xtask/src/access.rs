@@ -8,12 +8,13 @@ use longrun_core::{
     object::Uid,
 };
 use longrun_embedded::{Cluster as Embedded, Error as EmbeddedError, Places, Up};
-use longrun_kubernetes::{Client, connect};
+use longrun_kubernetes::{Client, ConnectError, connect};
 
 use crate::{
     failure::Failure,
-    project::{self, Chosen},
-    terminal::{Answers, Terminal},
+    project::{Chosen, Project},
+    terminal::Terminal,
+    which::Any,
 };
 
 /// The embedded cluster of a name, running or not.
@@ -29,7 +30,7 @@ pub(crate) fn places() -> Result<Places, Failure> {
 /// Installs what the machine lacks for the embedded cluster, after saying so.
 pub(crate) fn prepare_machine(
     name: &str,
-    answers: &Answers,
+    yes: bool,
     terminal: &Terminal,
 ) -> Result<Embedded, Failure> {
     let cluster = embedded(name)?;
@@ -39,7 +40,7 @@ pub(crate) fn prepare_machine(
             "The embedded cluster needs these Debian packages: {}",
             missing.join(", ")
         );
-        terminal.consent(&question, "Install them?", answers)?;
+        terminal.consent(&question, "Install them?", yes)?;
         let work = terminal.work("installing packages");
         longrun_embedded::install(&missing, &|news| work.report(news))?;
         work.done("packages are installed");
@@ -60,11 +61,46 @@ pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure>
 }
 
 /// A client of the cluster that the file means, and of no other.
-pub(crate) async fn client(cluster: &Cluster) -> Result<Client, Failure> {
-    let (way, uid) = way(cluster)?;
-    connect(&way, uid.as_ref())
-        .await
-        .map_err(|error| Failure::refused(Failure::chain(&error)))
+pub(crate) async fn client(chosen: &Chosen<'_>) -> Result<Client, Failure> {
+    let (way, uid) = way(chosen.cluster)?;
+    let connected = connect(&way, uid.as_ref()).await;
+    connected.map_err(|error| {
+        let failure = Failure::refused(Failure::chain(&error));
+        if chosen.is_usual() && is_out_of_reach(&error) && embedded_runs() {
+            let name = &chosen.cluster.name;
+            failure.hint(format!(
+                "{name} is not reachable; the embedded cluster runs: add --cluster {LOCAL}, or set LONGRUN_CLUSTER={LOCAL}"
+            ))
+        } else {
+            failure
+        }
+    })
+}
+
+/// Whether nothing answers, as opposed to a cluster that answers with a refusal.
+fn is_out_of_reach(error: &ConnectError) -> bool {
+    match error {
+        ConnectError::NoKubeconfig { .. }
+        | ConnectError::NoContext { .. }
+        | ConnectError::NoEksContext { .. }
+        | ConnectError::Unreachable { .. } => true,
+        ConnectError::Kubeconfig { .. }
+        | ConnectError::Credentials { .. }
+        | ConnectError::AnotherServer { .. }
+        | ConnectError::Forbidden { .. }
+        | ConnectError::AnotherCluster { .. }
+        | ConnectError::Untrusted { .. }
+        | ConnectError::Other(_) => false,
+    }
+}
+
+/// The embedded cluster that `local` commands mean when none is named.
+pub(crate) const LOCAL: &str = "local";
+
+/// Whether the user may have meant the embedded cluster, and it answers.
+fn embedded_runs() -> bool {
+    let uid = embedded(LOCAL).and_then(|cluster| Ok(cluster.running_uid()?));
+    uid.is_ok_and(|uid| uid.is_some())
 }
 
 /// An environment, and a client of its cluster or why there is none.
@@ -75,11 +111,11 @@ pub(crate) struct Reached<'a> {
 
 /// The environment that is named, or all. No cluster is connected to twice.
 pub(crate) async fn each<'a>(
+    which: &Any,
     inputs: &'a Inputs,
-    environment: Option<&str>,
-    cluster: Option<&str>,
+    project: &Project,
 ) -> Result<Vec<Reached<'a>>, Failure> {
-    let names: Vec<&str> = match environment {
+    let names: Vec<&str> = match which.environment.as_deref() {
         Some(name) => vec![name],
         None => inputs
             .environments()
@@ -88,13 +124,13 @@ pub(crate) async fn each<'a>(
     };
     let mut each: Vec<Reached<'a>> = Vec::new();
     for name in names {
-        let chosen = project::choose(inputs, name, cluster)?;
+        let chosen = project.choose(inputs, name, which.cluster.as_deref())?;
         let tried = each
             .iter()
             .find(|other| other.chosen.cluster.name == chosen.cluster.name);
         let client = match tried {
             Some(other) => other.client.clone(),
-            None => client(chosen.cluster).await,
+            None => client(&chosen).await,
         };
         each.push(Reached { chosen, client });
     }

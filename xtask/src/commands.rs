@@ -4,11 +4,13 @@
 pub(crate) mod attach;
 pub(crate) mod chaos;
 pub(crate) mod cluster;
+pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod deploy;
 pub(crate) mod diff;
 pub(crate) mod images;
 pub(crate) mod local;
+pub(crate) mod operation;
 pub(crate) mod render;
 pub(crate) mod reproduce;
 pub(crate) mod restore;

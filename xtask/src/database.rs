@@ -13,13 +13,14 @@ use longrun_core::{
 use longrun_kubernetes::{Client, denied, last_operation, observe_data, to_carry_out};
 
 use crate::{
-    commands::deploy::{Choices, Which},
+    commands::deploy::Choices,
     deployment::Deployment,
     failure::Failure,
     operation::{AGAIN, Operation},
     project::Project,
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// The database of an environment whose cluster is recognised.
@@ -137,7 +138,7 @@ impl Database {
                 driven
                     .map_err(|failure| {
                         failure.hint(format!(
-                            "see where it stands, and go on: cargo xtask wipe {} --status",
+                            "see where it stands, and go on: cargo xtask operation status {}",
                             self.target().flags()
                         ))
                     })?

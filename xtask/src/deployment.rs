@@ -20,11 +20,12 @@ use serde_json::Value;
 
 use crate::{
     access,
-    commands::deploy::{Choices, Which},
+    commands::deploy::Choices,
     failure::Failure,
     images::{Image, ImageBuilder, Profile},
-    project::{self, Chosen, Project, render_failure},
+    project::{Chosen, Project, render_failure},
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// An environment that can be planned for: rendered, and its cluster recognised.
@@ -49,7 +50,7 @@ impl Deployment {
     ) -> Result<Self, Failure> {
         let inputs = project.inputs()?;
         let templates = project.templates()?;
-        let mut chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
+        let mut chosen = project.choose(&inputs, &which.environment, which.cluster.as_deref())?;
         // A mistake in a template is told before anything is started or built.
         render_all(&templates, &chosen, &[])?;
         let mut extras = Vec::new();
@@ -57,7 +58,7 @@ impl Deployment {
             (chosen.images, extras) = prepare_embedded(&chosen, project, answers, terminal).await?;
         }
         let objects = reviewed(project, &templates, &chosen, &extras)?;
-        let client = access::client(chosen.cluster).await?;
+        let client = access::client(&chosen).await?;
         Ok(Self::of(&chosen, objects, client, choices))
     }
 
@@ -165,7 +166,7 @@ async fn prepare_embedded(
     answers: &Answers,
     terminal: &Terminal,
 ) -> Result<(Images, Vec<Extra>), Failure> {
-    let cluster = access::prepare_machine(chosen.cluster.name.as_str(), answers, terminal)?;
+    let cluster = access::prepare_machine(chosen.cluster.name.as_str(), answers.yes, terminal)?;
     access::up(&cluster, terminal)?;
 
     let work = terminal.work("images");

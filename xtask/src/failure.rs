@@ -3,6 +3,8 @@
 
 use std::{fmt::Display, process::ExitCode};
 
+use serde::Serialize;
+
 /// How a command ends; the number is its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitStatus {
@@ -20,6 +22,33 @@ impl From<ExitStatus> for ExitCode {
     fn from(end: ExitStatus) -> Self {
         Self::from(end as u8)
     }
+}
+
+impl ExitStatus {
+    /// What kind of error a document says it was.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Differences => "differences",
+            Self::Refused => "refused",
+            Self::HalfWay => "halfWay",
+        }
+    }
+}
+
+/// An error as the document that is printed in place of a result.
+#[derive(Serialize)]
+pub(crate) struct Document<'a> {
+    error: Fields<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    kind: &'static str,
+    message: &'a str,
+    hints: &'a [String],
+    exit_code: u8,
 }
 
 /// Why a command ended before it was done.
@@ -54,6 +83,17 @@ impl Failure {
         self.end = ExitStatus::HalfWay;
         self.message = format!("{}\n{done}", self.message);
         self
+    }
+
+    pub(crate) fn document(&self) -> Document<'_> {
+        Document {
+            error: Fields {
+                kind: self.end.kind(),
+                message: &self.message,
+                hints: &self.hints,
+                exit_code: self.end as u8,
+            },
+        }
     }
 
     /// Adds a way to go on.

@@ -20,11 +20,13 @@ pub(crate) struct Project {
     root: PathBuf,
     /// Where environments, clusters and manifests are: the root, or what `--inputs` says.
     inputs: PathBuf,
+    /// The cluster that the user works on.
+    cluster: Option<String>,
 }
 
 impl Project {
     /// The project that the command runs in.
-    pub(crate) fn find(inputs: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn find(inputs: Option<PathBuf>, cluster: Option<String>) -> Result<Self, Failure> {
         let root = match std::env::var_os("CARGO_MANIFEST_DIR") {
             Some(package) => PathBuf::from(package).parent().map(Path::to_path_buf),
             None => std::env::current_dir().ok().and_then(|here| {
@@ -45,7 +47,11 @@ impl Project {
             })?,
             None => root.clone(),
         };
-        Ok(Self { root, inputs })
+        Ok(Self {
+            root,
+            inputs,
+            cluster,
+        })
     }
 
     /// The clone's top folder.
@@ -80,6 +86,17 @@ impl Project {
         let mut files = BTreeMap::new();
         read_all(base, &base.join(TEMPLATES), ".hbs", &mut files)?;
         Templates::new(files).map_err(render_failure)
+    }
+
+    /// Finds an environment on the cluster that is worked on: the one that the command names, the user's, or the
+    /// environment's usual one.
+    pub(crate) fn choose<'a>(
+        &self,
+        inputs: &'a Inputs,
+        environment: &str,
+        cluster: Option<&str>,
+    ) -> Result<Chosen<'a>, Failure> {
+        choose(inputs, environment, cluster.or(self.cluster.as_deref()))
     }
 
     /// What is committed for all clusters: path → text.
@@ -130,6 +147,11 @@ pub(crate) struct Chosen<'a> {
 }
 
 impl Chosen<'_> {
+    /// Whether this is the cluster that the environment's file names.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.environment.cluster == self.cluster.name
+    }
+
     /// The environment on the cluster that was recognised.
     pub(crate) fn target(&self, client: &Client) -> Target {
         Target {
@@ -140,7 +162,7 @@ impl Chosen<'_> {
     }
 }
 
-/// Finds an environment, on its usual cluster or another.
+/// Finds an environment, on its usual cluster or on one that is named.
 pub(crate) fn choose<'a>(
     inputs: &'a Inputs,
     environment: &str,

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
@@ -34,6 +35,8 @@ pub(crate) struct Terminal {
     output: Output,
     interactive: bool,
     talks_to_terminal: bool,
+    /// Whether the command's document was printed: there is one for each command.
+    has_printed: AtomicBool,
 }
 
 /// What the command line says in place of an answer.
@@ -55,6 +58,7 @@ impl Terminal {
             // A question needs both: an answer to read and a place where it is seen.
             interactive: talks_to_terminal && std::io::stdin().is_terminal(),
             talks_to_terminal,
+            has_printed: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +89,7 @@ impl Terminal {
                 Failure::refused(format!("the result cannot be written as JSON: {error}"))
             })?,
         };
+        self.has_printed.store(true, Ordering::Relaxed);
         let mut stdout = anstream::stdout().lock();
         let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
         match written {
@@ -112,20 +117,32 @@ impl Terminal {
         tell(&format!("{text}\n"));
     }
 
+    /// Says why the command ended before it was done. A program that waits for a document gets it as one, unless it has
+    /// the result already.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        self.say(&format!("error: {}", failure.message));
+        for hint in &failure.hints {
+            self.say(&format!("  → {hint}"));
+        }
+        if self.owes_document() && !self.has_printed.load(Ordering::Relaxed) {
+            self.fail_in_document(failure);
+        }
+    }
+
+    /// Prints an error as a document. Whoever does not read it has the exit code.
+    pub(crate) fn fail_in_document(&self, failure: &Failure) {
+        let _ = self.data(&failure.document(), String::new);
+    }
+
     /// Begins something that may take a while.
     pub(crate) fn work(&self, what: &str) -> Work {
         Work::begin(what, self.talks_to_terminal)
     }
 
     /// Asks about something that is no plan and loses nothing.
-    pub(crate) fn consent(
-        &self,
-        what: &str,
-        question: &str,
-        answers: &Answers,
-    ) -> Result<(), Failure> {
+    pub(crate) fn consent(&self, what: &str, question: &str, yes: bool) -> Result<(), Failure> {
         self.say(what);
-        if answers.yes {
+        if yes {
             return Ok(());
         }
         if !self.interactive {

@@ -40,7 +40,7 @@ pub enum Access {
 pub enum ConnectError {
     /// There is no kubeconfig to read.
     #[error(
-        "there is no kubeconfig: {cause}; for the embedded cluster run `cargo xtask local up`, for another write its context into ~/.kube/config or point $KUBECONFIG at it"
+        "there is no kubeconfig: {cause}; write the cluster's context into ~/.kube/config, or point $KUBECONFIG at a file that has it"
     )]
     NoKubeconfig {
         /// What was looked for.
@@ -98,7 +98,7 @@ pub enum ConnectError {
     },
     /// Nothing answers at the API server's address.
     #[error(
-        "the API server {server} cannot be reached: {cause}; is the cluster running (`cargo xtask local up` for the embedded one), and the network or VPN to it?"
+        "the API server {server} cannot be reached: {cause}; is the cluster running, and the network or VPN to it?"
     )]
     Unreachable {
         /// The API server's address.

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use crate::{
     attachment::{Attachment, who},
-    commands::deploy::Which,
     database::Database,
     failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// Look into a snapshot: a pod of its name with busybox and a copy of it at /target, while this command runs.

@@ -17,14 +17,14 @@ use longrun_kubernetes::{
 };
 use serde::Serialize;
 
-use super::deploy::Which;
 use crate::{
     access,
     deployment::holder,
     failure::{ExitStatus, Failure},
-    project::{self, Project},
+    project::Project,
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -87,7 +87,7 @@ pub(crate) async fn run(
 impl Place {
     async fn open(which: &Which, project: &Project) -> Result<Self, Failure> {
         let inputs = project.inputs()?;
-        let chosen = project::choose(&inputs, &which.environment, which.cluster.as_deref())?;
+        let chosen = project.choose(&inputs, &which.environment, which.cluster.as_deref())?;
         let chaos = &chosen.environment.chaos;
         if !chaos.is_on() {
             let name = &chosen.environment.name;
@@ -98,7 +98,7 @@ impl Place {
                 "name them in environments/{name}.yaml under `chaos.faults`, and deploy it"
             )));
         }
-        let client = access::client(chosen.cluster).await?;
+        let client = access::client(&chosen).await?;
         let settings = Settings {
             target: chosen.target(&client),
             replicas: chosen.environment.verification.replicas.get().into(),

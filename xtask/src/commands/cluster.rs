@@ -6,7 +6,7 @@ use crate::{
     access,
     failure::{ExitStatus, Failure},
     project::{self, Project},
-    terminal::{Answers, Terminal},
+    terminal::Terminal,
 };
 
 /// What can be done to a cluster file.
@@ -16,9 +16,10 @@ pub(crate) enum Command {
     /// then on nothing is done to a cluster with another one.
     Trust {
         /// The name of the cluster file.
-        cluster: String,
-        #[command(flatten)]
-        answers: Answers,
+        name: String,
+        /// Answer with yes: the UID was compared elsewhere.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -30,10 +31,7 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let Command::Trust {
-        cluster: name,
-        answers,
-    } = command;
+    let Command::Trust { name, yes } = command;
     let inputs = project.inputs()?;
     let cluster = inputs.cluster(name).map_err(project::unknown)?;
     if cluster.access.is_embedded() {
@@ -53,7 +51,7 @@ pub(crate) async fn run(
     }
     let before = recorded.map_or_else(String::new, |uid| format!("; recorded is {uid}"));
     let what = format!("{server} has the kube-system UID {found}{before}");
-    terminal.consent(&what, &format!("Is this the cluster {name}?"), answers)?;
+    terminal.consent(&what, &format!("Is this the cluster {name}?"), *yes)?;
 
     let path = project.cluster_file(name);
     let text = std::fs::read_to_string(&path).map_err(|error| project::unusable(&path, &error))?;

@@ -19,15 +19,15 @@ use tokio_util::io::SyncIoBridge;
 use crate::{
     access,
     attachment::{Attachment, who},
-    commands::deploy::Which,
     database::{self, Database},
     failure::{ExitStatus, Failure},
     interrupt::Interrupts,
     operation::Operation,
-    project::{self, Project},
+    project::Project,
     sender::{Sender, Stream},
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// Copy the database to this machine: compressed, every hash checked, resumed where it was cut off.
@@ -86,8 +86,8 @@ pub(crate) async fn run(
         environment,
         cluster,
     } = &args.which;
-    let chosen = project::choose(&inputs, environment, cluster.as_deref())?;
-    let client = access::client(chosen.cluster).await?;
+    let chosen = project.choose(&inputs, environment, cluster.as_deref())?;
+    let client = access::client(&chosen).await?;
     let target = chosen.target(&client);
     let exec = to_exec(&target.environment);
     let source = match &args.snapshot {

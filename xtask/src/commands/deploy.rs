@@ -14,6 +14,7 @@ use crate::{
     project::Project,
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// Make a namespace what its environment says: plan, ask, apply, wait until the first test has verified.
@@ -41,17 +42,6 @@ pub(crate) struct Choices {
     /// Roll a changed service without waiting until no test runs and no invocation is open.
     #[arg(long)]
     pub(crate) no_drain: bool,
-}
-
-/// Which environment, and where.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Which {
-    /// The environment, which is the namespace.
-    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
-    pub(crate) environment: String,
-    /// Another cluster than the environment's usual one.
-    #[arg(long)]
-    pub(crate) cluster: Option<String>,
 }
 
 pub(crate) async fn run(

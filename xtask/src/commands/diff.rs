@@ -3,12 +3,13 @@
 use longrun_core::plan::Step;
 
 use crate::{
-    commands::deploy::{Choices, Which},
+    commands::deploy::Choices,
     deployment::Deployment,
     failure::{ExitStatus, Failure},
     project::Project,
     show,
     terminal::{Answers, Terminal},
+    which::Which,
 };
 
 /// Show what `deploy` would change. Exits 0 when nothing differs, 1 when something does.

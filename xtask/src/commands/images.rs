@@ -14,8 +14,13 @@ use crate::{
 /// Build the images that environments run, from `images/`. An image that exists is not built again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// For which cluster: its file names the registry.
-    #[arg(long, default_value = "dev")]
+    /// The cluster whose file names the registry.
+    #[arg(
+        id = "built-for",
+        long = "cluster",
+        value_name = "CLUSTER",
+        default_value = "dev"
+    )]
     cluster: String,
     /// Push them to the cluster's registry, and record the digests beside the cluster's file.
     #[arg(long)]

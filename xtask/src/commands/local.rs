@@ -5,7 +5,7 @@ use longrun_embedded::{Cluster, Status};
 use crate::{
     access,
     failure::{ExitStatus, Failure},
-    terminal::{Answers, Terminal, seconds},
+    terminal::{Terminal, seconds},
 };
 
 /// What can be done to the embedded cluster.
@@ -15,8 +15,9 @@ pub(crate) enum Command {
     Up {
         #[command(flatten)]
         name: Name,
-        #[command(flatten)]
-        answers: Answers,
+        /// Install missing Debian packages without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// Stop it. Its data stays and comes back with the next `up`.
     Down {
@@ -25,8 +26,9 @@ pub(crate) enum Command {
         /// Also delete everything it holds: every database and snapshot in it.
         #[arg(long)]
         delete_data: bool,
-        #[command(flatten)]
-        answers: Answers,
+        /// Answer with yes.
+        #[arg(long)]
+        yes: bool,
     },
     /// Its components, address and size.
     Status {
@@ -39,24 +41,24 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Name {
     /// Which embedded cluster: the name of its cluster file.
-    #[arg(long, default_value = "local")]
+    #[arg(long, default_value = access::LOCAL)]
     name: String,
 }
 
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     match command {
-        Command::Up { name, answers } => up(&name.name, answers, terminal),
+        Command::Up { name, yes } => up(&name.name, *yes, terminal),
         Command::Down {
             name,
             delete_data,
-            answers,
-        } => down(&name.name, *delete_data, answers, terminal),
+            yes,
+        } => down(&name.name, *delete_data, *yes, terminal),
         Command::Status { name } => status(&name.name, terminal),
     }
 }
 
-fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<ExitStatus, Failure> {
-    let cluster = access::prepare_machine(name, answers, terminal)?;
+fn up(name: &str, yes: bool, terminal: &Terminal) -> Result<ExitStatus, Failure> {
+    let cluster = access::prepare_machine(name, yes, terminal)?;
     access::up(&cluster, terminal)?;
     show(name, &cluster, terminal)
 }
@@ -64,7 +66,7 @@ fn up(name: &str, answers: &Answers, terminal: &Terminal) -> Result<ExitStatus, 
 fn down(
     name: &str,
     delete_data: bool,
-    answers: &Answers,
+    yes: bool,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
     let cluster = access::embedded(name)?;
@@ -75,7 +77,7 @@ fn down(
             "This deletes the embedded cluster {name} with every database and snapshot in it ({}), for good.",
             state.display()
         );
-        terminal.consent(&what, "Delete all of it?", answers)?;
+        terminal.consent(&what, "Delete all of it?", yes)?;
     }
     let work = terminal.work("taking the embedded cluster down");
     // Also one that does not run: it may not have ended as it should have.

@@ -27,8 +27,8 @@ pub(crate) struct Args {
     /// Write to stdout instead of to files.
     #[arg(long)]
     stdout: bool,
-    /// Another cluster than the environments' usual one.
-    #[arg(long)]
+    /// For this cluster, instead of each environment's usual one. LONGRUN_CLUSTER does not count here.
+    #[arg(id = "rendered-for", long = "cluster", value_name = "CLUSTER")]
     cluster: Option<String>,
 }
 

@@ -33,9 +33,14 @@ pub(crate) struct Args {
     pub(crate) job: String,
     /// The environment that has the Job, or whose present settings are taken. It need not be said while all
     /// environments have the same.
-    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
+    #[arg(
+        short = 'n',
+        long = "environment",
+        visible_alias = "namespace",
+        value_name = "ENVIRONMENT"
+    )]
     pub(crate) environment: Option<String>,
-    /// Another cluster than the environment's usual one.
+    /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     pub(crate) cluster: Option<String>,
     /// What `triage --save` kept in this directory says which program it was, instead of a cluster.

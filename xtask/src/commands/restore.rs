@@ -3,18 +3,19 @@
 use longrun_core::operations::restore::plan;
 
 use crate::{
-    commands::{deploy::Which, volume_replacement},
+    commands::volume_replacement,
     database::{Consent, Database, Locking},
     failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     terminal::Terminal,
+    which::Which,
 };
 
-/// Put a copy of a snapshot in the place of the database. The present one is kept as a snapshot too.
+/// Replace the database by a copy of a snapshot, and keep the present one as a snapshot too.
 ///
-/// Each step is written into the namespace before it is done: kill it at any time, and go on with
-/// `wipe --resume`, or take it back with `wipe --abort`.
+/// Each step is recorded in the namespace before it is taken: after a kill, continue with `operation resume`, or take
+/// it back with `operation abort`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -7,12 +7,12 @@ use longrun_core::{
 };
 
 use crate::{
-    commands::deploy::Which,
     database::{Consent, Database, Locking},
     failure::{ExitStatus, Failure},
     operation::Operation,
     project::Project,
     terminal::Terminal,
+    which::{Any, Which},
 };
 
 mod stored;
@@ -30,15 +30,16 @@ pub(crate) struct Args {
 /// Take a snapshot of the database.
 #[derive(Debug, clap::Args)]
 struct Take {
-    /// The environment, which is the namespace.
+    /// The environment, which is also the namespace.
     #[arg(
         short = 'n',
         long = "environment",
+        visible_alias = "namespace",
         value_name = "ENVIRONMENT",
         required = true
     )]
     environment: Option<String>,
-    /// Another cluster than the environment's usual one.
+    /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     cluster: Option<String>,
     /// Its name; otherwise the claim's and the time.
@@ -63,14 +64,14 @@ enum Command {
     /// The snapshots of one environment or of all, newest first.
     List {
         #[command(flatten)]
-        place: Place,
+        which: Any,
     },
     /// Delete a snapshot and what is stored for it.
     Delete {
         /// The snapshot.
         name: String,
         #[command(flatten)]
-        place: Place,
+        which: Any,
         #[command(flatten)]
         consent: Consent,
     },
@@ -87,21 +88,10 @@ enum Command {
         #[arg(long, value_name = "TIME")]
         older_than: Period,
         #[command(flatten)]
-        place: Place,
+        which: Any,
         #[command(flatten)]
         consent: Consent,
     },
-}
-
-/// Where to look.
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// One environment only.
-    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
-    environment: Option<String>,
-    /// Another cluster than the environments' usual one.
-    #[arg(long)]
-    cluster: Option<String>,
 }
 
 pub(crate) async fn run(
@@ -111,23 +101,23 @@ pub(crate) async fn run(
 ) -> Result<ExitStatus, Failure> {
     match &args.command {
         None => take(&args.take, project, terminal).await,
-        Some(Command::List { place }) => stored::list(place, project, terminal).await,
+        Some(Command::List { which }) => stored::list(which, project, terminal).await,
         Some(Command::Delete {
             name,
-            place,
+            which,
             consent,
-        }) => stored::delete(name, place, consent, project, terminal).await,
+        }) => stored::delete(name, which, consent, project, terminal).await,
         Some(Command::Prune {
             keep_last,
             older_than,
-            place,
+            which,
             consent,
         }) => {
             let policy = Policy {
                 keep_last: *keep_last,
                 older_than: older_than.duration(),
             };
-            stored::prune(&policy, place, consent, project, terminal).await
+            stored::prune(&policy, which, consent, project, terminal).await
         }
     }
 }

@@ -16,18 +16,15 @@ use crate::{
     project::Project,
     show,
     terminal::Terminal,
+    which::Any,
 };
 
 /// What runs where: the node, the service, whether all is as rendered, the tests and faults of the last hour, and who
 /// is at work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One environment only.
-    #[arg(short = 'n', long = "environment", value_name = "ENVIRONMENT")]
-    environment: Option<String>,
-    /// Another cluster than the environments' usual one.
-    #[arg(long)]
-    cluster: Option<String>,
+    #[command(flatten)]
+    which: Any,
     /// Look again every few seconds, until Ctrl-C. A terminal is drawn anew, in a pipe one look follows the other.
     #[arg(long)]
     watch: bool,
@@ -111,7 +108,7 @@ impl<'a> Look<'a> {
         inputs: &'a Inputs,
         project: &'a Project,
     ) -> Result<Self, Failure> {
-        let each = reach(args, inputs).await?;
+        let each = access::each(&args.which, inputs, project).await?;
         Ok(Self {
             args,
             inputs,
@@ -124,7 +121,7 @@ impl<'a> Look<'a> {
     async fn look(&mut self) -> Vec<Shown> {
         // A cluster that was not there may have come.
         if self.each.iter().any(|reached| reached.client.is_err())
-            && let Ok(each) = reach(self.args, self.inputs).await
+            && let Ok(each) = access::each(&self.args.which, self.inputs, self.project).await
         {
             self.each = each;
         }
@@ -150,10 +147,6 @@ impl<'a> Look<'a> {
         }
         shown
     }
-}
-
-async fn reach<'a>(args: &Args, inputs: &'a Inputs) -> Result<Vec<Reached<'a>>, Failure> {
-    access::each(inputs, args.environment.as_deref(), args.cluster.as_deref()).await
 }
 
 async fn seen(
@@ -215,14 +208,31 @@ fn print(shown: &[Shown], terminal: &Terminal) -> Result<bool, Failure> {
                 Seen::Unknown { .. } => None,
             });
         let hours = show::together(&known.collect::<Vec<_>>());
-        let screen = |Shown { cluster, seen }: &Shown| match seen {
-            Seen::Known { status, drift } => {
-                show::status(cluster, status, drift.as_ref(), hours.is_none())
+        let mut screens: Vec<String> = Vec::new();
+        // A cluster that is out of reach is so for all its environments, for one reason.
+        let mut unseen: Vec<(&str, Vec<String>)> = Vec::new();
+        for Shown { cluster, seen } in shown {
+            match seen {
+                Seen::Known { status, drift } => {
+                    screens.push(show::status(
+                        cluster,
+                        status,
+                        drift.as_ref(),
+                        hours.is_none(),
+                    ));
+                }
+                Seen::Unknown { environment, why } => {
+                    let name = format!("{cluster}/{environment}");
+                    match unseen.iter_mut().find(|(other, _)| *other == why.message) {
+                        Some((_, names)) => names.push(name),
+                        None => unseen.push((&why.message, vec![name])),
+                    }
+                }
             }
-            Seen::Unknown { environment, why } => show::unseen(cluster, environment, why),
-        };
-        let each = shown.iter().map(screen);
-        each.chain(hours.clone()).collect::<Vec<_>>().join("\n\n")
+        }
+        let unseen = unseen.iter().map(|(why, names)| show::unseen(names, why));
+        screens.extend(unseen.chain(hours.clone()));
+        screens.join("\n\n")
     };
     terminal.data_to_reader(&shown, screens)
 }
@@ -238,11 +248,14 @@ fn all_seen(shown: Vec<Shown>) -> Result<ExitStatus, Failure> {
     let Some(first) = unseen.first() else {
         return Ok(ExitStatus::Done);
     };
-    let mut failure = Failure::refused(format!(
-        "{} of {all} environments could not be looked at: {}",
-        unseen.len(),
-        first.message
-    ));
+    let mut failure = Failure::refused(match all {
+        1 => first.message.clone(),
+        _ => format!(
+            "{} of {all} environments could not be looked at: {}",
+            unseen.len(),
+            first.message
+        ),
+    });
     for hint in unseen.iter().flat_map(|failure| &failure.hints) {
         if !failure.hints.contains(hint) {
             failure = failure.hint(hint);

@@ -9,15 +9,16 @@ use crate::{
     access,
     failure::{ExitStatus, Failure},
     project::Project,
-    terminal::{Answers, Terminal},
+    terminal::Terminal,
 };
 
 /// All that CI runs: formatting, lints, every crate's tests, rendered files, and the end-to-end tests on
 /// an embedded cluster of their own, which is taken down afterwards.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    answers: Answers,
+    /// Install missing Debian packages without asking.
+    #[arg(long)]
+    yes: bool,
     /// Leave the tests' cluster up, for looking around in it and for a faster next run.
     #[arg(long)]
     keep: bool,
@@ -85,7 +86,7 @@ pub(crate) fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let embedded = access::prepare_machine(CLUSTER, &args.answers, terminal)?;
+    let embedded = access::prepare_machine(CLUSTER, args.yes, terminal)?;
     let mut tally = Tally::default();
     if args.only.is_none() {
         for (name, program, arguments) in CHECKS {

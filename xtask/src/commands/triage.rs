@@ -33,15 +33,16 @@ use gather::{Gathered, Seen};
 pub(crate) struct Args {
     /// One Job: test-28114121. Otherwise all that failed.
     job: Option<String>,
-    /// The environment, which is the namespace.
+    /// The environment, which is also the namespace.
     #[arg(
         short = 'n',
         long = "environment",
+        visible_alias = "namespace",
         value_name = "ENVIRONMENT",
         required_unless_present = "from"
     )]
     environment: Option<String>,
-    /// Another cluster than the environment's usual one.
+    /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     cluster: Option<String>,
     /// Keep the evidence in this directory: the facts, not the verdict.
@@ -89,7 +90,7 @@ const REMEMBERED: &str =
 
 pub(crate) async fn run(
     args: &Args,
-    project: &Project,
+    project: impl FnOnce() -> Result<Project, Failure>,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
     // Before anything is connected to.
@@ -99,7 +100,7 @@ pub(crate) async fn run(
     if let Some(directory) = &args.from {
         return again(args, directory, terminal);
     }
-    let seen = Seen::look(args, project).await?;
+    let seen = Seen::look(args, &project()?).await?;
     match &args.job {
         None => list(args, &seen, terminal).await,
         Some(job) if args.resolve => end(args, job, &seen, terminal).await,

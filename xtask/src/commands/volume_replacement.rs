@@ -73,7 +73,7 @@ fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
         lines.push(format!("  not done       {effect}: {cause}"));
     }
     lines.push(format!(
-        "  each step      cargo xtask wipe {flags} --status"
+        "  each step      cargo xtask operation status {flags}"
     ));
     lines.join("\n")
 }

@@ -94,7 +94,8 @@ pub(crate) async fn find(
                 let recorded = from_evidence(&found, &environments, terminal)?;
                 Some(recorded.ok_or_else(|| none_saved(&saved, job))?)
             }
-            None => match from_cluster(job, &environments, &inputs, args, terminal).await? {
+            None => match from_cluster(job, &environments, &inputs, args, project, terminal).await?
+            {
                 Some(recorded) => Some(recorded),
                 None => {
                     let saved = Saved::of_user()?;
@@ -206,19 +207,20 @@ async fn from_cluster<'a>(
     environments: &[&'a Environment],
     inputs: &Inputs,
     args: &Args,
+    project: &Project,
     terminal: &Terminal,
 ) -> Result<Option<Recorded<'a>>, Failure> {
     let mut why = BTreeMap::new();
     for environment in environments {
         let name = environment.name.as_str();
-        let chosen = project::choose(inputs, name, args.cluster.as_deref())?;
+        let chosen = project.choose(inputs, name, args.cluster.as_deref())?;
         let cluster = chosen.cluster.name.to_string();
         // A cluster that could not be reached once is not tried for its next environment.
         if why.contains_key(&cluster) {
             continue;
         }
         let asking = async {
-            let client = access::client(chosen.cluster)
+            let client = access::client(&chosen)
                 .await
                 .map_err(|failure| failure.message)?;
             stamped(&client, name, job.as_str())

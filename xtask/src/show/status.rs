@@ -6,7 +6,7 @@ use longrun_kubernetes::{Attempted, Running, Status, TestJob, Workload};
 use serde_json::Value;
 
 use super::hour;
-use crate::{drift::Drift, failure::Failure};
+use crate::drift::Drift;
 
 /// How many tests are listed before those that failed.
 const LATEST: usize = 5;
@@ -17,9 +17,9 @@ const SILENT: i64 = 30;
 /// The usual schedule of the tests.
 const EVERY_MINUTE: &str = "* * * * *";
 
-/// An environment that could not be looked at.
-pub(crate) fn unseen(cluster: &str, environment: &str, why: &Failure) -> String {
-    format!("{cluster}/{environment}  UNKNOWN: {}", why.message)
+/// Environments that could not be looked at, for one reason.
+pub(crate) fn unseen(names: &[String], why: &str) -> String {
+    format!("{}  UNKNOWN: {why}", names.join(", "))
 }
 
 /// Several environments, each with its cluster: the last hour of those that are deployed, on one axis. `None` where
@@ -177,7 +177,7 @@ fn operation(running: &Running) -> String {
 fn unfinished(list: &Checklist) -> String {
     let ended = list.items.iter().filter(|item| item.ended.is_some());
     format!(
-        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask wipe {} --status",
+        "a {} {}; {} of {} steps; next: {}; see it, go on or take it back: cargo xtask operation status {}",
         list.operation,
         list.state,
         ended.count(),

@@ -148,7 +148,7 @@ impl fmt::Display for Unfinished {
         } = self;
         write!(
             f,
-            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask wipe {flags} --status"
+            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask operation status {flags}"
         )?;
         let mut ways = state.ways_on(flags, kept.as_deref()).into_iter();
         ways.try_for_each(|way| write!(f, "\n  {way}"))

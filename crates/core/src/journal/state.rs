@@ -34,14 +34,14 @@ impl State {
     #[must_use]
     pub fn ways_on(&self, flags: &str, kept: Option<&str>) -> Vec<String> {
         let other = match self {
-            Self::Open => format!("take it back: cargo xtask wipe {flags} --abort"),
+            Self::Open => format!("take it back: cargo xtask operation abort {flags}"),
             Self::PastReturn => format!(
                 "or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
                 kept.unwrap_or("SNAPSHOT")
             ),
             Self::Done | Self::TakenBack | Self::Superseded { .. } => return Vec::new(),
         };
-        let resume = format!("go on:        cargo xtask wipe {flags} --resume");
+        let resume = format!("go on:        cargo xtask operation resume {flags}");
         [resume, other].into()
     }
 }

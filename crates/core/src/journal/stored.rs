@@ -57,7 +57,7 @@ pub enum NotTaken {
     },
     /// What is lost cannot be taken back.
     #[error(
-        "the {operation} of {target} cannot be taken back: {last} is done; go on with `cargo xtask wipe {flags} --resume`, or with `deploy` or `restore`, which close it"
+        "the {operation} of {target} cannot be taken back: {last} is done; go on with `cargo xtask operation resume {flags}`, or with `deploy` or `restore`, which close it"
     )]
     PastReturn {
         /// Of the journal.

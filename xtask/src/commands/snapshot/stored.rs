@@ -13,7 +13,6 @@ use longrun_core::{
 use longrun_kubernetes::{Client, to_carry_out};
 use serde::Serialize;
 
-use super::Place;
 use crate::{
     access::{self, Reached},
     database::{Consent, Database, facts, permitted_by},
@@ -23,6 +22,7 @@ use crate::{
     project::{Chosen, Project},
     show,
     terminal::Terminal,
+    which::Any,
 };
 
 /// A recognised cluster and what it says of an environment's database. Nothing is started or built for it.
@@ -33,11 +33,10 @@ struct Seen {
 }
 
 impl Seen {
-    async fn each(place: &Place, project: &Project) -> Result<Vec<Self>, Failure> {
+    async fn each(which: &Any, project: &Project) -> Result<Vec<Self>, Failure> {
         let inputs = project.inputs()?;
-        let (environment, cluster) = (place.environment.as_deref(), place.cluster.as_deref());
         let mut each = Vec::new();
-        for Reached { chosen, client } in access::each(&inputs, environment, cluster).await? {
+        for Reached { chosen, client } in access::each(which, &inputs, project).await? {
             each.push(Self::look(&chosen, client?).await?);
         }
         Ok(each)
@@ -88,11 +87,11 @@ struct Placed<'a> {
 }
 
 pub(super) async fn list(
-    place: &Place,
+    which: &Any,
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let each: Vec<(Target, Vec<Listed>)> = Seen::each(place, project)
+    let each: Vec<(Target, Vec<Listed>)> = Seen::each(which, project)
         .await?
         .into_iter()
         .map(|seen| (seen.target, snapshot::list(&seen.facts)))
@@ -117,8 +116,8 @@ pub(super) async fn list(
 }
 
 /// The environment whose snapshot is meant: the only one that has it, or that is asked about.
-async fn owner(name: &str, place: &Place, project: &Project) -> Result<Seen, Failure> {
-    let mut each = Seen::each(place, project).await?;
+async fn owner(name: &str, which: &Any, project: &Project) -> Result<Seen, Failure> {
+    let mut each = Seen::each(which, project).await?;
     if each.len() != 1 {
         let all: Vec<String> = each.iter().map(|seen| seen.target.to_string()).collect();
         each.retain(|seen| {
@@ -147,12 +146,12 @@ async fn owner(name: &str, place: &Place, project: &Project) -> Result<Seen, Fai
 
 pub(super) async fn delete(
     name: &str,
-    place: &Place,
+    which: &Any,
     consent: &Consent,
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let seen = owner(name, place, project).await?;
+    let seen = owner(name, which, project).await?;
     let target = &seen.target;
     let decide = |facts: &_| snapshot::delete(target, facts, name);
     let facts = seen.facts.clone();
@@ -184,14 +183,14 @@ struct Pruned<'a> {
 
 pub(super) async fn prune(
     policy: &Policy,
-    place: &Place,
+    which: &Any,
     consent: &Consent,
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
     let began: Timestamp = now();
     let mut each = Vec::new();
-    for seen in Seen::each(place, project).await? {
+    for seen in Seen::each(which, project).await? {
         let decide = |facts: &_| snapshot::prune(&seen.target, facts, policy, began);
         let takes = |(_, plan): &(Choice, Plan)| to_carry_out(plan);
         let facts = seen.facts.clone();

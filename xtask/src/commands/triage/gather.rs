@@ -15,7 +15,7 @@ use super::Args;
 use crate::{
     access,
     failure::Failure,
-    project::{self, Project},
+    project::Project,
     recorded::{self, Memory},
     saved::Saved,
 };
@@ -40,13 +40,13 @@ impl Seen {
         let inputs = project.inputs()?;
         // Required where nothing is read from a directory.
         let environment = args.environment.as_deref().unwrap_or_default();
-        let chosen = project::choose(&inputs, environment, args.cluster.as_deref())?;
+        let chosen = project.choose(&inputs, environment, args.cluster.as_deref())?;
         let usual = &chosen.environment.cluster;
         let twins = inputs
             .environments()
             .filter(|other| other.cluster == *usual && other.name != chosen.environment.name);
         let links = chosen.cluster.links.iter();
-        let client = access::client(chosen.cluster).await?;
+        let client = access::client(&chosen).await?;
         Ok(Self {
             target: chosen.target(&client),
             twins: twins.map(|twin| twin.name.to_string()).collect(),

@@ -271,7 +271,7 @@ fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
     ];
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     assert_snapshot!(lines.join("\n"), @r#"
-    the deploy of dev/restate cannot be taken back: delete CronJob a is done; go on with `cargo xtask wipe -n restate --cluster dev --resume`, or with `deploy` or `restore`, which close it
+    the deploy of dev/restate cannot be taken back: delete CronJob a is done; go on with `cargo xtask operation resume -n restate --cluster dev`, or with `deploy` or `restore`, which close it
     the journal is of dev/restate (kube-system UID k), and this is dev/restate (kube-system UID other): it was copied from there, and says nothing about this one
     the last deploy of dev/restate is done: there is nothing to resume and nothing to take back
     the last deploy of dev/restate was closed by a deploy: there is nothing to resume and nothing to take back

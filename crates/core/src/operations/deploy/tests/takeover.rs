@@ -121,7 +121,7 @@ fn a_stopped_set_that_is_made_anew_is_not_started_as_the_old_one() {
 fn what_can_still_be_taken_back_is_not_taken_over() {
     for open in [0, 1] {
         let refused = check(&with_journal(&journal(open)).facts);
-        assert!(refused.contains("--abort"), "{refused}");
+        assert!(refused.contains("operation abort"), "{refused}");
     }
     let mut unreadable = with_journal(&journal(2));
     unreadable.facts.journal.as_mut().unwrap()["data"]["epoch"] = json!("x");
