@@ -16,6 +16,7 @@ use longrun_core::{
 };
 use serde_json::{Value, json};
 
+mod claims;
 mod controllers;
 mod facts;
 mod storage;
