@@ -96,10 +96,19 @@ fn what_a_hand_removed_comes_back(house: &House) {
 #[test]
 fn a_dry_run_changes_nothing() {
     let house = House::small("dry");
-    house
-        .deploy(&["--dry-run"])
+    let dry = house.deploy(&["--dry-run"]).exits(0);
+    let plan = format!("+ create Namespace {}", house.name);
+    let ran = dry.prints(&[&plan, "nothing was changed", "--approve"]);
+    // As a document it has the digest that approves it.
+    let document = house
+        .deploy(&["--dry-run", "--output", "json"])
         .exits(0)
-        .prints(&["nothing was changed", "--approve"]);
+        .document();
+    let digest = document["digest"].as_str().expect("a digest");
+    let short = ran.stdout.trim().rsplit(' ').next().expect("a digest");
+    assert!(digest.starts_with(short), "{digest} is not {short}");
+    let difference = house.run(&["diff", "-n", &house.name, "--output", "json"]);
+    assert_eq!(difference.exits(1).document()["digest"], digest);
     assert_eq!(house.get(&format!("namespace/{}", house.name)), None);
 }
 

@@ -85,7 +85,6 @@ impl CommandLine {
         Ok(read)
     }
 
-    /// Does what it says.
     pub(crate) async fn run(self, terminal: &Terminal) -> Result<ExitStatus, Failure> {
         if let Some(cluster) = &self.cluster {
             terminal.say(&format!("cluster {cluster} (from {CLUSTER})"));

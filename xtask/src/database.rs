@@ -98,14 +98,11 @@ impl Database {
         consent: &Consent,
         terminal: &Terminal,
     ) -> Result<Option<Approved>, Failure> {
-        terminal.say(show::plan(&plan).trim_end());
         if consent.dry_run {
-            let digest = plan.digest().short().to_owned();
-            terminal.data(&plan, || {
-                format!("nothing was changed; to do exactly this: --approve {digest}")
-            })?;
+            show::dry_run(&plan, &show::to_approve(&plan), terminal)?;
             return Ok(None);
         }
+        terminal.say(show::plan(&plan).trim_end());
         let approved = match Ask::new(plan).unneeded() {
             Ok(approved) => approved,
             Err(ask) => terminal.answer(ask, &consent.answers)?,

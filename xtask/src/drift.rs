@@ -8,7 +8,6 @@ use crate::deployment::Deployment;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Drift {
-    /// Nothing to change.
     None,
     /// It would change these objects.
     Differs(Vec<String>),

@@ -38,7 +38,6 @@ pub(crate) struct Image {
     program: Program,
 }
 
-/// Where images are built.
 #[derive(Debug)]
 pub(crate) struct ImageBuilder {
     /// The project: Containerfiles and sources.

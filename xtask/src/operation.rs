@@ -47,7 +47,6 @@ impl<'a> Operation<'a> {
         })
     }
 
-    /// Shows what goes on.
     pub(crate) fn show(&self, progress: &Progress<'_>) {
         self.work.report(&show::progress(progress));
     }
@@ -116,7 +115,6 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Says something that stays.
     pub(crate) fn say(&self, text: &str) {
         self.work.say(text);
     }

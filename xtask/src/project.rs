@@ -14,7 +14,6 @@ use longrun_kubernetes::Client;
 
 use crate::failure::Failure;
 
-/// Where the files are.
 #[derive(Debug)]
 pub(crate) struct Project {
     root: PathBuf,
@@ -111,12 +110,10 @@ impl Project {
         Ok(files)
     }
 
-    /// Writes a manifest.
     pub(crate) fn write_manifest(&self, path: &str, text: &str) -> Result<(), Failure> {
         write(&self.inputs.join(path), text)
     }
 
-    /// Removes a manifest.
     pub(crate) fn remove_manifest(&self, path: &str) -> Result<(), Failure> {
         let path = self.inputs.join(path);
         std::fs::remove_file(&path).map_err(|error| unwritten(&path, &error))

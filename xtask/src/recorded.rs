@@ -8,13 +8,10 @@ use longrun_core::{
 };
 use longrun_kubernetes::{Client, failed_tests, recorded, twin};
 
-/// What it has of one Job.
 pub(crate) enum Memory {
-    /// The evidence of a failure.
     Evidence(Box<Evidence>),
     /// Its result, without evidence.
     Result(Box<Entry>),
-    /// Nothing.
     Nothing,
 }
 

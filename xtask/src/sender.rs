@@ -11,7 +11,6 @@ use crate::{failure::Failure, operation::Operation};
 /// The sender's stream, whatever way it comes.
 pub(crate) type Stream = Box<dyn AsyncRead + Send + Unpin>;
 
-/// A sender at work.
 pub(crate) struct Sender {
     /// Where it is told what is here.
     pub(crate) to: Stdin,
@@ -28,7 +27,6 @@ pub(crate) struct Links {
 /// What the sender says when its door is open.
 const OPEN: &[u8] = b"open\n";
 
-/// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Sender {

@@ -7,7 +7,10 @@ use longrun_core::{
     plan::{Checked, Effect, Loss, Plan, Step},
 };
 use longrun_kubernetes::Progress;
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::{failure::Failure, terminal::Terminal};
 
 mod data;
 mod hour;
@@ -20,6 +23,39 @@ pub(crate) use triage::{failures, report};
 
 /// A change's values longer than this are cut: the whole is in `--output json`.
 const WIDEST: usize = 100;
+
+/// A plan as a document, with the digest that `--approve` takes.
+#[derive(Serialize)]
+pub(crate) struct Document<'a> {
+    digest: String,
+    #[serde(flatten)]
+    plan: &'a Plan,
+}
+
+pub(crate) fn document(plan: &Plan) -> Document<'_> {
+    Document {
+        digest: plan.digest().to_string(),
+        plan,
+    }
+}
+
+/// Prints a plan as the result of a dry run; the last line says how to go on.
+pub(crate) fn dry_run(planned: &Plan, last: &str, terminal: &Terminal) -> Result<(), Failure> {
+    terminal.data(&document(planned), || {
+        format!("{}\n{last}", plan(planned).trim_end())
+    })
+}
+
+/// The last line of a dry run whose plan can be approved by its digest.
+pub(crate) fn to_approve(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return "nothing is to be done".to_owned();
+    }
+    format!(
+        "nothing was changed; to do exactly this: --approve {}",
+        plan.digest().short()
+    )
+}
 
 /// The plan, step by step, with the fields that change.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -126,7 +162,6 @@ fn summary(plan: &Plan) -> String {
     }
 }
 
-/// What goes on, in a line.
 pub(crate) fn progress(progress: &Progress<'_>) -> String {
     match progress {
         Progress::Step { index, of, step } => format!("{}/{of} {}", index + 1, step.act),

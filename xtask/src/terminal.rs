@@ -209,7 +209,6 @@ enum Shown {
     },
 }
 
-/// What there is to print.
 struct News {
     latest: String,
     printed: bool,
@@ -273,7 +272,6 @@ impl Work {
         }
     }
 
-    /// Says something that stays.
     pub(crate) fn say(&self, text: &str) {
         match &self.shown {
             Shown::Redrawn(bar) => bar.suspend(|| tell(&format!("{text}\n"))),

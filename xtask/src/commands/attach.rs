@@ -69,8 +69,7 @@ pub(crate) async fn run(
         .plan(|facts| plan(target, facts, database.options(), &wish))
         .await?;
     if args.dry_run {
-        terminal.say(show::plan(&planned).trim_end());
-        terminal.data(&planned, || "nothing was changed".to_owned())?;
+        show::dry_run(&planned, "nothing was changed", terminal)?;
         return Ok(ExitStatus::Done);
     }
     let operation = Operation::begin("attach", database.client(), target, terminal)?;

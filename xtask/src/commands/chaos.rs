@@ -123,7 +123,6 @@ impl Place {
             .map_err(Failure::refused)
     }
 
-    /// A fault of this environment.
     fn find(&self, name: &str) -> Result<&'static Fault, Failure> {
         let fault = faults::find(name).map_err(|hint| {
             Failure::refused(format!(
@@ -253,11 +252,11 @@ async fn trigger(
         ))
         .hint("wait until it has ended"));
     }
-    terminal.say(show::plan(&plan).trim_end());
     if args.dry_run {
-        terminal.data(&plan, || "nothing was changed".to_owned())?;
+        show::dry_run(&plan, "nothing was changed", terminal)?;
         return Ok(ExitStatus::Done);
     }
+    terminal.say(show::plan(&plan).trim_end());
     let approved = terminal.answer(Ask::new(plan), &args.answers)?;
     let by = holder("chaos").who;
     let work = terminal.work(&format!("{} of {}", fault.name, place.settings.target));
@@ -371,7 +370,6 @@ async fn pause(
     Ok(ExitStatus::Done)
 }
 
-/// What was done, as a document.
 #[derive(Serialize)]
 struct Resumed {
     resumed: bool,

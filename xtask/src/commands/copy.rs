@@ -178,12 +178,10 @@ fn shown(
     attach: Option<&Plan>,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    if let Some(plan) = attach {
-        terminal.say(show::plan(plan).trim_end());
-    }
-    terminal.data(&attach, || {
+    terminal.data(&attach.map(show::document), || {
         format!(
-            "nothing was changed; it would be sent by {} in {}/{}",
+            "{}nothing was changed; the copy would be sent by {} in {}/{}",
+            attach.map_or_else(String::new, show::plan),
             source.command.join(" "),
             source.pod,
             source.container

@@ -52,15 +52,11 @@ pub(crate) async fn run(
     let deployment =
         Deployment::open(&args.which, &args.answers, &args.choices, project, terminal).await?;
     let plan = deployment.plan().await?;
-    terminal.say(show::plan(&plan).trim_end());
     if args.dry_run {
-        let digest = plan.digest().short().to_owned();
-        terminal.data(&plan, || match plan.is_empty() {
-            true => "nothing is to be done".to_owned(),
-            false => format!("nothing was changed; to do exactly this: --approve {digest}"),
-        })?;
+        show::dry_run(&plan, &show::to_approve(&plan), terminal)?;
         return Ok(ExitStatus::Done);
     }
+    terminal.say(show::plan(&plan).trim_end());
     if !plan.is_empty() {
         let approved = match Ask::new(plan).unneeded() {
             Ok(approved) => approved,

@@ -38,6 +38,6 @@ pub(crate) async fn run(
     } else {
         ExitStatus::Done
     };
-    terminal.data(&plan, || show::plan(&plan))?;
+    terminal.data(&show::document(&plan), || show::plan(&plan))?;
     Ok(end)
 }

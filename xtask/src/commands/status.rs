@@ -58,7 +58,6 @@ fn message<S: serde::Serializer>(failure: &Failure, serializer: S) -> Result<S::
     serializer.serialize_str(&failure.message)
 }
 
-/// Between two looks.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Comparing everything with what is rendered asks much of the API server: not more often than this.

@@ -71,16 +71,13 @@ struct Failures<'a> {
     saved: Vec<PathBuf>,
 }
 
-/// One Job.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Triaged {
     report: Report,
     /// Whether Kubernetes has let it go, so that this is from the recorder.
     remembered: bool,
-    /// Where its evidence is.
     saved: Option<PathBuf>,
-    /// Whether it was deleted.
     resolved: bool,
 }
 
@@ -123,7 +120,6 @@ pub(crate) async fn run(
     }
 }
 
-/// All that failed.
 async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let environment = &seen.target.environment;
     let mut cases = failed_tests(&seen.client, environment)
@@ -167,7 +163,6 @@ async fn list(args: &Args, seen: &Seen, terminal: &Terminal) -> Result<ExitStatu
     print_all(&place, &one, &cases, remembered, saved, terminal)
 }
 
-/// Judges what was saved.
 fn again(args: &Args, directory: &Path, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let saved = Saved::at(directory);
     let environment = args.environment.as_deref();

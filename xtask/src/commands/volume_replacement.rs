@@ -46,7 +46,6 @@ pub(crate) fn report(
     print(journal, terminal)
 }
 
-/// What an operation came to.
 pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<ExitStatus, Failure> {
     let ended = Ended {
         checklist: journal.checklist(),

@@ -22,7 +22,6 @@ pub(crate) enum Error {
     /// Nothing here builds images.
     #[error("nothing here builds images:\n{}", .0.join("\n"))]
     NoBuilder(Vec<String>),
-    /// The sources do not build.
     #[error("a program of ours does not build:\n{0}")]
     Cargo(String),
     /// The sources are others than those of the program that there is, and nothing was to be built.
@@ -31,7 +30,6 @@ pub(crate) enum Error {
     /// What was hashed is not what would go into the image.
     #[error("{} changed while its image was being built", shown(.0))]
     Changed(PathBuf),
-    /// npm is not installed.
     #[error("npm is not on the PATH, and restate-server {version} comes from there")]
     Npm { version: String },
     /// The version was never published.
@@ -49,10 +47,8 @@ pub(crate) enum Error {
         pull: String,
         make: String,
     },
-    /// The builder failed.
     #[error("{doing} failed:\n{output}")]
     Build { doing: String, output: String },
-    /// The file system is full.
     #[error("no space is left on the disk: {doing} failed:\n{output}")]
     DiskFull { doing: String, output: String },
     /// The registry wants to know who pushes.
@@ -79,7 +75,6 @@ pub(crate) enum Error {
     /// A program is there but could not be started.
     #[error("cannot run {program}")]
     Start { program: String, source: io::Error },
-    /// A file operation failed.
     #[error("cannot {action} {}", shown(.path))]
     File {
         action: &'static str,

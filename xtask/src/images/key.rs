@@ -36,7 +36,6 @@ pub(super) fn content_key(containerfile: &[u8], base: &str, files: &[Ingredient<
     key
 }
 
-/// Bytes as hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,7 +12,6 @@ use tokio::process::Command;
 
 use super::{Error, Report, built, key::hexadecimal, run::run};
 
-/// What an image runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     /// `restate-server` of a version, from npm. A published version never changes, so its number is its
@@ -36,7 +35,6 @@ pub(super) struct Binary {
     package: &'static str,
 }
 
-/// The workload.
 pub(super) const VERIFICATION: Binary = Binary {
     name: "verification",
     package: "longrun-verification",
@@ -200,7 +198,6 @@ pub(super) async fn build(
         .ok_or_else(|| Error::Cargo(format!("cargo named no executable {}", binary.name)))
 }
 
-/// Our programs.
 async fn cargo_build(
     root: &Path,
     profile: Profile,

@@ -42,10 +42,8 @@ pub(crate) struct Programs {
     pub(crate) service: Vec<OsString>,
 }
 
-/// How long programs may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// In all.
     pub(crate) whole: Duration,
     /// While nothing moves.
     pub(crate) still: Duration,

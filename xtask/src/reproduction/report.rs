@@ -54,7 +54,6 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// The result of the command.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
@@ -128,7 +127,6 @@ impl Report {
         }
     }
 
-    /// What came of the runs.
     pub(crate) fn ran(&mut self, ran: &Ran, again: &Again) {
         self.passed = ran.passed;
         self.seconds = ran.took.as_secs_f64();

@@ -31,7 +31,6 @@ pub(crate) struct RunContext {
     pub(crate) chaos: Option<u32>,
 }
 
-/// A run that failed.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// Counted from 1.
@@ -41,13 +40,10 @@ pub(crate) struct Found {
     /// The number of its kills.
     pub(crate) kills: Option<u32>,
     pub(crate) failed: Failed,
-    /// How many kills were done.
     pub(crate) killed: u32,
-    /// Its data directory and logs.
     pub(crate) kept: PathBuf,
 }
 
-/// What became of the runs.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) passed: u32,
@@ -68,7 +64,6 @@ pub(crate) struct Running {
     pub(crate) directory: Directory,
 }
 
-/// How a run ended.
 enum Ended {
     Verified { lines: Vec<Value>, killed: u32 },
     Failed(Found),

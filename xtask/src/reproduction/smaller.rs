@@ -30,7 +30,6 @@ pub(crate) struct Smaller {
     pub(crate) complete: bool,
 }
 
-/// How a search ended.
 #[derive(Debug)]
 pub(crate) enum End {
     /// What was found failed in the same way once more, on a node of its own.
@@ -77,7 +76,6 @@ impl Search {
         }
     }
 
-    /// What is known now.
     pub(crate) fn found(&self) -> Smaller {
         let mut found = self
             .found

@@ -22,13 +22,10 @@ use crate::{
 /// A cluster that has not answered by then is not waited for: the name of the Job is enough.
 const CLUSTER: Duration = Duration::from_secs(10);
 
-/// What is run.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) program: ProgramId,
-    /// The version of Restate.
     pub(crate) restate: String,
-    /// Why that one.
     pub(crate) why_restate: &'static str,
     /// What the environment sets of Restate, by environment variable.
     pub(crate) settings: BTreeMap<String, String>,
@@ -36,7 +33,6 @@ pub(crate) struct Subject {
     pub(crate) environment: Option<String>,
 }
 
-/// What was asked for.
 #[derive(Debug)]
 enum Request {
     /// The whole program.

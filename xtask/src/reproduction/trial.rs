@@ -16,7 +16,6 @@ use crate::failure::Failure;
 /// How often a machine is looked at while it works.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What became of a program.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// With the lines of the test.
@@ -24,11 +23,9 @@ pub(crate) enum Verdict {
     Failed(Failed),
 }
 
-/// How a program failed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Failed {
     pub(crate) symptom: Symptom,
-    /// In one sentence.
     pub(crate) message: String,
     /// The lines of the test, as its pod would print them.
     pub(crate) lines: Vec<Value>,

@@ -170,7 +170,6 @@ fn why(fate: &Fate) -> String {
     }
 }
 
-/// What a pruning came to.
 pub(crate) fn pruned<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
     let lines = outcomes.flat_map(|outcome| {
         let gone = outcome.gone.iter().map(|name| format!("gone: {name}"));

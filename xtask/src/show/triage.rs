@@ -91,7 +91,6 @@ fn number(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// One Job.
 pub(crate) fn report(report: &Report) -> String {
     let mut text = format!(
         "{} {}  {}\n",
