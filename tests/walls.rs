@@ -57,9 +57,13 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crate from elsewhere → the only crates of this workspace that may use it.
-const KEEPERS: [(&str, &[&str]); 10] = [
+const KEEPERS: [(&str, &[&str]); 11] = [
     ("axum", &["longrun-recorder", "longrun-verification"]),
     ("kube", &["longrun-kubernetes"]),
+    (
+        "prometheus-client",
+        &["longrun-recorder", "longrun-verification"],
+    ),
     ("restate-sdk", &["longrun-verification"]),
     ("rcgen", &["longrun-embedded"]),
     ("handlebars", &["longrun-core"]),

@@ -76,6 +76,10 @@ impl Refused {
     fn unavailable(why: impl Into<String>) -> Self {
         Self(StatusCode::SERVICE_UNAVAILABLE, why.into())
     }
+
+    fn broken(error: impl std::error::Error) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
 }
 
 impl IntoResponse for Refused {
@@ -127,8 +131,9 @@ fn unready(recorder: &Recorder, now: Instant) -> Option<String> {
 }
 
 async fn metrics(State(recorder): Shared) -> Result<Page, Refused> {
-    let text = metrics::render(&*kept(&recorder)?, recorder.looks.borrow().last);
-    Ok(page(metrics::CONTENT, text))
+    let last = recorder.looks.borrow().last;
+    let text = metrics::render(&*kept(&recorder)?, last);
+    Ok(page(metrics::CONTENT_TYPE, text.map_err(Refused::broken)?))
 }
 
 /// What is kept. Until it has been read from the disk it must not be taken for nothing.
@@ -179,9 +184,8 @@ async fn faults(State(recorder): Shared) -> Result<Page, Refused> {
 }
 
 fn json(value: &impl Serialize) -> Result<Page, Refused> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    Ok(page(JSON, text))
+    let text = serde_json::to_string(value);
+    Ok(page(JSON, text.map_err(Refused::broken)?))
 }
 
 async fn from_disk<T: Send + 'static>(
@@ -194,7 +198,7 @@ async fn from_disk<T: Send + 'static>(
         let seconds = PATIENCE.as_secs();
         Refused::unavailable(format!("the disk has not given it within {seconds} s"))
     })?;
-    read.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    read.map_err(Refused::broken)
 }
 
 /// The failures, the newest first, one line each: with the attempts where their evidence is kept, as far as there

@@ -13,7 +13,6 @@ pub mod direct_transfer;
 pub mod directory;
 pub mod discover;
 pub mod duration;
-pub mod http;
 pub mod inspect;
 pub mod line;
 pub mod log;

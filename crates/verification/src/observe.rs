@@ -9,7 +9,10 @@ mod tests;
 pub use snapshot::{Oldest, ServiceSummary, Summary};
 
 use crate::duration;
-use crate::http::{self, Reply};
+use axum::extract::State;
+use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::get};
 use longrun_restate::{Admin, Node, Origin};
 use snapshot::Snapshot;
 use std::net::SocketAddr;
@@ -45,14 +48,13 @@ pub async fn observe(options: Options) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await?;
     let latest = Arc::new(RwLock::new(Snapshot::default()));
-    let served = Arc::clone(&latest);
-    let stale_after = options.every * 4;
-    let answers = http::serve(listener, move |path| {
-        let snapshot = served.read().unwrap_or_else(PoisonError::into_inner);
-        answer(&snapshot, path, stale_after)
-    });
+    let observed = Observed {
+        latest: Arc::clone(&latest),
+        stale_after: options.every * 4,
+    };
+    let answers = axum::serve(listener, router(observed)).into_future();
     tokio::select! {
-        () = answers => {}
+        served = answers => served?,
         () = poll_leaders(&options, &latest) => {}
         () = poll_invocations(&options, &latest) => {}
         _ = terminate.recv() => {}
@@ -61,23 +63,53 @@ pub async fn observe(options: Options) -> std::io::Result<()> {
     Ok(())
 }
 
-fn answer(snapshot: &Snapshot, path: &str, stale_after: Duration) -> Reply {
-    let now = Instant::now();
-    match path {
-        "/live" => Reply::text(200, "live"),
-        "/ready" => match snapshot.readiness(now, stale_after) {
-            Ok(()) => Reply::text(200, "every partition has a leader"),
-            Err(reason) => Reply::text(503, &reason),
-        },
-        "/metrics" => Reply::metrics(metrics::render(snapshot, now, stale_after)),
-        "/invocations" => {
-            let summary = snapshot.summary(now, stale_after);
-            match serde_json::to_string(&summary) {
-                Ok(body) => Reply::json(200, body),
-                Err(error) => Reply::text(500, &error.to_string()),
-            }
-        }
-        _ => Reply::text(404, "try /metrics, /invocations, /ready or /live"),
+/// What is served.
+#[derive(Clone)]
+struct Observed {
+    latest: Arc<RwLock<Snapshot>>,
+    stale_after: Duration,
+}
+
+impl Observed {
+    fn ask<T>(&self, about: impl FnOnce(&Snapshot, Instant, Duration) -> T) -> T {
+        let snapshot = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        about(&snapshot, Instant::now(), self.stale_after)
+    }
+}
+
+fn router(observed: Observed) -> Router {
+    Router::new()
+        .route("/live", get("live\n"))
+        .route("/ready", get(readiness))
+        .route("/metrics", get(exposition))
+        .route("/invocations", get(invocations))
+        .fallback((
+            StatusCode::NOT_FOUND,
+            "try /metrics, /invocations, /ready or /live\n",
+        ))
+        .with_state(observed)
+}
+
+async fn readiness(State(observed): State<Observed>) -> (StatusCode, String) {
+    match observed.ask(Snapshot::readiness) {
+        Ok(()) => (StatusCode::OK, "every partition has a leader\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+    }
+}
+
+async fn exposition(State(observed): State<Observed>) -> Response {
+    page(metrics::CONTENT_TYPE, observed.ask(metrics::render))
+}
+
+async fn invocations(State(observed): State<Observed>) -> Response {
+    let summary = observed.ask(Snapshot::summary);
+    page("application/json", serde_json::to_string(&summary))
+}
+
+fn page(content_type: &'static str, body: Result<String, impl std::error::Error>) -> Response {
+    match body {
+        Ok(body) => ([(CONTENT_TYPE, content_type)], body).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 

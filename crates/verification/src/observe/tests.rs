@@ -1,8 +1,9 @@
 //! What is shown of a node's answers: readiness, metrics, and the summary for other tools.
 
-use super::metrics::render;
+use super::metrics;
 use super::snapshot::Snapshot;
 use longrun_restate::{Count, Error, Leaders, Status};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -73,6 +74,19 @@ fn ready_means_that_every_partition_has_a_leader_and_that_this_was_seen_lately()
     );
 }
 
+/// Series and value of each sample, as Prometheus reads the page.
+fn samples(snapshot: &Snapshot, now: Instant) -> BTreeMap<String, f64> {
+    let page = metrics::render(snapshot, now, STALE).unwrap();
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let samples = samples.map(|line| line.rsplit_once(' ').unwrap());
+    samples
+        .map(|(series, value)| {
+            let series = series.strip_prefix("restate_observer_").unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
 #[test]
 fn paused_and_old_invocations_are_metrics() {
     let counts = vec![
@@ -80,34 +94,33 @@ fn paused_and_old_invocations_are_metrics() {
         count(Status::Running, 40, [0, 0, 0], 3.0),
     ];
     let (snapshot, now) = answered(counts, 4, 3);
-    let page = render(&snapshot, now, STALE);
+    let samples = samples(&snapshot, now);
     let of = |name: &str, status: &str, seconds: &str| {
-        format!(
-            "\nrestate_observer_{name}{{service=\"interpreter\",status=\"{status}\"{seconds}}} "
-        )
+        format!("{name}{{service=\"interpreter\",status=\"{status}\"{seconds}}}")
     };
-    let over = |seconds: u32| format!(",seconds=\"{seconds}\"");
-    for (sample, value) in [
-        ("\nrestate_observer_up ".into(), "1"),
-        ("\nrestate_observer_partitions ".into(), "4"),
-        ("\nrestate_observer_partition_leaders ".into(), "3"),
-        (of("open_invocations", "paused", ""), "2"),
-        (of("open_invocations", "running", ""), "40"),
-        (of("open_invocations", "suspended", ""), "0"),
-        (of("open_invocations_older_than", "paused", &over(60)), "2"),
-        (of("open_invocations_older_than", "paused", &over(600)), "1"),
-        (
-            of("open_invocations_older_than", "paused", &over(3_600)),
-            "0",
-        ),
+    let over = |seconds: u32| {
+        let seconds = format!(",seconds=\"{seconds}\"");
+        of("open_invocations_older_than", "paused", &seconds)
+    };
+    for (series, value) in [
+        ("up".into(), 1.0),
+        ("partitions".into(), 4.0),
+        ("partition_leaders".into(), 3.0),
+        (of("open_invocations", "paused", ""), 2.0),
+        (of("open_invocations", "running", ""), 40.0),
+        (of("open_invocations", "suspended", ""), 0.0),
+        (over(60), 2.0),
+        (over(600), 1.0),
+        (over(3_600), 0.0),
         (
             of("oldest_open_invocation_age_seconds", "paused", ""),
-            "700.5",
+            700.5,
         ),
     ] {
-        assert!(
-            page.contains(&format!("{sample}{value}\n")),
-            "{sample}{value} in {page}"
+        assert_eq!(
+            samples.get(&series),
+            Some(&value),
+            "{series} in {samples:?}"
         );
     }
 }
@@ -117,10 +130,12 @@ fn what_was_not_answered_lately_has_no_sample_and_is_not_known() {
     let (mut snapshot, now) = answered(vec![count(Status::Paused, 2, [0; 3], 1.0)], 4, 4);
     let old = now + STALE + Duration::from_secs(1);
     for (snapshot, at) in [(&snapshot, old), (&Snapshot::default(), now)] {
-        let page = render(snapshot, at, STALE);
-        assert!(page.contains("\nrestate_observer_up 0\n"), "{page}");
-        assert!(!page.contains("\nrestate_observer_open"), "{page}");
-        assert!(!page.contains("\nrestate_observer_partition"), "{page}");
+        let samples = samples(snapshot, at);
+        assert_eq!(samples["up"], 0.0);
+        for unknown in ["open", "oldest", "partition"] {
+            let is_it = |series: &&String| series.starts_with(unknown);
+            assert_eq!(samples.keys().find(is_it), None);
+        }
         assert!(!snapshot.summary(at, STALE).known);
     }
     snapshot.invocations_polled(Err(silence()), now, now);
@@ -165,18 +180,17 @@ fn leaders_are_known_when_invocations_are_not() {
     let (mut snapshot, now) = answered(vec![], 4, 4);
     snapshot.invocations_polled(Err(silence()), now, now);
     assert_eq!(snapshot.summary(now, STALE).ready, Some(true));
-    let page = render(&snapshot, now, STALE);
-    for sample in [
-        "polls_total{result=\"failed\"} 1",
-        "polls_total{result=\"ok\"} 2",
-        "partition_leaders 4",
+    let samples = samples(&snapshot, now);
+    for (series, value) in [
+        ("polls_total{result=\"failed\"}", 1.0),
+        ("polls_total{result=\"ok\"}", 2.0),
+        ("partition_leaders", 4.0),
     ] {
-        let sample = format!("\nrestate_observer_{sample}\n");
-        assert!(page.contains(&sample), "{sample} in {page}");
+        assert_eq!(samples.get(series), Some(&value), "{series} in {samples:?}");
     }
     assert!(
-        !page.contains("\nrestate_observer_query_duration_seconds"),
-        "{page}"
+        !samples.contains_key("query_duration_seconds"),
+        "{samples:?}"
     );
 }
 
@@ -184,11 +198,13 @@ fn leaders_are_known_when_invocations_are_not() {
 fn the_services_of_the_workload_have_samples_before_anything_is_open() {
     let strange = of("a\"b", Status::Running, 1, [0; 3], 1.0);
     let (snapshot, now) = answered(vec![strange], 4, 4);
-    let page = render(&snapshot, now, STALE);
-    for (service, value) in [("interpreter", 0), ("verifier", 0), ("a\\\"b", 1)] {
-        let sample = format!(
-            "\nrestate_observer_open_invocations{{service=\"{service}\",status=\"running\"}} {value}\n"
+    let samples = samples(&snapshot, now);
+    for (service, value) in [("interpreter", 0.0), ("verifier", 0.0), ("a\\\"b", 1.0)] {
+        let series = format!("open_invocations{{service=\"{service}\",status=\"running\"}}");
+        assert_eq!(
+            samples.get(&series),
+            Some(&value),
+            "{series} in {samples:?}"
         );
-        assert!(page.contains(&sample), "{sample} in {page}");
     }
 }

@@ -3,7 +3,8 @@
 use super::Conduct;
 use super::interpreter::Interpreter;
 use super::verifier::Verifier;
-use crate::http::{self, Reply};
+use axum::http::StatusCode;
+use axum::{Router, routing::get};
 use restate_sdk::prelude::{Endpoint, HttpServer};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,13 +35,8 @@ pub async fn serve(addresses: Addresses, conduct: Arc<dyn Conduct>) -> std::io::
     let health = TcpListener::bind(addresses.health).await?;
 
     let ready = Arc::new(AtomicBool::new(true));
-    let seen = Arc::clone(&ready);
-    tokio::spawn(http::serve(health, move |path| match path {
-        "/live" => Reply::text(200, "live"),
-        "/ready" if seen.load(Ordering::Relaxed) => Reply::text(200, "ready"),
-        "/ready" => Reply::text(503, "draining"),
-        _ => Reply::text(404, "try /live or /ready"),
-    }));
+    let probes = axum::serve(health, probes(Arc::clone(&ready)));
+    tokio::spawn(probes.into_future());
 
     let endpoint = Endpoint::builder()
         .bind(Interpreter::new(conduct))
@@ -59,4 +55,18 @@ pub async fn serve(addresses: Addresses, conduct: Arc<dyn Conduct>) -> std::io::
         .serve_with_cancel(services, ending)
         .await;
     Ok(())
+}
+
+fn probes(ready: Arc<AtomicBool>) -> Router {
+    let readiness = async move || {
+        if ready.load(Ordering::Relaxed) {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
+    };
+    Router::new()
+        .route("/live", get("live\n"))
+        .route("/ready", get(readiness))
+        .fallback((StatusCode::NOT_FOUND, "try /live or /ready\n"))
 }
