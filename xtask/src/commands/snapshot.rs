@@ -78,8 +78,8 @@ enum Command {
     /// Delete snapshots that are old enough, of one environment or of the only one that has any, and leave the newest
     /// of each claim.
     ///
-    /// Never those that guard a wipe, a restore or a failure, that are to be kept, that are in use or not
-    /// finished, and never the last one of a claim that can be restored.
+    /// Never those that guard a database that a wipe or a restore deleted, or a failure; that are to be kept, in use or
+    /// not finished; and never the last one of a claim that can be restored.
     Prune {
         /// How many of the newest stay, for each incarnation of the claim.
         #[arg(long, value_name = "COUNT")]

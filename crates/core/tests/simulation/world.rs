@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use longrun_core::{
     journal::Stored,
-    names::{FIELD_MANAGER, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
+    names::{CLAIM, FIELD_MANAGER, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, intent, uid},
     operations::deploy::{Conflict, Refusal},
     plan::{Effect, Propagation},
@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) stolen: BTreeSet<Uid>,
     /// What we may never delete: claims, snapshots, tests' Jobs, other people's objects.
     pub(crate) precious: BTreeSet<Uid>,
+    /// What people deleted, also when it is on its way only.
+    pub(crate) taken_away: BTreeSet<Uid>,
     /// Writes of ours so far.
     pub(crate) writes: usize,
     /// What the ConfigMap of the journal holds: it is only written out when somebody reads it.
@@ -141,6 +143,7 @@ impl World {
             applied: BTreeMap::new(),
             stolen: BTreeSet::new(),
             precious: BTreeSet::new(),
+            taken_away: BTreeSet::new(),
             writes: 0,
             journal: None,
             written_out: OnceLock::new(),
@@ -361,7 +364,8 @@ impl World {
         let Some(object) = self.objects.get(place).cloned() else {
             return;
         };
-        if uid(&object).is_some_and(|uid| self.precious.contains(&uid)) {
+        let is_precious = uid(&object).is_some_and(|uid| self.precious.contains(&uid));
+        if is_precious && !self.lives_on(&object) {
             self.violate(format!("{place} was deleted and may never be"));
         }
         if propagation != Propagation::Orphan {
@@ -369,6 +373,15 @@ impl World {
                 self.check_precious(&owned, propagation);
             }
         }
+    }
+
+    /// Whether the database that a snapshot guards was not deleted by us: then it guards nothing.
+    fn lives_on(&self, snapshot: &Value) -> bool {
+        let source = snapshot.pointer("/metadata/labels/longrun~1source-claim-uid");
+        let source = source.and_then(Value::as_str).unwrap_or_default();
+        let claim = self.objects.get(&reference("PersistentVolumeClaim", CLAIM));
+        claim.is_some_and(|claim| text(claim, "/metadata/uid") == source)
+            || self.taken_away.contains(&Uid(source.to_owned()))
     }
 
     fn check_creation(&mut self, place: &ObjectRef) {

@@ -50,7 +50,7 @@ pub struct Listed {
     pub source: Option<String>,
     /// The incarnation of that claim.
     pub source_uid: Option<Uid>,
-    /// Whether that incarnation still exists.
+    /// Whether that incarnation is still there, with its volume, and stays.
     pub source_exists: bool,
     /// What the storage calls it.
     pub handle: Option<String>,
@@ -77,10 +77,11 @@ fn listed(snapshot: &Value, facts: &Facts) -> Option<Listed> {
     let content = content_of(snapshot, &facts.contents);
     let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
     let source_uid = some(label(snapshot, SOURCE_LABEL)).map(Uid);
+    let stays = |claim: &Value| text(claim, "/status/phase") == "Bound" && !is_going(claim);
     let source_exists = facts
         .claims
         .iter()
-        .any(|claim| source_uid.is_some() && uid(claim) == source_uid);
+        .any(|claim| source_uid.is_some() && uid(claim) == source_uid && stays(claim));
     Some(Listed {
         name: name(snapshot).to_string(),
         uid: uid(snapshot)?,

@@ -109,6 +109,10 @@ fn reason_to_stay(snapshot: &Listed) -> Option<Fate> {
         return Some(Fate::Kept);
     }
     match snapshot.purpose {
+        // Of an operation that was taken back: its database is the present one, and was not deleted. The undo itself
+        // deletes no snapshot: it runs when something went wrong, nobody consented to a loss, and whoever deleted the
+        // claim meanwhile left nothing else.
+        Some(Purpose::BeforeWipe | Purpose::BeforeRestore) if snapshot.source_exists => {}
         Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) => {
             return Some(Fate::Guards { purpose });
         }

@@ -41,7 +41,8 @@ fn listed() -> impl Strategy<Value = Listed> {
             kept,
             source: None,
             source_uid: (source > 0).then(|| Uid(format!("claim-{source}"))),
-            source_exists: false,
+            // An incarnation that is there is there for all of them.
+            source_exists: source == 1,
             handle: None,
             policy: None,
             used_by: used.then(|| "something".into()),
@@ -75,10 +76,12 @@ proptest! {
     fn what_is_precious_stays(listed in many(), policy in policy()) {
         let choice = choose(&policy, &listed, now());
         for listed in listed.iter().filter(|listed| choice.goes(&listed.name)) {
-            let guards = [Purpose::BeforeWipe, Purpose::BeforeRestore, Purpose::Failure];
             prop_assert!(listed.ready && !listed.going && !listed.kept);
             prop_assert!(listed.used_by.is_none());
-            prop_assert!(listed.purpose.is_some_and(|purpose| !guards.contains(&purpose)));
+            prop_assert!(listed.purpose.is_some_and(|purpose| purpose != Purpose::Failure));
+            let guarded = [Purpose::BeforeWipe, Purpose::BeforeRestore];
+            let guards = listed.purpose.is_some_and(|purpose| guarded.contains(&purpose));
+            prop_assert!(!guards || listed.source_exists, "what it guarded is gone");
             prop_assert!(now().duration_since(listed.created.unwrap()) > policy.older_than);
         }
     }
@@ -115,6 +118,43 @@ proptest! {
         let again = choose(&policy, &left, now());
         prop_assert!(again.0.iter().all(|(_, fate)| *fate != Fate::Goes));
     }
+}
+
+#[test]
+fn what_an_aborted_wipe_left_goes_as_long_as_its_database_lives_on() {
+    let mut many = facts();
+    for day in 1..=3 {
+        let created = format!("2025-12-0{day}T10:00:00Z");
+        let (snapshot, content) = taken(&format!("aborted-{day}"), &created, "before-wipe");
+        many.snapshots.as_mut().unwrap().push(snapshot);
+        many.contents.push(content);
+    }
+    let policy = Policy {
+        keep_last: 1,
+        older_than: SignedDuration::from_hours(24),
+    };
+    let fates = |facts: &Facts| {
+        let (choice, _) = prune(&target(), facts, &policy, now()).unwrap();
+        let fates = choice.0.iter();
+        fates
+            .map(|(name, fate)| format!("{name}: {fate:?}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_snapshot!(fates(&many), @r#"
+    kept: Newest
+    aborted-3: Goes
+    aborted-2: Goes
+    aborted-1: Goes
+    "#);
+    // The claim is on its way out: they are the way back.
+    many.claims[0]["metadata"]["deletionTimestamp"] = json!("2026-01-05T09:00:00Z");
+    assert_snapshot!(fates(&many), @r#"
+    kept: Newest
+    aborted-3: Guards { purpose: BeforeWipe }
+    aborted-2: Guards { purpose: BeforeWipe }
+    aborted-1: Guards { purpose: BeforeWipe }
+    "#);
 }
 
 #[test]

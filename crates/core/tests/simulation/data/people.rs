@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use longrun_core::{
     names::{CLAIM, JOURNAL, NODE, TEST},
-    object::ObjectRef,
+    object::{ObjectRef, uid},
     plan::Propagation,
 };
 use serde_json::{Value, json};
@@ -76,7 +76,8 @@ impl Program {
     }
 
     fn remove(&mut self, place: &ObjectRef) {
-        if self.world.objects.contains_key(place) {
+        if let Some(object) = self.world.objects.get(place) {
+            self.world.taken_away.extend(uid(object));
             self.say(&format!("deletes {place}"));
             self.meddled = true;
             self.world.delete(place, Propagation::Background);

@@ -6,12 +6,14 @@ use jiff::SignedDuration;
 use longrun_core::{
     approval::{Ask, Demand},
     journal::Journal,
+    names::CLAIM,
+    object::uid,
     operations::snapshot::{self, Listed, Policy, Purpose},
     plan::{Effect, Step},
 };
 
 use super::{program::Program, run::End};
-use crate::world::text;
+use crate::world::{is_going, reference, text};
 
 /// Lets go whatever a policy can let go.
 const STRICT: Policy = Policy {
@@ -75,11 +77,16 @@ impl Program {
             .filter(|one| !one.going)
             .map(|one| one.name.as_str())
             .collect();
-        let guards = |one: &Listed| {
-            matches!(
-                one.purpose,
-                Some(Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)
-            )
+        // What guarded a database that is gone is the way back to it.
+        let claim = self
+            .world
+            .objects
+            .get(&reference("PersistentVolumeClaim", CLAIM));
+        let present = claim.filter(|claim| !is_going(claim)).and_then(uid);
+        let guards = |one: &Listed| match one.purpose {
+            Some(Purpose::BeforeWipe | Purpose::BeforeRestore) => one.source_uid != present,
+            Some(Purpose::Failure) => true,
+            _ => false,
         };
         let mut wrong = Vec::new();
         for one in before.iter().filter(|one| !one.going) {
