@@ -49,11 +49,24 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     };
 
     with_class(&house, r#"{"content": "empty"}"#);
-    house
+    let ran = house
         .wipe()
         .exits(3)
-        .says(&["what it changed is taken back"]);
+        .says(&["what it changed is taken back", "EMPTY: "]);
+    let (_, end) = ran.stderr.split_once("is taken back").expect("it says so");
+    assert!(!end.contains("cargo xtask restore"), "{ran}");
     unchanged();
+    let empty = house.kept();
+    assert_eq!(house.snapshots()[0]["verification"], "empty");
+    house
+        .run(&["snapshot", "list", "-n", &house.name])
+        .exits(0)
+        .prints(&["ready, EMPTY"]);
+    assert_eq!(house.last_operation()["kept"]["standing"], "empty");
+    house
+        .data("restore", &["-s", &empty])
+        .exits(2)
+        .says(&["is EMPTY: there is no database in it"]);
 
     for (fault, says) in [
         (r#"{"ready": "never"}"#, "the storage has not finished it"),
@@ -74,6 +87,11 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
         // It would hold the claim's deletion: it has to be deleted by name.
         let snapshots = house.snapshots();
         let hanging = snapshots.iter().find(|one| one["ready"] == false);
+        assert_eq!(
+            hanging.map(|one| &one["verification"]),
+            Some(&"unverified".into())
+        );
+        assert_eq!(house.last_operation()["kept"]["standing"], "notReady");
         let hanging = hanging
             .and_then(|one| one["name"].as_str())
             .expect("it is listed");
@@ -129,6 +147,11 @@ fn a_snapshot_that_is_ready_and_empty_takes_nobodys_place() {
         .restore("hollow")
         .exits(3)
         .says(&["-source", "what it changed is taken back"]);
+    assert_eq!(house.snapshots()[0]["verification"], "empty");
+    house
+        .data("restore", &["-s", "hollow"])
+        .exits(2)
+        .says(&["is EMPTY: there is no database in it"]);
     assert_eq!(node(), before, "the node was not stopped for it");
     assert_eq!(house.claim(), claim);
     assert_eq!(house.counter(), 1);

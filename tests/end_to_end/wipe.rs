@@ -34,6 +34,8 @@ fn what_a_wipe_takes_away_a_restore_brings_back() {
     assert_eq!(snapshot["purpose"], "before-wipe");
     assert_eq!(snapshot["consistency"], "fenced");
     assert_eq!(snapshot["ready"], true);
+    assert_eq!(snapshot["verification"], "verified");
+    assert_eq!(wiped["kept"]["standing"], "verified");
     assert_eq!(snapshot["sourceUid"], claim);
     assert_eq!(snapshot["sourceExists"], false);
 
@@ -46,6 +48,16 @@ fn what_a_wipe_takes_away_a_restore_brings_back() {
     house.until("what slept goes on", || house.counter() == 4);
     house.is_tidy();
     house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+
+    // What is deleted meanwhile is no way back any more.
+    let last = house.last_operation();
+    let name = last["kept"]["name"]
+        .as_str()
+        .expect("what was there before");
+    house.kubectl(&["delete", "volumesnapshot", name]);
+    let status = house.data("wipe", &["--status"]).exits(0);
+    let status = status.prints(&[&format!("DELETED:      VolumeSnapshot {name}")]);
+    assert!(!status.stdout.contains("kept:"), "{status}");
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn line(step: &Step) -> String {
         | Effect::Interrupt { .. }
         | Effect::Grow { .. }
         | Effect::Inject { .. }
+        | Effect::RecordFinding { .. }
         | Effect::Reclaim { .. } => "~",
         Effect::Watch { .. } => "…",
     };

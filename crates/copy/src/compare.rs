@@ -66,6 +66,18 @@ pub fn compare(one: &Path, other: &Path) -> Result<Vec<Difference>, Failed> {
     Ok(differences)
 }
 
+/// Whether there is nothing in a directory but directories; `lost+found` belongs to the file system.
+///
+/// # Errors
+/// When it cannot be read: then nothing is known.
+pub fn is_empty(directory: &Path) -> Result<bool, Failed> {
+    let listed = list(directory)?;
+    Ok(listed
+        .iter()
+        .map(|listed| &listed.entry)
+        .all(|entry| is_of_file_system(&entry.path) || matches!(entry.kind, Kind::Directory)))
+}
+
 fn only(entry: &Entry, in_directory: &Path) -> String {
     format!("{} only in {}", entry.kind.word(), in_directory.display())
 }

@@ -43,7 +43,7 @@ mod send;
 mod sparse;
 mod wire;
 
-pub use compare::{Difference, compare};
+pub use compare::{Difference, compare, is_empty};
 pub use destination::Destination;
 pub use entry::{Change, Entry, How, Kind, Mode};
 pub use error::{Error, Failed, Interrupted, Problem, Refusal, Rejected, State};

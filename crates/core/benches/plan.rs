@@ -72,6 +72,7 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
         claims: Vec::new(),
         growths: Vec::new(),
         sources: Vec::new(),
+        kept: None,
         temporary: Vec::new(),
     }
 }

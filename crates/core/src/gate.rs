@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    names::FOUND_LABEL,
     object::{ObjectRef, Uid, uid},
+    plan::Finding,
     wait::Observation,
 };
 
@@ -246,6 +248,12 @@ pub fn content_of<'a>(snapshot: &Value, contents: &'a [Value]) -> Option<&'a Val
 pub fn is_ready(snapshot: &Value) -> bool {
     let ready = snapshot.pointer("/status/readyToUse");
     ready.and_then(Value::as_bool) == Some(true)
+}
+
+/// What was found in a snapshot when it was read, as far as it is written on it.
+pub(crate) fn found(snapshot: &Value) -> Option<Finding> {
+    let labels = snapshot.pointer("/metadata/labels")?;
+    Finding::of(labels.get(FOUND_LABEL)?.as_str()?)
 }
 
 /// Whether it is being deleted.

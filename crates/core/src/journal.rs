@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use crate::{
     approval::{Approved, By},
     object::{Uid, uid},
-    plan::{Effect, Guard, Plan, Step},
+    plan::{Effect, Finding, Guard, Plan, Step},
     wait::{Observation, Wait, WaitStatus},
 };
 
@@ -88,6 +88,9 @@ pub struct Entry {
     /// Its undo has been done, or will never be.
     #[serde(default)]
     pub undone: bool,
+    /// What a reader found, when it is not what it looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Finding>,
     /// Why its undo was not done, or why a soft step did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -263,7 +266,10 @@ impl Journal {
             WaitStatus::Met => {
                 return self.end(observation, now);
             }
-            WaitStatus::Failed { cause } => Err(cause),
+            WaitStatus::Failed { cause } => {
+                entry.found = step.until.finding(observation);
+                Err(cause)
+            }
             WaitStatus::Unhealthy { cause } => entry.looks_bad(step, cause, now),
             WaitStatus::Pending { cause } => {
                 entry.bad_since = None;
@@ -406,6 +412,7 @@ impl Entry {
             known: Vec::new(),
             generation: None,
             undone: false,
+            found: None,
             note: None,
             resumed: None,
             bad_since: None,

@@ -104,6 +104,10 @@ pub const CONSISTENCY_LABEL: &str = "longrun/consistency";
 /// On a snapshot: `true` keeps it from retention.
 pub const KEEP_LABEL: &str = "longrun/keep";
 
+/// On a snapshot: what was found when it was read; see [`Finding`](crate::plan::Finding). Without it, nobody has
+/// compared it with anything.
+pub const FOUND_LABEL: &str = "longrun/found";
+
 /// On Jobs and claims that an operation makes and deletes again: the operation. The next one clears away what a
 /// killed one left.
 pub const TEMPORARY_LABEL: &str = "longrun/temporary";

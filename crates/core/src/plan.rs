@@ -22,7 +22,7 @@ mod effect;
 mod moved;
 pub(crate) mod shared;
 
-pub use effect::{Effect, Policy, Propagation};
+pub use effect::{Effect, Finding, Policy, Propagation};
 
 /// Which environment on which cluster, recognised and not merely named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

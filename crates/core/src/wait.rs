@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::object::{ObjectRef, Uid};
+use crate::{
+    object::{ObjectRef, Uid},
+    plan::Finding,
+};
 
 mod grown;
 mod job;
@@ -232,6 +235,14 @@ impl Wait {
         (*self == Self::Drained).then_some(
             "look at what is open, or give it up to two versions of the service: deploy --no-drain",
         )
+    }
+
+    /// What was found by whoever read a snapshot and did not find what it looked for, as far as it can be told.
+    #[must_use]
+    pub fn finding(&self, observation: &Observation) -> Option<Finding> {
+        (*self == Self::Verified)
+            .then(|| job::finding(observation))
+            .flatten()
     }
 
     /// Where the wait stands by what was seen, for a step that began then.

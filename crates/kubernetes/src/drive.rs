@@ -122,6 +122,7 @@ pub async fn drive(
             Next::Stop(reason) => {
                 run.close().await;
                 run.gather(&seen).await;
+                run.find_kept().await;
                 return Err(run.stopped(reason));
             }
         }

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     applied::is_applied,
     faults::ledger::Ledger,
+    journal::Stored,
     names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, SNAPSHOT_API, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
     operations::deploy::{DryRun, Facts, Growth, Namespace, Observed, grown, listed, smaller},
@@ -21,6 +22,7 @@ use crate::{
     records::fault_ledger,
     refusal,
     resource::Collection,
+    volumes::kept_by,
 };
 
 /// Why there are no facts. A deployment is never planned on half of them.
@@ -84,6 +86,14 @@ pub async fn observe(
     for observed in &mut objects {
         observed.observation = observation(observed.live.as_ref(), &lists);
     }
+    let unfinished = journal.as_ref().and_then(|live| {
+        let stored = Stored::read(live).ok()?;
+        stored.journal.state().is_unfinished().then_some(stored)
+    });
+    let kept = match &unfinished {
+        Some(stored) => kept_by(client, &stored.journal).await,
+        None => None,
+    };
     let surplus = surplus(client, &inventory, &references, &objects).await?;
     Ok(Facts {
         namespace,
@@ -96,6 +106,7 @@ pub async fn observe(
         sources,
         temporary,
         journal,
+        kept,
         fault: Ledger::read(ledger.as_ref()).in_the_way(environment),
     })
 }

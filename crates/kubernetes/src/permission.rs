@@ -96,6 +96,7 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
         | Effect::Scale { .. }
         | Effect::Interrupt { .. }
         | Effect::Grow { .. }
+        | Effect::RecordFinding { .. }
         | Effect::Reclaim { .. } => &["patch"],
         Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
         // To strike is for the runner of faults, whose Role says what each fault needs.

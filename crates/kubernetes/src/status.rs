@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     client::Client, data::last_operation, failure::Failure, faults::rotation_status, lease,
-    observation::invocations, resource::Collection,
+    observation::invocations, resource::Collection, volumes::kept_by,
 };
 
 mod hour;
@@ -204,11 +204,14 @@ async fn running(
 
 async fn unfinished(client: &Client, environment: &str) -> Known<Option<Checklist>> {
     match last_operation(client, environment).await {
-        Ok(stored) => Known::Value(
-            stored
-                .map(|stored| stored.journal.checklist())
-                .filter(|list| list.state.is_unfinished()),
-        ),
+        Ok(Some(stored)) if stored.journal.state().is_unfinished() => {
+            let kept = kept_by(client, &stored.journal).await;
+            Known::Value(Some(Checklist {
+                kept,
+                ..stored.journal.checklist()
+            }))
+        }
+        Ok(_) => Known::Value(None),
         Err(error) => Known::Unknown(error.to_string()),
     }
 }

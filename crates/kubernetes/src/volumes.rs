@@ -1,7 +1,12 @@
 //! Claims, what holds them, and their snapshots, as they are in the cluster.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use longrun_core::{names::SNAPSHOT_API, object::ObjectRef};
+use longrun_core::{
+    journal::Journal,
+    names::SNAPSHOT_API,
+    object::ObjectRef,
+    operations::snapshot::{Kept, kept, taken},
+};
 use serde_json::Value;
 
 use crate::{
@@ -83,6 +88,25 @@ pub(crate) async fn content(client: &Client, snapshot: &Value) -> Result<Option<
             client.get(&content).await
         }
         None => Ok(None),
+    }
+}
+
+/// The snapshot that an operation took of the present database, as it is now.
+pub async fn kept_by(client: &Client, journal: &Journal) -> Option<Kept> {
+    let environment = &journal.plan().target.environment;
+    let reference =
+        ObjectRef::namespaced(SNAPSHOT_API, "VolumeSnapshot", environment, taken(journal)?);
+    let seen = async {
+        let snapshot = client.get(&reference).await?;
+        let content = match &snapshot {
+            Some(snapshot) => content(client, snapshot).await?,
+            None => None,
+        };
+        Ok::<_, Failure>((snapshot, content))
+    };
+    match seen.await {
+        Ok((snapshot, content)) => kept(journal, Some((snapshot.as_slice(), content.as_slice()))),
+        Err(_) => kept(journal, None),
     }
 }
 

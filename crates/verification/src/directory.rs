@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use longrun_copy::Examined;
+use longrun_copy::{Examined, Flaw};
 use tokio::sync::oneshot;
 
 use crate::direct_transfer;
@@ -38,28 +38,55 @@ async fn send_to(directory: PathBuf, stream: impl Write + Send + 'static) -> Res
     Ok(true)
 }
 
-/// Prints in what two directories differ; whether they are the same.
+/// What a reader found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What it looked for.
+    Same,
+    /// Something else.
+    Other,
+    /// Nothing: the copy is empty.
+    Empty,
+}
+
+/// Prints in what a copy differs from its original. Two that are empty are the same.
 ///
 /// # Errors
 /// Why it is not known.
-pub async fn compare(one: PathBuf, other: PathBuf) -> Result<bool, String> {
-    let compared = apart(move || longrun_copy::compare(&one, &other)).await?;
-    let differences = compared.map_err(|error| error.to_string())?;
+pub async fn compare(original: PathBuf, copy: PathBuf) -> Result<Found, String> {
+    let compared = apart(move || {
+        let differences = longrun_copy::compare(&original, &copy)?;
+        let is_empty = !differences.is_empty() && longrun_copy::is_empty(&copy)?;
+        Ok::<_, longrun_copy::Failed>((differences, is_empty))
+    });
+    let (differences, is_empty) = compared.await?.map_err(|error| error.to_string())?;
     let mut out = io::stdout().lock();
-    differences
-        .iter()
-        .try_for_each(|difference| writeln!(out, "{difference}"))
-        .map_err(|error| format!("cannot write the result: {error}"))?;
-    Ok(differences.is_empty())
+    let told = if is_empty {
+        writeln!(out, "the copy is empty: nothing of the original is in it")
+    } else {
+        differences
+            .iter()
+            .try_for_each(|difference| writeln!(out, "{difference}"))
+    };
+    told.map_err(|error| format!("cannot write the result: {error}"))?;
+    Ok(match (is_empty, differences.is_empty()) {
+        (true, _) => Found::Empty,
+        (false, true) => Found::Same,
+        (false, false) => Found::Other,
+    })
 }
 
-/// Prints what database a directory holds, or why it holds none; whether it does.
+/// Prints what database a directory holds, or why it holds none.
 ///
 /// # Errors
 /// When the result cannot be told.
-pub async fn examine(directory: PathBuf) -> Result<bool, String> {
+pub async fn examine(directory: PathBuf) -> Result<Found, String> {
     let examined = apart(move || longrun_copy::examine(&directory)).await?;
-    let is_database = examined.is_ok();
+    let found = match &examined {
+        Ok(_) => Found::Same,
+        Err(Flaw::Empty) => Found::Empty,
+        Err(_) => Found::Other,
+    };
     let said = match examined {
         Ok(Examined {
             marker,
@@ -70,7 +97,7 @@ pub async fn examine(directory: PathBuf) -> Result<bool, String> {
     };
     writeln!(io::stdout().lock(), "{said}")
         .map_err(|error| format!("cannot write the result: {error}"))?;
-    Ok(is_database)
+    Ok(found)
 }
 
 /// Does what blocks, on a thread that nobody waits for when the process is asked to end.

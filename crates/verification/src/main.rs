@@ -1,13 +1,15 @@
 //! `verification`: everything of the workload that runs in a container.
 //!
-//! Exit codes: 0 done, 1 it failed (the last line says why), 2 wrong usage, 143 ended by SIGTERM.
+//! Exit codes: 0 done, 1 it failed (the last line says why), 2 wrong usage, 3 the copy that was compared or examined is
+//! empty, 143 ended by SIGTERM.
 
 mod arguments;
 
 use arguments::{Arguments, Command, Test};
 use clap::Parser;
 use longrun_restate::{Admin, Error, Ingress};
-use longrun_verification::{directory, discover, inspect, log, observe, service, test};
+use longrun_verification::directory::{self, Found};
+use longrun_verification::{discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,8 +32,7 @@ async fn main() -> ExitCode {
         }
     };
     match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(failure) => {
             tracing::error!("{failure}");
             ExitCode::FAILURE
@@ -41,6 +42,8 @@ async fn main() -> ExitCode {
 
 /// 128 and the number of the signal, as shells have it.
 const SIGTERM_EXIT: u8 = 143;
+/// Operations on the database tell a copy of nothing from one that differs or cannot be read.
+const EMPTY_EXIT: u8 = 3;
 /// How long one request of a command that runs by hand or once may take.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -53,17 +56,19 @@ async fn terminated() {
     }
 }
 
-/// Whether it succeeded; or why it could not even be tried.
-async fn run(command: Command) -> Result<bool, String> {
-    match command {
+/// How it ended; or why it could not even be tried.
+async fn run(command: Command) -> Result<ExitCode, String> {
+    let succeeded = match command {
+        Command::Compare(of) => return Ok(read(directory::compare(of.one, of.other).await?)),
+        Command::Examine(of) => return Ok(read(directory::examine(of.directory).await?)),
         Command::Serve(addresses) => {
             let served = service::serve(addresses, Arc::new(service::Faithful)).await;
             served.map_err(|error| format!("cannot serve: {error}"))?;
-            Ok(true)
+            true
         }
         Command::Test(Test { program, options }) => {
             let ended = test::run(program.id(), options, &mut std::io::stdout()).await;
-            ended.map_err(|error| format!("cannot write the result: {error}"))
+            ended.map_err(|error| format!("cannot write the result: {error}"))?
         }
         Command::Discover(discover) => {
             let admin = Admin::new(discover.admin, REQUEST);
@@ -73,7 +78,7 @@ async fn run(command: Command) -> Result<bool, String> {
         Command::Observe(options) => {
             let observed = observe::observe(options).await;
             observed.map_err(|error| format!("cannot observe: {error}"))?;
-            Ok(true)
+            true
         }
         Command::Inspect(of) => {
             let (ingress, admin) = (Ingress::new(of.ingress), Admin::new(of.admin, REQUEST));
@@ -83,19 +88,29 @@ async fn run(command: Command) -> Result<bool, String> {
             let ingress = Ingress::new(of.ingress);
             print(inspect::clear(&ingress, &of.program.id(), REQUEST).await)
         }
-        Command::Send(of) => directory::send(of.directory, of.at).await,
-        Command::Compare(of) => directory::compare(of.one, of.other).await,
+        Command::Send(of) => directory::send(of.directory, of.at).await?,
         Command::Signal(of) => {
             let hits = longrun_verification::signal::signal(of.signal, &of.process)?;
             println!("{}", serde_json::json!({ "hit": hits }));
-            Ok(true)
+            true
         }
-        Command::Examine(of) => directory::examine(of.directory).await,
+    };
+    Ok(match succeeded {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn read(found: Found) -> ExitCode {
+    match found {
+        Found::Same => ExitCode::SUCCESS,
+        Found::Other => ExitCode::FAILURE,
+        Found::Empty => ExitCode::from(EMPTY_EXIT),
     }
 }
 
 /// Prints a result, or the error, as one JSON document on stdout.
-fn print<T: Serialize>(result: Result<T, Error>) -> Result<bool, String> {
+fn print<T: Serialize>(result: Result<T, Error>) -> bool {
     let ok = result.is_ok();
     let document = match result {
         Ok(value) => serde_json::json!({ "code": "ok", "result": value }),
@@ -105,5 +120,5 @@ fn print<T: Serialize>(result: Result<T, Error>) -> Result<bool, String> {
         }
     };
     println!("{document}");
-    Ok(ok)
+    ok
 }

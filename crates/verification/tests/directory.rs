@@ -66,9 +66,24 @@ fn a_directory_is_sent_and_compared() {
             .unwrap()
     };
     assert_eq!(said(&compared()), (Some(0), String::new()));
-    fs::remove_file(other.join("db/table")).unwrap();
-    let line = format!("db/table: file only in {}\n", one.display());
+    fs::write(other.join("db/table"), "x").unwrap();
+    let line = "db/table: size 8388608 and 1\n".to_owned();
     assert_eq!(said(&compared()), (Some(1), line));
+
+    // Operations on the database go by the exit code, and not by the words.
+    fs::remove_dir_all(&other).unwrap();
+    fs::create_dir_all(other.join("lost+found")).unwrap();
+    let line = "the copy is empty: nothing of the original is in it\n".to_owned();
+    assert_eq!(said(&compared()), (Some(3), line));
+    fs::remove_dir_all(&one).unwrap();
+    fs::create_dir_all(&one).unwrap();
+    assert_eq!(
+        said(&compared()),
+        (Some(0), String::new()),
+        "nothing was there"
+    );
+    let examined = verification().arg("examine").arg(&one).output().unwrap();
+    assert_eq!(said(&examined).0, Some(3));
 }
 
 fn said(output: &Output) -> (Option<i32>, String) {

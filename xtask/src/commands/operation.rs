@@ -4,7 +4,7 @@ use longrun_core::{
     inputs::Inputs,
     journal::{Checklist, State, Stored},
 };
-use longrun_kubernetes::Client;
+use longrun_kubernetes::{Client, kept_by};
 
 use crate::{
     access::{self, Reached},
@@ -70,7 +70,7 @@ async fn status(
     let (chosen, client) = meant(which, &inputs, project).await?;
     let environment = chosen.environment.name.as_str();
     let stored = found(last(&client, environment).await?, environment)?;
-    checklist(&stored, terminal)
+    checklist(&client, &stored, terminal).await
 }
 
 async fn change(
@@ -90,7 +90,7 @@ async fn change(
     if args.dry_run {
         let stored = found(last(&client, environment).await?, environment)?;
         begin(stored.clone())?;
-        return checklist(&stored, terminal);
+        return checklist(&client, &stored, terminal).await;
     }
     let verb = match turn {
         Turn::Resume => "resume",
@@ -104,7 +104,7 @@ async fn change(
         })
         .await?;
     match driven {
-        Ok(journal) => volume_replacement::report(&journal, operation, terminal),
+        Ok(journal) => volume_replacement::report(&client, &journal, operation, terminal).await,
         Err(stopped)
             if turn == Turn::Abort
                 && stopped.journal.state() == State::TakenBack
@@ -114,7 +114,7 @@ async fn change(
                 "{target}: everything is taken back; a node that was stopped starts again: cargo xtask status {}",
                 target.flags()
             ));
-            volume_replacement::print(&stopped.journal, terminal)
+            volume_replacement::print(&client, &stopped.journal, terminal).await
         }
         Err(stopped) => Err(Failure::half_way(stopped)),
     }
@@ -188,8 +188,15 @@ fn found(stored: Option<Stored>, environment: &str) -> Result<Stored, Failure> {
     })
 }
 
-fn checklist(stored: &Stored, terminal: &Terminal) -> Result<ExitStatus, Failure> {
-    let checklist: Checklist = stored.journal.checklist();
+async fn checklist(
+    client: &Client,
+    stored: &Stored,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
+    let checklist = Checklist {
+        kept: kept_by(client, &stored.journal).await,
+        ..stored.journal.checklist()
+    };
     terminal.data(&checklist, || show::checklist(&checklist))?;
     Ok(ExitStatus::Done)
 }

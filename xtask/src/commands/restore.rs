@@ -42,5 +42,5 @@ pub(crate) async fn run(
     let journal = database
         .carry_out(&operation, approved, Locking::None, decide)
         .await?;
-    volume_replacement::report(&journal, operation, terminal)
+    volume_replacement::report(database.client(), &journal, operation, terminal).await
 }

@@ -150,7 +150,7 @@ async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<Exi
     let journal = database
         .carry_out(&operation, approved, locking, decide)
         .await?;
-    let Some(name) = snapshot::kept(&journal) else {
+    let Some(name) = snapshot::taken(&journal) else {
         return Err(Failure::half_way("no snapshot was taken"));
     };
     operation.done(&if args.no_wait {

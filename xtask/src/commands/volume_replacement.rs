@@ -2,9 +2,10 @@
 
 use longrun_core::{
     journal::{Checklist, Journal},
-    operations::snapshot::kept,
+    operations::snapshot::{Kept, taken},
     plan::Effect,
 };
+use longrun_kubernetes::{Client, kept_by};
 use serde::Serialize;
 
 use crate::{
@@ -19,14 +20,15 @@ use crate::{
 struct Ended<'a> {
     #[serde(flatten)]
     checklist: Checklist,
-    /// The snapshot of what was there before.
+    /// The snapshot of what was there before; what it is good for is in the checklist.
     snapshot: Option<&'a str>,
     /// For how long the node was stopped, in seconds.
     stopped_seconds: Option<i64>,
 }
 
 /// The closing screen of an operation that came to its end.
-pub(crate) fn report(
+pub(crate) async fn report(
+    client: &Client,
     journal: &Journal,
     operation: Operation<'_>,
     terminal: &Terminal,
@@ -43,13 +45,20 @@ pub(crate) fn report(
             plan.operation, plan.target
         ),
     });
-    print(journal, terminal)
+    print(client, journal, terminal).await
 }
 
-pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<ExitStatus, Failure> {
+pub(crate) async fn print(
+    client: &Client,
+    journal: &Journal,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Failure> {
     let ended = Ended {
-        checklist: journal.checklist(),
-        snapshot: kept(journal),
+        checklist: Checklist {
+            kept: kept_by(client, journal).await,
+            ..journal.checklist()
+        },
+        snapshot: taken(journal),
         stopped_seconds: journal.stopped_for().map(|stopped| stopped.as_secs()),
     };
     terminal.data(&ended, || screen(journal, &ended))?;
@@ -59,11 +68,17 @@ pub(crate) fn print(journal: &Journal, terminal: &Terminal) -> Result<ExitStatus
 fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
     let flags = journal.plan().target.flags();
     let mut lines = vec![journal.plan().target.to_string()];
-    if let Some(snapshot) = ended.snapshot {
-        lines.push(format!("  kept as        VolumeSnapshot {snapshot}"));
-        lines.push(format!(
-            "  the way back   cargo xtask restore {flags} -s {snapshot}"
-        ));
+    let kept = ended.checklist.kept.as_ref();
+    match kept.and_then(Kept::way_back) {
+        Some(snapshot) => {
+            lines.push(format!(
+                "  kept as        VolumeSnapshot {snapshot}, compared with the database"
+            ));
+            lines.push(format!(
+                "  the way back   cargo xtask restore {flags} -s {snapshot}"
+            ));
+        }
+        None => lines.extend(kept.map(|kept| format!("  {kept}"))),
     }
     if let Some(seconds) = ended.stopped_seconds {
         lines.push(format!("  node stopped   {seconds} s"));

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 use jiff::Timestamp;
 use longrun_core::{
     journal::{Checklist, Item, Mark},
-    operations::snapshot::{Choice, Fate, Listed, Outcome},
+    operations::snapshot::{Choice, Fate, Listed, Outcome, Verification},
     plan::Target,
 };
 
@@ -25,20 +25,15 @@ pub(crate) fn checklist(list: &Checklist) -> String {
         text.push_str(&line(index, item));
     }
     if let Some(kept) = &list.kept {
-        let _ = writeln!(
-            text,
-            "kept:    the database as it was, as VolumeSnapshot {kept}"
-        );
+        let _ = writeln!(text, "{kept}");
     }
     if let Some(stopped) = &list.stopped {
-        let _ = writeln!(text, "stopped: {stopped}");
+        let _ = writeln!(text, "stopped:      {stopped}");
     }
     if let Some(next) = &list.next {
-        let _ = writeln!(text, "next:    {next}");
+        let _ = writeln!(text, "next:         {next}");
     }
-    let ways = list
-        .state
-        .ways_on(&list.target.flags(), list.kept.as_deref());
+    let ways = list.state.ways_on(&list.target.flags(), list.kept.as_ref());
     ways.iter()
         .for_each(|way| text.push_str(&format!("{way}\n")));
     text
@@ -131,7 +126,13 @@ fn state(one: &Listed) -> String {
         (_, _, Some(error)) => format!("not ready: {error}"),
         (_, _, None) => "not ready yet".to_owned(),
     };
-    format!("{state}{used}")
+    let known = match one.verification {
+        Verification::Verified => ", verified",
+        Verification::Unverified => ", UNVERIFIED",
+        Verification::Empty => ", EMPTY",
+        Verification::Unread => "",
+    };
+    format!("{state}{known}{used}")
 }
 
 fn source(one: &Listed) -> &'static str {

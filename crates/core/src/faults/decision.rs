@@ -161,7 +161,7 @@ fn unfinished(facts: &Facts) -> Result<(), NoGo> {
         return Ok(());
     };
     let stored = Stored::read(live).map_err(|error| NoGo::Unreadable(error.to_string()))?;
-    admit("fault", Some(&stored))
+    admit("fault", Some(&stored), None)
         .map(drop)
         .map_err(|unfinished| NoGo::Unfinished(unfinished.to_string()))
 }

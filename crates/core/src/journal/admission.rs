@@ -8,7 +8,7 @@ use alloc::{
 use core::fmt;
 
 use super::{State, Stored};
-use crate::{operations::snapshot::kept, plan::Target};
+use crate::{operations::snapshot::Kept, plan::Target};
 
 /// How an operation may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +34,23 @@ pub struct Unfinished {
     pub state: State,
     /// `step 7 of 20 (…)`
     pub at: String,
-    /// The snapshot that it took of the present database and that stays.
-    pub kept: Option<String>,
+    /// The snapshot that it took of the present database.
+    pub kept: Option<Kept>,
 }
 
 /// Operations that make an environment whole again, whatever was left of it.
 const CURES: [&str; 2] = ["deploy", "restore"];
 
-/// Whether an operation may begin, by the journal that the namespace holds.
+/// Whether an operation may begin, by the journal that the namespace holds, and by what became of the snapshot that the
+/// journal's operation took.
 ///
 /// # Errors
 /// When an earlier one is not finished and this one cannot take its place.
-pub fn admit(operation: &str, stored: Option<&Stored>) -> Result<Admission, Unfinished> {
+pub fn admit(
+    operation: &str,
+    stored: Option<&Stored>,
+    kept: Option<Kept>,
+) -> Result<Admission, Unfinished> {
     let Some(stored) = stored else {
         return Ok(Admission::Free);
     };
@@ -66,7 +71,7 @@ pub fn admit(operation: &str, stored: Option<&Stored>) -> Result<Admission, Unfi
                 at: step.map_or_else(String::new, |step| {
                     format!("step {} of {steps} ({})", position + 1, step.act)
                 }),
-                kept: kept(journal).map(ToString::to_string),
+                kept,
             })
         }
     }
@@ -118,6 +123,7 @@ pub fn admit_beside(
     wanted: &str,
     target: &Target,
     stored: Option<&Stored>,
+    kept: Option<Kept>,
     at_work: Option<&AtWork>,
 ) -> Result<(), InTheWay> {
     // Of an operation that is alive, the journal is unfinished too: going on with it is the holder's.
@@ -129,7 +135,7 @@ pub fn admit_beside(
             at_work: at_work.clone(),
         });
     }
-    admit(wanted, stored)?;
+    admit(wanted, stored, kept)?;
     Ok(())
 }
 
@@ -150,7 +156,10 @@ impl fmt::Display for Unfinished {
             f,
             "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask operation status {flags}"
         )?;
-        let mut ways = state.ways_on(flags, kept.as_deref()).into_iter();
+        if let Some(kept) = kept {
+            write!(f, "\n  {kept}")?;
+        }
+        let mut ways = state.ways_on(flags, kept.as_ref()).into_iter();
         ways.try_for_each(|way| write!(f, "\n  {way}"))
     }
 }

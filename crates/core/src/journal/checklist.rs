@@ -8,8 +8,8 @@ use alloc::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Journal, State};
-use crate::{approval::By, operations::snapshot::kept, plan::Target};
+use super::{Journal, State, undo::is_finding};
+use crate::{approval::By, operations::snapshot::Kept, plan::Target};
 
 /// A journal as people read it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,9 +28,9 @@ pub struct Checklist {
     /// When the first step began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began: Option<Timestamp>,
-    /// The snapshot that it took of the present database and that stays.
+    /// The snapshot that it took of the present database, and what became of that; whoever looked fills it in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept: Option<String>,
+    pub kept: Option<Kept>,
     /// Why it stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -96,7 +96,7 @@ impl Journal {
             digest: self.plan.digest().short().to_string(),
             by: self.by.clone(),
             began: self.entries.first().map(|entry| entry.began),
-            kept: kept(self).map(ToString::to_string),
+            kept: None,
             stopped: self.stopped.as_ref().map(ToString::to_string),
             items: (0..self.plan.steps.len())
                 .filter_map(|index| self.item(index))
@@ -109,10 +109,11 @@ impl Journal {
     fn item(&self, index: usize) -> Option<Item> {
         let step = self.plan.steps.get(index)?;
         let entry = self.entries.iter().find(|entry| entry.step == index);
+        let is_finding = step.undo.as_ref().is_some_and(is_finding);
         let mark = match entry {
             None => Mark::Open,
             Some(entry) if entry.note.is_some() => Mark::Failed,
-            Some(entry) if entry.undone => Mark::TakenBack,
+            Some(entry) if entry.undone && !is_finding => Mark::TakenBack,
             Some(entry) if entry.ended.is_some() => Mark::Done,
             Some(entry) if entry.acted.is_some() => Mark::Waits,
             Some(_) => Mark::Begun,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     change::asked,
-    gate::{is_going, text},
+    gate::{found, is_going, text},
     object::{Digest, Uid, intent, uid},
     operations::{deploy::grown, suspension::is_left},
     plan::{Effect, Guard},
@@ -58,11 +58,19 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
             let now = spec("persistentVolumeReclaimPolicy").or_else(|| spec("deletionPolicy"));
             same && now == Some(policy.word())
         }
+        (
+            Effect::RecordFinding {
+                uid: Some(uid),
+                finding,
+                ..
+            },
+            Some(live),
+        ) => met.as_ref() == Some(uid) && found(live) == Some(*finding),
         (Effect::Interrupt { .. }, Some(_)) => observation.running().is_empty(),
         // Nothing tells what was struck from what was not. Once more does no harm.
-        (_, None) | (Effect::Discard { .. } | Effect::Inject { .. } | Effect::Watch { .. }, _) => {
-            false
-        }
+        (_, None)
+        | (Effect::RecordFinding { uid: None, .. }, _)
+        | (Effect::Discard { .. } | Effect::Inject { .. } | Effect::Watch { .. }, _) => false,
     }
 }
 

@@ -39,6 +39,9 @@ impl Journal {
                 });
             }
             Effect::Create { object } => self.name_owners(object),
+            Effect::RecordFinding { object, uid, .. } => {
+                *uid = uid.take().or_else(|| self.made(object));
+            }
             _ => {}
         }
         let made = |snapshot: &Option<ObjectRef>| self.made(snapshot.as_ref()?);
@@ -78,6 +81,18 @@ impl Journal {
                     object,
                     uid,
                     propagation,
+                };
+                (act, Guard::None)
+            }
+            Effect::RecordFinding {
+                object,
+                uid,
+                finding,
+            } => {
+                let act = Effect::RecordFinding {
+                    uid: uid.or_else(|| self.made(&object)),
+                    object,
+                    finding,
                 };
                 (act, Guard::None)
             }

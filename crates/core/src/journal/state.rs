@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Journal};
-use crate::plan::Effect;
+use crate::{operations::snapshot::Kept, plan::Effect};
 
 /// Where an operation stands as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +30,14 @@ pub enum State {
 
 impl State {
     /// What can be done about an operation that is not finished, a line each; nothing about another one. `flags` mean
-    /// its target, `kept` is the snapshot that it took.
+    /// its target, `kept` is the snapshot that it took: it is named only if it is a way back.
     #[must_use]
-    pub fn ways_on(&self, flags: &str, kept: Option<&str>) -> Vec<String> {
+    pub fn ways_on(&self, flags: &str, kept: Option<&Kept>) -> Vec<String> {
         let other = match self {
             Self::Open => format!("take it back: cargo xtask operation abort {flags}"),
             Self::PastReturn => format!(
                 "or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
-                kept.unwrap_or("SNAPSHOT")
+                kept.and_then(Kept::way_back).unwrap_or("SNAPSHOT")
             ),
             Self::Done | Self::TakenBack | Self::Superseded { .. } => return Vec::new(),
         };

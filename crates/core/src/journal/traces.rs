@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Journal;
+use super::{Journal, undo::is_finding};
 use crate::plan::Effect;
 
 /// What a plan that stopped leaves behind: in what state the cluster is.
@@ -33,9 +33,10 @@ impl Journal {
             let Some(step) = self.plan.steps.get(entry.step) else {
                 continue;
             };
+            let is_taken_back = entry.undone && !step.undo.as_ref().is_some_and(is_finding);
             match &entry.note {
-                Some(cause) if entry.undone => traces.not_taken_back.push((&step.act, cause)),
-                _ if entry.undone => traces.taken_back += 1,
+                Some(cause) if is_taken_back => traces.not_taken_back.push((&step.act, cause)),
+                _ if is_taken_back => traces.taken_back += 1,
                 _ => {
                     if stopped && self.undo_of(index).is_some() {
                         traces.in_effect.push(&step.act);

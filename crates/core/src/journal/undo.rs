@@ -10,9 +10,14 @@ use super::{
 };
 use crate::{
     object::uid,
-    plan::{Effect, Guard},
-    wait::Observation,
+    plan::{Effect, Finding, Guard},
+    wait::{Observation, Wait},
 };
+
+/// Whether this takes nothing back: a snapshot stays, with a word about what was found in it.
+pub(super) fn is_finding(undo: &Effect) -> bool {
+    matches!(undo, Effect::RecordFinding { .. })
+}
 
 impl Journal {
     /// The effect that [`Next::Undo`] asked for is done.
@@ -23,10 +28,23 @@ impl Journal {
     }
 
     pub(super) fn not_undone(&mut self, cause: String) {
-        if let Some(index) = self.to_undo() {
-            self.entries[index].undone = true;
-            self.entries[index].note = Some(cause);
-        }
+        let Some(index) = self.to_undo() else {
+            return;
+        };
+        // What could not be written on a snapshot is not in effect: without it, the snapshot counts as unverified.
+        let is_said = !self.undo_of(index).as_ref().is_some_and(is_finding);
+        self.entries[index].undone = true;
+        self.entries[index].note = Some(cause).filter(|_| is_said);
+    }
+
+    /// What the first reader found that came after this entry: it read what the entry made or watched.
+    fn finding_after(&self, index: usize) -> Option<Finding> {
+        let mut later = self.entries.get(index + 1..)?.iter();
+        let reads = |entry: &&Entry| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(|step| step.until == Wait::Verified)
+        };
+        later.find(reads)?.found
     }
 
     pub(super) fn stop(&mut self, reason: Reason) -> Next {
@@ -131,6 +149,9 @@ impl Journal {
     pub(super) fn undo_of(&self, index: usize) -> Option<Effect> {
         let entry = self.entries.get(index)?;
         let undo = self.plan.steps.get(entry.step)?.undo.as_ref()?;
+        if is_finding(undo) && self.finding_after(index) != Some(Finding::Empty) {
+            return None;
+        }
         let later = self.entries.get(index + 1..)?.iter();
         let done = later
             .filter(|entry| entry.acted.is_some())

@@ -6,6 +6,7 @@ use alloc::{string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::snapshot::{Kept, kept};
 use crate::{
     faults::ledger::OpenFault,
     journal::{AtWork, Stored},
@@ -42,6 +43,16 @@ pub struct Facts {
     pub fault: Option<OpenFault>,
     /// What the user may not do, of what the operation needs. Nothing is tried to find out.
     pub denied: Vec<Permission>,
+}
+
+impl Facts {
+    /// The snapshot that the last operation took of the database of its time, and what became of that.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let seen = self.snapshots.as_deref();
+        let seen = seen.map(|snapshots| (snapshots, self.contents.as_slice()));
+        kept(&self.stored.as_ref()?.journal, seen)
+    }
 }
 
 /// One thing a user may not do.

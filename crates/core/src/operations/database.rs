@@ -194,7 +194,7 @@ pub(super) fn denied(facts: &Facts) -> impl Iterator<Item = Refusal> {
 
 /// Whether an earlier operation leaves room for this one.
 pub(super) fn admission(operation: &str, facts: &Facts) -> Result<Admission, Refusal> {
-    admit(operation, facts.stored.as_ref()).map_err(Refusal::Unfinished)
+    admit(operation, facts.stored.as_ref(), facts.kept()).map_err(Refusal::Unfinished)
 }
 
 /// Whether something may begin without the Lease.
@@ -203,6 +203,7 @@ pub(super) fn beside(wanted: &str, target: &Target, facts: &Facts) -> Option<Ref
         wanted,
         target,
         facts.stored.as_ref(),
+        facts.kept(),
         facts.at_work.as_ref(),
     );
     admitted.err().map(Refusal::InTheWay)

@@ -6,6 +6,7 @@ use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::snapshot::Kept;
 use crate::{faults::ledger::OpenFault, object::ObjectRef, wait::Observation};
 
 mod cleanup;
@@ -52,6 +53,8 @@ pub struct Facts {
     pub temporary: Vec<Value>,
     /// The ConfigMap of the last operation on data, if there is one.
     pub journal: Option<Value>,
+    /// The snapshot that it took of the database of its time, and what became of that.
+    pub kept: Option<Kept>,
     /// A fault that has not ended.
     pub fault: Option<OpenFault>,
 }

@@ -18,10 +18,10 @@ use super::{
     volume_replacement::{VolumeReplacement, discard, is_empty, restored_claim, size, template},
 };
 use crate::{
-    gate::{Source, text},
+    gate::{Source, found, name, text},
     names::CLAIM,
     object::{bytes, uid},
-    plan::{Effect, Guard, Loss, Plan, Step, Target},
+    plan::{Effect, Finding, Guard, Loss, Plan, Step, Target},
     wait::Wait,
 };
 
@@ -40,6 +40,7 @@ pub fn plan(
     let mut against = not_to_be_kept(facts, options);
     let replacement = VolumeReplacement::new(OPERATION, target, facts, options, &mut against);
     let source = restorable(target, facts, snapshot).map_err(|refusal| against.push(refusal));
+    against.extend(source.iter().find_map(|source| empty_inside(source)));
     // Without a bound claim there is nothing to keep: an earlier operation may have ended there.
     let empty = facts.claim.as_ref().filter(|claim| is_empty(claim));
     let database = match &facts.claim {
@@ -61,7 +62,7 @@ pub fn plan(
     // While the node runs, and the tests with it.
     let examined = database
         .as_ref()
-        .map(|_| replacement.examine(snapshot, like));
+        .map(|_| replacement.examine(snapshot, uid(source), like));
     let mut steps = examined.unwrap_or_default();
     steps.extend(replacement.silence());
     steps.extend(match &database {
@@ -124,6 +125,14 @@ fn in_its_place(replacement: &VolumeReplacement<'_>, snapshot: &str, like: &Valu
     let [read, end] = replacement.read(&name, CLAIM, None);
     let read = read.why("what was restored is a database; its volume is made for the reader");
     vec![create, read, end]
+}
+
+/// It need not be read once more.
+fn empty_inside(snapshot: &Value) -> Option<Refusal> {
+    (found(snapshot) == Some(Finding::Empty)).then(|| Refusal::NotReady {
+        name: name(snapshot).to_string(),
+        cause: "it was read, and is EMPTY: there is no database in it".to_string(),
+    })
 }
 
 fn too_large(name: &str, snapshot: &Value, like: &Value) -> Option<Refusal> {

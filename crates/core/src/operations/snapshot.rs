@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::{attach, refusal::Refusals};
 use crate::{
-    gate::name,
     inputs::Name,
-    journal::Journal,
     names::{
         CONSISTENCY_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, KEEP_LABEL, MANAGED_BY_LABEL,
         PURPOSE_LABEL, SNAPSHOT_API, SOURCE_LABEL,
@@ -22,14 +20,16 @@ use crate::{
 
 mod delete;
 mod failure;
+mod kept;
 mod listed;
 mod retention;
 mod take;
 
 pub use delete::delete;
 pub use failure::{Limits, Withheld, failure_name, on_failure};
+pub use kept::{Kept, Standing, kept, taken};
 pub(super) use listed::restorable;
-pub use listed::{Listed, list};
+pub use listed::{Listed, Verification, list};
 pub use retention::{Choice, Fate, Outcome, Policy, choose, outcome, prune};
 pub use take::{Wish, take};
 
@@ -157,23 +157,6 @@ impl SnapshotSpec<'_> {
         }
         object
     }
-}
-
-/// The snapshot that an operation took and left: of what was there before it, or for its own sake.
-#[must_use]
-pub fn kept(journal: &Journal) -> Option<&str> {
-    let steps = journal.entries().iter();
-    steps
-        .filter(|entry| entry.acted.is_some() && !entry.undone)
-        .filter_map(|entry| journal.plan().steps.get(entry.step))
-        .find_map(|step| match &step.act {
-            Effect::Snapshot { object, .. } => {
-                let purpose = object.pointer("/metadata/labels")?.get(PURPOSE_LABEL)?;
-                let is_kept = purpose != Purpose::Temporary.word();
-                is_kept.then_some(name(object))
-            }
-            _ => None,
-        })
 }
 
 /// `storage-restate-0-20260105-100000`

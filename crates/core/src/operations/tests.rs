@@ -17,11 +17,12 @@ use super::{
 use crate::{
     names::CLAIM,
     object::Uid,
-    plan::{Plan, Step, Target},
+    plan::{Effect, Plan, Step, Target},
     wait::Wait,
 };
 
 mod attach;
+mod kept;
 mod refusals;
 mod retention;
 mod snapshot;

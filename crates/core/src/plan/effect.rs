@@ -82,6 +82,16 @@ pub enum Effect {
         /// What becomes of the data.
         policy: Policy,
     },
+    /// Writes on a `VolumeSnapshot` what was found in it: later commands know it by that.
+    RecordFinding {
+        /// The `VolumeSnapshot`.
+        object: ObjectRef,
+        /// Which incarnation of it; of one that the plan itself takes the journal fills it in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<Uid>,
+        /// What was found.
+        finding: Finding,
+    },
     /// Deletes what an earlier step of the plan made. The journal knows which incarnation that is, and
     /// turns it into a [`Self::Delete`]: nobody else ever does it.
     Discard {
@@ -102,6 +112,35 @@ pub enum Effect {
         /// What is watched.
         object: ObjectRef,
     },
+}
+
+/// What was found in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Finding {
+    /// The same as what it was taken of, while nothing was written to that.
+    Same,
+    /// Nothing.
+    Empty,
+}
+
+impl Finding {
+    /// What a label says; `None` when it is not one of ours.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Same, Self::Empty]
+            .into_iter()
+            .find(|finding| finding.word() == word)
+    }
+
+    /// The value of [`FOUND_LABEL`](crate::names::FOUND_LABEL).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Empty => "empty",
+        }
+    }
 }
 
 /// What becomes of stored data when the object that stands for it goes.
@@ -151,6 +190,7 @@ impl Effect {
             | Self::Interrupt { object, .. }
             | Self::Grow { object, .. }
             | Self::Reclaim { object, .. }
+            | Self::RecordFinding { object, .. }
             | Self::Discard { object, .. }
             | Self::Inject { object, .. }
             | Self::Watch { object } => Some(object.clone()),
@@ -171,6 +211,7 @@ impl Effect {
             | Self::Scale { .. }
             | Self::Snapshot { .. }
             | Self::Interrupt { .. }
+            | Self::RecordFinding { .. }
             | Self::Discard { .. }
             | Self::Inject { .. }
             | Self::Watch { .. } => false,
@@ -213,6 +254,14 @@ impl fmt::Display for Effect {
                 policy: Policy::Delete,
                 ..
             } => "no longer keep the data of",
+            Self::RecordFinding {
+                finding: Finding::Same,
+                ..
+            } => "mark as verified",
+            Self::RecordFinding {
+                finding: Finding::Empty,
+                ..
+            } => "mark as empty",
             Self::Inject { .. } | Self::Watch { .. } => "wait for",
         };
         let object = self

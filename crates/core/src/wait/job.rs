@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Observation, WaitStatus, condition, count, not_yet, pods};
-use crate::{inputs::longest_pause, names::INTERRUPTED_LABEL, object::ObjectRef};
+use crate::{inputs::longest_pause, names::INTERRUPTED_LABEL, object::ObjectRef, plan::Finding};
 
 pub(super) fn complete(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
     if has(job, "Complete").is_some() {
@@ -35,6 +35,18 @@ pub(super) fn verified(job: &Value, observation: &Observation, began: Timestamp)
         },
         (standing, _) => standing,
     }
+}
+
+/// What `verification compare` and `verification examine` exit with when there is nothing in a copy.
+const EMPTY: i64 = 3;
+
+/// What the last of the readers that failed found, by its exit code. One that could not read has found nothing out.
+pub(super) fn finding(observation: &Observation) -> Option<Finding> {
+    let mut codes = observation.pods.iter().rev().filter_map(pods::exit_code);
+    codes
+        .next()
+        .is_some_and(|code| code == EMPTY)
+        .then_some(Finding::Empty)
 }
 
 /// The Jobs are those that were made after the step began. Those that an operation interrupted prove

@@ -105,6 +105,14 @@ pub(super) fn last_words(pod: &Value) -> Option<String> {
     })
 }
 
+/// What a container that failed exited with.
+pub(super) fn exit_code(pod: &Value) -> Option<i64> {
+    containers(pod).find_map(|container| {
+        let code = container.pointer("/state/terminated/exitCode")?.as_i64()?;
+        (code != 0).then_some(code)
+    })
+}
+
 /// What a pod that is all right so far is doing.
 pub(super) fn waiting(observation: &Observation) -> Option<String> {
     observation

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::*;
 
+mod reader;
+
 const BEGAN: &str = "2026-01-05T10:00:00Z";
 
 fn time(text: &str) -> Timestamp {
@@ -386,26 +388,6 @@ fn a_definition_is_established_when_it_is_served() {
     never: MultipleNamesNotAllowed
     not yet: the API server does not serve it yet
     holds
-    "#);
-}
-
-#[test]
-fn a_check_that_failed_says_what_its_program_said() {
-    let failed = json!({"status": {"conditions": [{"type": "Failed", "status": "True",
-        "reason": "BackoffLimitExceeded"}]}});
-    let ended = |code: i64, message: &str| {
-        let state = json!({"terminated": {"exitCode": code, "message": message}});
-        pod("check", "", BEGAN, &json!({"state": state}))
-    };
-    let observations = [
-        with(&failed, vec![ended(1, "entry 3 differs\n")], vec![]),
-        with(&failed, vec![ended(0, "all is well")], vec![]),
-        with(&failed, vec![ended(1, "")], vec![]),
-    ];
-    assert_snapshot!(check(&Wait::Verified, &observations), @r#"
-    never: entry 3 differs (BackoffLimitExceeded)
-    never: BackoffLimitExceeded
-    never: BackoffLimitExceeded
     "#);
 }
 

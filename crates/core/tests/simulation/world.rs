@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use longrun_core::{
     journal::Stored,
-    names::{CLAIM, FIELD_MANAGER, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
+    names::{FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, intent, uid},
     operations::deploy::{Conflict, Refusal},
     plan::{Effect, Propagation},
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 mod claims;
 mod controllers;
 mod facts;
+mod judge;
 mod storage;
 
 pub(crate) use storage::{CLASSES, Storage};
@@ -301,6 +302,18 @@ impl World {
                 self.objects.insert(Arc::new(place), claim);
                 Ok(id)
             }
+            Effect::RecordFinding {
+                uid: read, finding, ..
+            } => {
+                let live = live.ok_or("NotFound")?;
+                if read.is_none() || uid(&live) != *read {
+                    return Err("it is not the one that was read any more".into());
+                }
+                self.check_finding(&place, *finding);
+                let live = self.objects.get_mut(&place).expect("it is there");
+                live["metadata"]["labels"][FOUND_LABEL] = json!(finding.word());
+                Ok(read.clone())
+            }
             Effect::Reclaim { uid, policy, .. } => {
                 live.ok_or("NotFound")?;
                 self.reclaim(&place, uid, *policy)
@@ -357,31 +370,6 @@ impl World {
         }
         self.objects.insert(Arc::new(place), merged);
         Ok(id)
-    }
-
-    /// Nothing precious is deleted by us, nor with what we delete.
-    fn check_precious(&mut self, place: &ObjectRef, propagation: Propagation) {
-        let Some(object) = self.objects.get(place).cloned() else {
-            return;
-        };
-        let is_precious = uid(&object).is_some_and(|uid| self.precious.contains(&uid));
-        if is_precious && !self.lives_on(&object) {
-            self.violate(format!("{place} was deleted and may never be"));
-        }
-        if propagation != Propagation::Orphan {
-            for owned in self.owned_by(&object) {
-                self.check_precious(&owned, propagation);
-            }
-        }
-    }
-
-    /// Whether the database that a snapshot guards was not deleted by us: then it guards nothing.
-    fn lives_on(&self, snapshot: &Value) -> bool {
-        let source = snapshot.pointer("/metadata/labels/longrun~1source-claim-uid");
-        let source = source.and_then(Value::as_str).unwrap_or_default();
-        let claim = self.objects.get(&reference("PersistentVolumeClaim", CLAIM));
-        claim.is_some_and(|claim| text(claim, "/metadata/uid") == source)
-            || self.taken_away.contains(&Uid(source.to_owned()))
     }
 
     fn check_creation(&mut self, place: &ObjectRef) {

@@ -2,10 +2,10 @@
 
 use longrun_core::{
     journal::moved,
-    names::{FIELD_MANAGER, INTERRUPTED_LABEL, OPERATIONS_MANAGER},
+    names::{FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, OPERATIONS_MANAGER},
     object::{ObjectRef, Uid, uid},
     operations::deploy::grown,
-    plan::{Effect, Guard, Policy},
+    plan::{Effect, Finding, Guard, Policy},
     wait::Observation,
 };
 use serde_json::{Value, json};
@@ -102,6 +102,11 @@ pub(super) async fn perform(
             let how = AS_OPERATION;
             write(client, &object, how, guard, seen).await
         }
+        Effect::RecordFinding {
+            object,
+            uid,
+            finding,
+        } => record(client, object, uid.as_ref(), *finding).await,
         Effect::Inject { object, action } => super::inject::inject(client, object, action).await,
         // The journal makes a deletion of it.
         Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
@@ -244,6 +249,24 @@ async fn interrupt(
         }
     }
     Ok(seen.object.as_ref().and_then(uid))
+}
+
+/// A label on exactly the incarnation that was read.
+async fn record(
+    client: &Client,
+    reference: &ObjectRef,
+    read: Option<&Uid>,
+    finding: Finding,
+) -> Result<Option<Uid>, Trouble> {
+    let there = client.get(reference).await?;
+    if read.is_none() || there.as_ref().and_then(uid).as_ref() != read {
+        return Err(Trouble::Refused(
+            "it is not the one that was read any more".to_owned(),
+        ));
+    }
+    let mut object = named(reference);
+    object["metadata"]["labels"] = json!({FOUND_LABEL: finding.word()});
+    Ok(uid(&operate(client, reference, object).await?))
 }
 
 /// What becomes of stored data has another name in each of the two kinds that stand for it.

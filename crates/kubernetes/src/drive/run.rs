@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use longrun_core::{
     journal::Reason,
+    operations::snapshot::{Kept, kept},
     plan::{Effect, Guard},
     wait::{Observation, Wait},
 };
@@ -21,6 +22,7 @@ use crate::{
     observation::observation,
     progress::{OnProgress, Progress},
     report::Report,
+    volumes::kept_by,
 };
 
 /// How long the API server may be silent, or the lease not be renewed, before the plan is given up.
@@ -45,6 +47,7 @@ pub(super) struct Run<'a> {
     pub(super) journal: JournalStore,
     lease: Option<&'a Lease>,
     report: Option<Report>,
+    kept: Option<Kept>,
     /// Since when the API server has given no usable answer.
     silent_since: Option<Moment>,
     /// Since when the lease cannot be relied upon.
@@ -66,6 +69,7 @@ impl<'a> Run<'a> {
             journal,
             lease,
             report: None,
+            kept: None,
             silent_since: None,
             overdue_since: None,
             changes: None,
@@ -229,6 +233,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What became of the snapshot that the plan took is told as it is when the plan has stopped.
+    pub(super) async fn find_kept(&mut self) {
+        self.kept = kept_by(self.client, &self.journal).await;
+    }
+
     /// Whether nobody else can be at work.
     pub(super) fn standing(&self) -> LeaseStatus {
         self.lease.map_or(LeaseStatus::Held, Lease::standing)
@@ -312,6 +321,7 @@ impl<'a> Run<'a> {
             reason,
             is_kept: self.journal.is_kept(),
             journal: self.journal.clone(),
+            kept: self.kept.take().or_else(|| kept(&self.journal, None)),
             report: self.report.take().unwrap_or_default(),
         })
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use longrun_core::{
     journal::{Journal, Reason, State},
-    operations::snapshot::kept,
+    operations::snapshot::{Kept, taken},
 };
 
 use crate::report::Report;
@@ -18,6 +18,8 @@ pub struct Stopped {
     pub journal: Journal,
     /// Whether the journal is kept, so that it can be gone on with.
     pub is_kept: bool,
+    /// The snapshot that it took of the present database, as it is now.
+    pub kept: Option<Kept>,
     /// What the reader needs to find the cause.
     pub report: Report,
 }
@@ -60,35 +62,33 @@ impl fmt::Display for Stopped {
 impl Stopped {
     fn way_on(&self) -> String {
         let flags = self.journal.plan().target.flags();
-        let kept = kept(&self.journal);
         let state = self.journal.state();
-        match state {
-            _ if !self.is_kept => match kept {
-                None => {
-                    "\nrun the same command again when the cause is gone: it goes on from there"
-                        .to_owned()
-                }
-                Some(name) => format!(
-                    "\nVolumeSnapshot {name} stays, and the storage may still finish it: cargo xtask snapshot list {flags}\nor give it up:  cargo xtask snapshot delete {name} {flags}"
-                ),
-            },
-            State::Open | State::PastReturn => {
-                let copy = kept.filter(|_| state == State::PastReturn);
-                let said = copy.map(|name| {
-                    format!("kept:         the database as it was, as VolumeSnapshot {name}")
-                });
-                let lines = said.into_iter().chain(state.ways_on(&flags, kept));
-                lines.map(|line| format!("\n{line}")).collect()
-            }
-            State::Done | State::TakenBack | State::Superseded { .. } => {
-                let again = "\nrun the same command again when the cause is gone";
-                let said = kept.map(|name| {
+        let name = taken(&self.journal);
+        let again = "run the same command again when the cause is gone";
+        let lines = match (&state, name, &self.kept) {
+            _ if !self.is_kept => match name {
+                None => vec![format!("{again}: it goes on from there")],
+                Some(name) => vec![
                     format!(
-                        "\nkept: {name}; should the database not be what it was: cargo xtask restore {flags} -s {name}"
-                    )
-                });
-                said.unwrap_or_default() + again
+                        "VolumeSnapshot {name} stays, and the storage may still finish it: cargo xtask snapshot list {flags}"
+                    ),
+                    format!("or give it up:  cargo xtask snapshot delete {name} {flags}"),
+                ],
+            },
+            (State::Open, _, kept) => state.ways_on(&flags, kept.as_ref()),
+            (State::PastReturn, _, kept) => {
+                let said = kept.iter().map(ToString::to_string);
+                said.chain(state.ways_on(&flags, kept.as_ref())).collect()
             }
-        }
+            (State::Done | State::TakenBack | State::Superseded { .. }, _, kept) => {
+                let mut lines: Vec<String> = kept.iter().map(ToString::to_string).collect();
+                lines.extend(kept.as_ref().and_then(Kept::way_back).map(|name| {
+                    format!("should the database not be what it was: cargo xtask restore {flags} -s {name}")
+                }));
+                lines.push(again.to_owned());
+                lines
+            }
+        };
+        lines.iter().map(|line| format!("\n{line}")).collect()
     }
 }

@@ -52,7 +52,7 @@ fn what_an_operation_closed_is_unfinished_again_when_it_is_taken_back() {
     assert_eq!(given_back.journal.state(), State::PastReturn);
     assert_eq!(given_back.epoch, second.epoch);
     assert_eq!(
-        admit("restore", Some(&given_back)),
+        admit("restore", Some(&given_back), None),
         Ok(Admission::Supersedes)
     );
 }

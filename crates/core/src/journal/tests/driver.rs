@@ -64,7 +64,7 @@ fn what_is_being_taken_back_is_taken_back_by_the_next_one_too() {
     second.undone();
     assert_eq!(second.state(), State::TakenBack);
     let over = Stored::begin(second, None, at(0));
-    assert_eq!(admit("wipe", Some(&over)), Ok(Admission::Free));
+    assert_eq!(admit("wipe", Some(&over), None), Ok(Admission::Free));
     assert!(over.resume(&target(), at(10)).is_err());
 }
 
@@ -99,7 +99,8 @@ fn only_a_cure_takes_the_place_of_what_is_past_its_point_of_no_return() {
     assert!(matches!(past.next(&live, at(0)), Next::Do(_)));
     past.acted(None, at(0));
     let past = Stored::begin(past, None, at(0));
-    let cures = ["deploy", "restore", "wipe", "snapshot"].map(|cure| admit(cure, Some(&past)).ok());
+    let cures =
+        ["deploy", "restore", "wipe", "snapshot"].map(|cure| admit(cure, Some(&past), None).ok());
     let supersedes = Some(Admission::Supersedes);
     assert_eq!(cures, [supersedes, supersedes, None, None]);
 }

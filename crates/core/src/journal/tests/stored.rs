@@ -276,10 +276,13 @@ fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
     the last deploy of dev/restate is done: there is nothing to resume and nothing to take back
     the last deploy of dev/restate was closed by a deploy: there is nothing to resume and nothing to take back
     "#);
-    assert!(admit("wipe", Some(&past)).is_err());
-    assert_eq!(admit("deploy", Some(&past)), Ok(Admission::Supersedes));
+    assert!(admit("wipe", Some(&past), None).is_err());
     assert_eq!(
-        admit("wipe", Some(&past.superseded("deploy"))),
+        admit("deploy", Some(&past), None),
+        Ok(Admission::Supersedes)
+    );
+    assert_eq!(
+        admit("wipe", Some(&past.superseded("deploy")), None),
         Ok(Admission::Free)
     );
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Facts;
 use crate::{
     gate::{is_going, name, text},
+    operations::snapshot::Kept,
     operations::volume_replacement::{delete_temporary, discard, is_empty, is_temporary},
     plan::{Step, Target},
 };
@@ -29,12 +30,9 @@ pub(super) fn steps(target: &Target, facts: &Facts) -> Vec<Step> {
 }
 
 /// What that comes to.
-pub(super) fn notes<'a>(
-    target: &Target,
-    facts: &'a Facts,
-    kept: Option<&str>,
-) -> impl Iterator<Item = String> + 'a {
+pub(super) fn notes<'a>(target: &Target, facts: &'a Facts) -> impl Iterator<Item = String> + 'a {
     let flags = target.flags();
+    let kept = facts.kept.as_ref().and_then(Kept::way_back);
     let snapshot = kept.unwrap_or("SNAPSHOT").to_string();
     hopeless(facts).map(move |(claim, source)| {
         format!(

@@ -118,7 +118,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
 
     let mut notes = pruning.notes;
     notes.extend(inventory::unreadable(facts));
-    notes.extend(cleanup::notes(&target, facts, takeover.kept()));
+    notes.extend(cleanup::notes(&target, facts));
     match suspender {
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),
         _ => {

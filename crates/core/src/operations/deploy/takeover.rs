@@ -11,7 +11,6 @@ use crate::{
     names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid, uid},
     operations::{
-        snapshot::kept,
         suspension,
         volume_replacement::{close, left},
     },
@@ -32,7 +31,8 @@ impl Takeover {
             return Ok(Self::default());
         };
         let stored = Stored::read(live).map_err(Problem::Journal)?;
-        let admission = admit("deploy", Some(&stored)).map_err(Problem::Unfinished)?;
+        let admission =
+            admit("deploy", Some(&stored), facts.kept.clone()).map_err(Problem::Unfinished)?;
         let closed = uid(live)
             .filter(|_| admission == Admission::Supersedes)
             .map(|uid| (stored, uid));
@@ -51,12 +51,6 @@ impl Takeover {
             last.push(close(stored, uid.clone(), "deploy"));
             last
         })
-    }
-
-    /// The snapshot of what was there before it.
-    pub(super) fn kept(&self) -> Option<&str> {
-        let (stored, _) = self.closed.as_ref()?;
-        kept(&stored.journal)
     }
 
     /// StatefulSets that an operation stopped and did not come to start. One that is made anew has its pods.

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::ToString, vec, vec::Vec};
 
-use super::{Listed, Purpose, Refusals, list, listed::unknown};
+use super::{Listed, Purpose, Refusals, Verification, list, listed::unknown};
 use crate::{
     gate::{content_of, name},
     names::SNAPSHOT_API,
@@ -46,8 +46,11 @@ pub fn delete(target: &Target, facts: &Facts, wanted: &str) -> Result<Plan, Refu
 /// What the reader may have overlooked.
 fn notes(found: &Listed, all: &[Listed]) -> Vec<alloc::string::String> {
     let mut notes = Vec::new();
-    if let Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) =
-        found.purpose
+    if found.verification == Verification::Empty {
+        notes.push("it was read, and is EMPTY".to_string());
+    } else if let Some(
+        purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure),
+    ) = found.purpose
     {
         notes.push(format!(
             "it was taken as {}: perhaps the only copy of what was there then",
@@ -55,9 +58,10 @@ fn notes(found: &Listed, all: &[Listed]) -> Vec<alloc::string::String> {
         ));
     }
     let others = all.iter().any(|other| {
-        other.ready && other.name != found.name && other.source_uid == found.source_uid
+        let holds_something = other.ready && other.verification != Verification::Empty;
+        holds_something && other.name != found.name && other.source_uid == found.source_uid
     });
-    if found.ready && !others {
+    if found.ready && found.verification != Verification::Empty && !others {
         notes.push("no other ready snapshot is of this claim".to_string());
     }
     if found.kept {

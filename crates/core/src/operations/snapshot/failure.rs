@@ -87,6 +87,7 @@ pub fn on_failure(
         OPERATION,
         target,
         facts.stored.as_ref(),
+        None,
         facts.at_work.as_ref(),
     )?;
     let claim = facts.claim.as_ref();

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use super::{Consistency, Purpose};
 use crate::{
-    gate::{content_of, is_going, is_ready, name, text},
+    gate::{content_of, found, is_going, is_ready, name, text},
     names::{
         ATTACH_LABEL, CLAIM, CONSISTENCY_LABEL, ENVIRONMENT_LABEL, KEEP_LABEL, PURPOSE_LABEL,
         SOURCE_LABEL,
     },
     object::{Uid, uid},
     operations::{data::Facts, refusal::Refusal},
-    plan::{Effect, Guard, Policy, Target},
+    plan::{Effect, Finding, Guard, Policy, Target},
 };
 
 /// One snapshot.
@@ -58,6 +58,22 @@ pub struct Listed {
     pub policy: Option<Policy>,
     /// What needs it now.
     pub used_by: Option<String>,
+    /// Whether it is known what is in it.
+    pub verification: Verification,
+}
+
+/// Whether it is known what is in a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verification {
+    /// It was compared with what it was taken of, and is the same.
+    Verified,
+    /// It guards a database, and nobody has compared it with that.
+    Unverified,
+    /// It was read, and nothing is in it.
+    Empty,
+    /// Nobody has asked.
+    Unread,
 }
 
 /// The snapshots of the environment, newest first.
@@ -102,7 +118,22 @@ fn listed(snapshot: &Value, facts: &Facts) -> Option<Listed> {
             _ => Policy::Delete,
         }),
         used_by: used_by(snapshot, facts),
+        verification: verification(snapshot),
     })
+}
+
+fn verification(snapshot: &Value) -> Verification {
+    let purpose = Purpose::of(label(snapshot, PURPOSE_LABEL));
+    match (found(snapshot), purpose) {
+        (Some(Finding::Same), _) => Verification::Verified,
+        (Some(Finding::Empty), _) => Verification::Empty,
+        (None, Some(Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Upgrade)) => {
+            Verification::Unverified
+        }
+        (None, Some(Purpose::Manual | Purpose::Failure | Purpose::Temporary) | None) => {
+            Verification::Unread
+        }
+    }
 }
 
 fn label<'a>(object: &'a Value, label: &str) -> &'a str {

@@ -9,7 +9,7 @@ use alloc::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Purpose, Refusals, delete::deletion, list};
+use super::{Listed, Purpose, Refusals, Verification, delete::deletion, list};
 use crate::{
     journal::Journal,
     operations::{data::Facts, database::possible},
@@ -54,7 +54,7 @@ pub enum Fate {
     NotOurs,
     /// It stays: it is not finished.
     NotReady,
-    /// It stays: it is one of the newest.
+    /// It stays: it is one of the newest that hold something.
     Newest,
     /// It stays: it is not old enough.
     Young,
@@ -81,6 +81,8 @@ pub fn choose(policy: &Policy, listed: &[Listed], now: Timestamp) -> Choice {
             let of_source =
                 |(other, _): &&mut (&Listed, usize)| other.source_uid == snapshot.source_uid;
             let place = match counts.iter_mut().find(of_source) {
+                // It takes nobody's place.
+                _ if is_empty(snapshot) => usize::MAX,
                 Some((_, count)) => {
                     *count += 1;
                     *count
@@ -113,6 +115,7 @@ fn reason_to_stay(snapshot: &Listed) -> Option<Fate> {
         // deletes no snapshot: it runs when something went wrong, nobody consented to a loss, and whoever deleted the
         // claim meanwhile left nothing else.
         Some(Purpose::BeforeWipe | Purpose::BeforeRestore) if snapshot.source_exists => {}
+        Some(_) if is_empty(snapshot) => {}
         Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) => {
             return Some(Fate::Guards { purpose });
         }
@@ -123,6 +126,10 @@ fn reason_to_stay(snapshot: &Listed) -> Option<Fate> {
         return Some(Fate::NotOurs);
     }
     (!snapshot.ready).then_some(Fate::NotReady)
+}
+
+fn is_empty(snapshot: &Listed) -> bool {
+    snapshot.verification == Verification::Empty
 }
 
 fn by_age(policy: &Policy, snapshot: &Listed, place: usize, now: Timestamp) -> Fate {

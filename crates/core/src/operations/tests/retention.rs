@@ -6,7 +6,9 @@ use jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::operations::snapshot::{Choice, Fate, Listed, Policy, Purpose, choose, prune};
+use crate::operations::snapshot::{
+    Choice, Fate, Listed, Policy, Purpose, Verification, choose, prune,
+};
 
 fn listed() -> impl Strategy<Value = Listed> {
     let purpose = prop_oneof![
@@ -27,26 +29,34 @@ fn listed() -> impl Strategy<Value = Listed> {
         seldom(),
         seldom(),
         0..3_u8,
+        seldom(),
     )
-        .prop_map(|(purpose, days, ready, going, kept, used, source)| Listed {
-            name: String::new(),
-            uid: Uid(String::new()),
-            created: Some(now() - SignedDuration::from_hours(24 * days)),
-            ready,
-            going,
-            error: None,
-            size: None,
-            purpose,
-            consistency: None,
-            kept,
-            source: None,
-            source_uid: (source > 0).then(|| Uid(format!("claim-{source}"))),
-            // An incarnation that is there is there for all of them.
-            source_exists: source == 1,
-            handle: None,
-            policy: None,
-            used_by: used.then(|| "something".into()),
-        })
+        .prop_map(
+            |(purpose, days, ready, going, kept, used, source, empty)| Listed {
+                name: String::new(),
+                uid: Uid(String::new()),
+                created: Some(now() - SignedDuration::from_hours(24 * days)),
+                ready,
+                going,
+                error: None,
+                size: None,
+                purpose,
+                consistency: None,
+                kept,
+                source: None,
+                source_uid: (source > 0).then(|| Uid(format!("claim-{source}"))),
+                // An incarnation that is there is there for all of them.
+                source_exists: source == 1,
+                handle: None,
+                policy: None,
+                used_by: used.then(|| "something".into()),
+                verification: if empty {
+                    Verification::Empty
+                } else {
+                    Verification::Unread
+                },
+            },
+        )
 }
 
 fn many() -> impl Strategy<Value = Vec<Listed>> {
@@ -78,10 +88,12 @@ proptest! {
         for listed in listed.iter().filter(|listed| choice.goes(&listed.name)) {
             prop_assert!(listed.ready && !listed.going && !listed.kept);
             prop_assert!(listed.used_by.is_none());
-            prop_assert!(listed.purpose.is_some_and(|purpose| purpose != Purpose::Failure));
+            let is_empty = listed.verification == Verification::Empty;
+            let is_failure = listed.purpose == Some(Purpose::Failure);
+            prop_assert!(listed.purpose.is_some() && (is_empty || !is_failure));
             let guarded = [Purpose::BeforeWipe, Purpose::BeforeRestore];
             let guards = listed.purpose.is_some_and(|purpose| guarded.contains(&purpose));
-            prop_assert!(!guards || listed.source_exists, "what it guarded is gone");
+            prop_assert!(!guards || is_empty || listed.source_exists, "what it guarded is gone");
             prop_assert!(now().duration_since(listed.created.unwrap()) > policy.older_than);
         }
     }
@@ -92,6 +104,7 @@ proptest! {
         let ready = |all: &[&Listed], source: &Option<Uid>| all
             .iter()
             .filter(|listed| listed.ready && !listed.going && listed.source_uid == *source)
+            .filter(|listed| listed.verification != Verification::Empty)
             .count();
         let before: Vec<&Listed> = listed.iter().collect();
         let after = stay(&choice, &listed);

@@ -35,11 +35,12 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
     keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
     snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
-    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady; undo: mark as empty VolumeSnapshot storage-restate-0-20260105-100000
     create PersistentVolumeClaim storage-restate-0-20260105-100000-check; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
     create Job storage-restate-0-20260105-100000-check until Verified; undo: delete Job storage-restate-0-20260105-100000-check
     delete Job storage-restate-0-20260105-100000-check
     delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    mark as verified VolumeSnapshot storage-restate-0-20260105-100000
     delete PersistentVolumeClaim storage-restate-0 until Gone
     start StatefulSet restate until RolledOut
     delete Job discover until Gone
@@ -58,6 +59,7 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
 #[test]
 fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts() {
     assert_snapshot!(restored(&facts()), @r#"
+    wait for VolumeSnapshot kept until SnapshotReady; undo: mark as empty VolumeSnapshot kept
     create PersistentVolumeClaim storage-restate-0-20260105-100000-source; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-source
     create Job storage-restate-0-20260105-100000-source until Verified; undo: delete Job storage-restate-0-20260105-100000-source
     delete Job storage-restate-0-20260105-100000-source
@@ -69,11 +71,12 @@ fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts(
     keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
     snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
-    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
+    snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady; undo: mark as empty VolumeSnapshot storage-restate-0-20260105-100000
     create PersistentVolumeClaim storage-restate-0-20260105-100000-check; undo: delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
     create Job storage-restate-0-20260105-100000-check until Verified; undo: delete Job storage-restate-0-20260105-100000-check
     delete Job storage-restate-0-20260105-100000-check
     delete PersistentVolumeClaim storage-restate-0-20260105-100000-check
+    mark as verified VolumeSnapshot storage-restate-0-20260105-100000
     delete PersistentVolumeClaim storage-restate-0 until Gone
     create PersistentVolumeClaim storage-restate-0
     create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored

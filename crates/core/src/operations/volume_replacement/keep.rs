@@ -11,13 +11,13 @@ use crate::{
         CLAIM, ENVIRONMENT_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL, NODE, SNAPSHOT_API,
         TEMPORARY_LABEL,
     },
-    object::{ObjectRef, bytes},
+    object::{ObjectRef, Uid, bytes},
     operations::{
         data::Options,
         database::DatabaseVolume,
         snapshot::{Consistency, Purpose, SnapshotSpec},
     },
-    plan::{Effect, Guard, Policy, Propagation, Step},
+    plan::{Effect, Finding, Guard, Policy, Propagation, Step},
     wait::Wait,
 };
 
@@ -123,7 +123,17 @@ impl VolumeReplacement<'_> {
             keep: false,
         }
         .step(self.target, Wait::SnapshotReady)
+        .undo(self.record(&self.stamp, None, Finding::Empty))
         .why("the copy that stays; however long the storage takes")
+    }
+
+    /// Nothing else tells later commands what a reader found in a snapshot.
+    fn record(&self, snapshot: &str, uid: Option<Uid>, finding: Finding) -> Effect {
+        Effect::RecordFinding {
+            object: self.snapshot(snapshot),
+            uid,
+            finding,
+        }
     }
 
     /// Reads the snapshot that was just taken and compares it with what it is of.
@@ -133,12 +143,26 @@ impl VolumeReplacement<'_> {
         live: &Value,
     ) -> Vec<Step> {
         let original = Some(database.claim.name.as_str());
-        self.read_snapshot("check", &self.stamp, live, original)
+        let mut steps = self.read_snapshot("check", &self.stamp, live, original);
+        let same = self.record(&self.stamp, None, Finding::Same);
+        steps.push(
+            Step::new(same, Guard::None, Wait::None)
+                .why("for whoever looks for a way back: only what was compared is one"),
+        );
+        steps
     }
 
     /// Reads a snapshot that is to take the place of what is there.
-    pub(in crate::operations) fn examine(&self, snapshot: &str, like: &Value) -> Vec<Step> {
-        self.read_snapshot("source", snapshot, like, None)
+    pub(in crate::operations) fn examine(
+        &self,
+        snapshot: &str,
+        uid: Option<Uid>,
+        like: &Value,
+    ) -> Vec<Step> {
+        let empty = self.record(snapshot, uid, Finding::Empty);
+        let there = Step::watch(self.snapshot(snapshot), Wait::SnapshotReady).undo(empty);
+        let read = self.read_snapshot("source", snapshot, like, None);
+        [there].into_iter().chain(read).collect()
     }
 
     fn read_snapshot(

@@ -257,7 +257,16 @@ impl World {
             [original, copy] => self.compare(Some(original), copy),
             _ => false,
         };
-        self.update(&pod_place, "status", json!({"phase": "Succeeded"}));
+        let copy = names.last().and_then(|copy| self.data(copy));
+        let code = match copy {
+            _ if good => 0,
+            Some(copy) if copy.written == 0 => 3,
+            _ => 1,
+        };
+        let phase = if good { "Succeeded" } else { "Failed" };
+        let ended = json!({"phase": phase, "containerStatuses": [
+            {"name": "compare", "state": {"terminated": {"exitCode": code}}}]});
+        self.update(&pod_place, "status", ended);
         self.end(place, good);
     }
 

@@ -87,6 +87,7 @@ impl World {
             inventory,
             inventory_object,
             journal: self.journal(),
+            kept: self.data_facts().kept(),
             fault: None,
         }
     }

@@ -55,9 +55,9 @@ pub(crate) struct Storage {
     /// Nothing goes wrong.
     pub(crate) calm: bool,
     /// Handles of snapshots that a reader compared with their original, and what that was.
-    verified: BTreeSet<(String, u64)>,
+    pub(super) verified: BTreeSet<(String, u64)>,
     /// Handles of volumes of which somebody consented to lose the only copy.
-    forsaken: BTreeSet<String>,
+    pub(super) forsaken: BTreeSet<String>,
     counter: u64,
 }
 
@@ -70,7 +70,7 @@ impl Storage {
 
 impl World {
     /// The volume of a claim: its handle.
-    fn handle(&self, claim: &str) -> Option<String> {
+    pub(super) fn handle(&self, claim: &str) -> Option<String> {
         let claim = self
             .objects
             .get(&reference("PersistentVolumeClaim", claim))?;
@@ -123,7 +123,7 @@ impl World {
         self.storage.stored.get(&self.stored_handle(snapshot)?)
     }
 
-    fn stored_handle(&self, snapshot: &Value) -> Option<String> {
+    pub(super) fn stored_handle(&self, snapshot: &Value) -> Option<String> {
         let content = text(snapshot, "/status/boundVolumeSnapshotContentName");
         let content = self
             .objects
@@ -269,54 +269,9 @@ impl World {
         same
     }
 
-    /// Judged without the gate: when we delete the claim, all that was ever written to it must be in a
-    /// snapshot that is ready, kept by its policy, and was compared.
-    pub(super) fn check_claim(&mut self, claim: &Value) {
-        let name = text(claim, "/metadata/name");
-        if text(claim, "/kind") != "PersistentVolumeClaim" || name != CLAIM {
-            return;
-        }
-        let (Some(handle), Some(data)) = (self.handle(name), self.data(name).cloned()) else {
-            return;
-        };
-        if !self.mounts(name).is_empty() {
-            self.violate("a claim that is mounted is deleted".into());
-        }
-        let volume = reference("PersistentVolume", text(claim, "/spec/volumeName"));
-        let policy = text(
-            &self.objects[&volume],
-            "/spec/persistentVolumeReclaimPolicy",
-        );
-        if policy != "Retain" {
-            self.violate("the claim is deleted, and its volume would go with it".into());
-        }
-        if !self.storage.forsaken.contains(&handle) && !self.is_kept(&data) {
-            self.violate(format!("the claim is deleted, and nothing holds {data:?}"));
-        }
-    }
-
     /// Somebody consents to the loss of the database.
     pub(crate) fn forsake(&mut self) {
         self.storage.forsaken.extend(self.handle(CLAIM));
-    }
-
-    /// Whether there is a kept and compared snapshot of exactly this.
-    fn is_kept(&self, data: &Data) -> bool {
-        self.objects.iter().any(|(place, snapshot)| {
-            let handle = self.stored_handle(snapshot);
-            let content = text(snapshot, "/status/boundVolumeSnapshotContentName");
-            let content = self
-                .objects
-                .get(&reference("VolumeSnapshotContent", content));
-            place.kind == "VolumeSnapshot"
-                && !is_going(snapshot)
-                && is_true(snapshot, "/status/readyToUse")
-                && content.is_some_and(|content| text(content, "/spec/deletionPolicy") == "Retain")
-                && handle.is_some_and(|handle| {
-                    self.storage.stored.get(&handle) == Some(data)
-                        && self.storage.verified.contains(&(handle, data.written))
-                })
-        })
     }
 
     /// Judged without the guard: a volume that no claim holds may only be given to the storage when what is

@@ -117,6 +117,7 @@ impl Cluster {
                 claims: Vec::new(),
                 growths: Vec::new(),
                 sources: Vec::new(),
+                kept: None,
                 temporary: Vec::new(),
             },
         }
