@@ -1,6 +1,9 @@
 //! What every command has in common: how it is asked, how it says no, and which cluster it means.
 
-use crate::{house::House, run::Running};
+use crate::{
+    house::{House, bare},
+    run::Running,
+};
 
 #[test]
 fn a_flag_that_is_a_command_now_says_where_it_went() {
@@ -75,4 +78,17 @@ fn the_users_cluster_is_said_first_and_a_flag_wins() {
     // One that is empty says nothing.
     let ran = run(&["status", "-n", "elsewhere"], "");
     assert!(!ran.stderr.contains("from LONGRUN_CLUSTER"), "{ran}");
+}
+
+#[test]
+fn outside_a_clone_there_is_nothing_to_work_on() {
+    let mut command = bare(&["status", "--output", "json"]);
+    command.current_dir("/");
+    let ran = Running::start(command).end().exits(2);
+    let ran = ran.says(&["/ is not in a clone of the project"]);
+    assert_eq!(ran.document()["error"]["exitCode"], 2);
+    // What needs no clone works anywhere.
+    let mut command = bare(&["completions", "bash"]);
+    command.current_dir("/");
+    Running::start(command).end().exits(0).prints(&["_longrun"]);
 }

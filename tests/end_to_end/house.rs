@@ -325,7 +325,7 @@ impl Drop for House {
 pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(&setting().binary);
     command.args(arguments).current_dir(root());
-    for variable in ["CI", "CARGO_MANIFEST_DIR", "KUBECONFIG", "LONGRUN_CLUSTER"] {
+    for variable in ["CI", "KUBECONFIG", "LONGRUN_CLUSTER"] {
         command.env_remove(variable);
     }
     command

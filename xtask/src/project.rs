@@ -24,22 +24,18 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// The project that the command runs in.
+    /// The project that the command runs in: the working directory's, or that of a folder above it.
     pub(crate) fn find(inputs: Option<PathBuf>, cluster: Option<String>) -> Result<Self, Failure> {
-        let root = match std::env::var_os("CARGO_MANIFEST_DIR") {
-            Some(package) => PathBuf::from(package).parent().map(Path::to_path_buf),
-            None => std::env::current_dir().ok().and_then(|here| {
-                here.ancestors()
-                    .find(|above| above.join(TEMPLATES).is_dir())
-                    .map(Path::to_path_buf)
-            }),
-        };
-        let root = root.ok_or_else(|| {
-            Failure::refused(
-                "this is not the project: there is no folder `templates` here or above",
-            )
-            .hint("change into the clone of the project and run the command there")
+        let here = std::env::current_dir()
+            .map_err(|error| Failure::refused(format!("the working directory: {error}")))?;
+        let root = root_above(&here).ok_or_else(|| {
+            Failure::refused(format!(
+                "{} is not in a clone of the project: neither it nor a folder above it has {ENVIRONMENTS}, {CLUSTERS} and {TEMPLATES}",
+                here.display()
+            ))
+            .hint("change into the clone and run the command there")
         })?;
+        let root = root.to_path_buf();
         let inputs = match inputs {
             Some(inputs) => std::path::absolute(&inputs).map_err(|error| {
                 Failure::refused(format!("--inputs {}: {error}", inputs.display()))
@@ -133,6 +129,14 @@ impl Project {
         write(&path, text)?;
         Ok(path)
     }
+}
+
+fn root_above(here: &Path) -> Option<&Path> {
+    let is_project = |folder: &&Path| {
+        let mut folders = [ENVIRONMENTS, CLUSTERS, TEMPLATES].into_iter();
+        folders.all(|name| folder.join(name).is_dir())
+    };
+    here.ancestors().find(is_project)
 }
 
 /// An environment on a cluster, as a command line names them.
@@ -262,4 +266,19 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
 
 pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::refused(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_found_from_anywhere_in_it_and_nowhere_else() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let clone = package.parent();
+        assert_eq!(root_above(package), clone);
+        assert_eq!(root_above(&package.join("src/commands")), clone);
+        assert_eq!(clone.and_then(root_above), clone);
+        assert_eq!(root_above(Path::new("/tmp")), None);
+    }
 }
