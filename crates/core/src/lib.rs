@@ -8,6 +8,7 @@ extern crate alloc;
 pub mod applied;
 pub mod approval;
 pub mod change;
+pub mod cluster;
 pub mod faults;
 pub mod gate;
 pub mod inputs;

@@ -6,6 +6,7 @@ mod counter_history;
 mod evidence;
 mod ledger;
 mod name;
+mod observed;
 mod ran;
 mod report;
 mod resolve;
@@ -23,6 +24,7 @@ pub use evidence::{
 };
 pub use ledger::{faults, faults_in};
 pub use name::{Absence, NoTest, absence, minute};
+pub use observed::{watched_events, watched_pods};
 pub use ran::restate_of;
 pub use report::{Missing, Next, Report, program_of};
 pub use resolve::{NotResolved, resolve};

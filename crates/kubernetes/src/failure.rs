@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kube::core::Status;
-use longrun_core::object::ObjectRef;
+use longrun_core::{cluster::Unreadable, object::ObjectRef};
 use serde::Serialize;
 
 /// A request that failed. Its text says what was asked of what, and what came back.
@@ -35,6 +35,9 @@ pub enum Failure {
         /// Why.
         cause: String,
     },
+    /// An object has a field that is not what Kubernetes writes there.
+    #[error(transparent)]
+    Object(#[from] Unreadable),
     /// The answer makes no sense.
     #[error("{asked}: the answer is unreadable: {cause}")]
     Unreadable {
@@ -77,6 +80,7 @@ impl Failure {
             Self::Refused { status, .. } => said(status),
             Self::NoAnswer { server, cause, .. } => format!("{server} does not answer: {cause}"),
             Self::Credentials { cause, .. } => format!("there are no credentials: {cause}"),
+            Self::Object(unreadable) => unreadable.to_string(),
             Self::Unreadable { cause, .. } => format!("the answer is unreadable: {cause}"),
         }
     }
@@ -94,7 +98,7 @@ impl Failure {
                 matches!(status.code, 408 | 429 | 500 | 502 | 503 | 504)
             }
             Self::NoAnswer { .. } | Self::Credentials { .. } => true,
-            Self::Unreadable { .. } => false,
+            Self::Object(_) | Self::Unreadable { .. } => false,
         }
     }
 

@@ -34,7 +34,7 @@ async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
         workload("Deployment", SERVICE),
     );
     let (namespace, pause, ledger, journal, lists) = tokio::try_join!(
-        client.get(&namespace),
+        client.view(&namespace),
         client.get(&pause),
         client.get(&ledger),
         client.get(&journal),

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use longrun_core::{
+    cluster::Job,
     names::{HOLDER_ANNOTATION, OPERATIONS_MANAGER},
-    object::{ObjectRef, Uid, uid},
+    object::{ObjectRef, Uid},
     operations::attach::{HEARTBEAT, deadline},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -116,7 +117,7 @@ impl Beat {
     }
 
     async fn beat(&self, known: Option<&Uid>) -> Result<Pulse, Failure> {
-        let found = self.client.get(&self.guardian).await?;
+        let found = self.client.view::<Job>(&self.guardian).await?;
         let Some(job) = found.filter(|job| self.is_ours(job, known)) else {
             return Ok(match known {
                 None => Pulse::Absent,
@@ -130,9 +131,10 @@ impl Beat {
             return Ok(Pulse::Over(Over::Lost(cause)));
         }
         // Its deadline counts from its start (Kubernetes 1.36: `activeDeadlineSeconds`).
-        let (Some(uid), Some(started)) = (uid(&job), time(&job, "/status/startTime")) else {
+        let Some(started) = job.started() else {
             return Ok(Pulse::Absent);
         };
+        let uid = job.metadata.uid;
         let elapsed = self.client.now().duration_since(started);
         if elapsed >= self.longest {
             return Ok(Pulse::Over(Over::Time));
@@ -158,14 +160,10 @@ impl Beat {
     }
 
     /// One that is not known yet is ours when it says so.
-    fn is_ours(&self, job: &Value, known: Option<&Uid>) -> bool {
+    fn is_ours(&self, job: &Job, known: Option<&Uid>) -> bool {
         match known {
-            Some(known) => uid(job).as_ref() == Some(known),
-            None => {
-                let annotations = job.pointer("/metadata/annotations");
-                let holder = annotations.and_then(|them| them.get(HOLDER_ANNOTATION)?.as_str());
-                holder == Some(&self.who)
-            }
+            Some(known) => job.metadata.uid == *known,
+            None => job.metadata.annotations.get(HOLDER_ANNOTATION) == Some(&self.who),
         }
     }
 }
@@ -179,22 +177,13 @@ enum Pulse {
 }
 
 /// Why a guardian has ended, or is about to go.
-fn ended(job: &Value) -> Option<String> {
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    let failed = conditions.into_iter().flatten().find(|condition| {
-        condition["status"] == "True"
-            && (condition["type"] == "Failed" || condition["type"] == "FailureTarget")
-    });
-    if let Some(failed) = failed {
-        let message = failed["message"].as_str().unwrap_or_default();
+fn ended(job: &Job) -> Option<String> {
+    if let Some(why) = job.failing() {
         return Some(format!(
-            "nothing was heard of this command for a minute ({message})"
+            "nothing was heard of this command for a minute ({})",
+            why.message
         ));
     }
-    let deleted = job.pointer("/metadata/deletionTimestamp");
-    deleted.map(|_| "somebody deletes it".to_owned())
-}
-
-fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
-    object.pointer(pointer)?.as_str()?.parse().ok()
+    let is_going = job.metadata.is_going();
+    is_going.then(|| "somebody deletes it".to_owned())
 }

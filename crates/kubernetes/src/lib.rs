@@ -28,10 +28,10 @@ mod resource;
 #[cfg(test)]
 mod server;
 mod silence;
-mod stamp;
 mod status;
 mod transport;
 mod triage;
+mod views;
 mod volumes;
 
 pub use client::Client;
@@ -49,9 +49,8 @@ pub use permission::{denied, to_carry_out, to_exec};
 pub use progress::{OnProgress, Progress};
 pub use records::{NoSnapshot, fault_ledger, pause_chaos, recorded, snapshot_failure};
 pub use report::{PodReport, Report};
-pub use stamp::stamped;
 pub use status::{
     Attempted, Fault, Holding, Hour, Node, Numbers, Running, Status, TestJob, Workload, status,
 };
-pub use triage::{Found, evidence, evidence_alone, failed_tests, query, test_jobs, twin};
+pub use triage::{Found, evidence, evidence_alone, failed_tests, query, stamped, test_jobs, twin};
 pub use volumes::kept_by;

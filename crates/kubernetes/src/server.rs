@@ -74,6 +74,9 @@ impl Server {
         if object.pointer("/metadata/uid").is_none() {
             object["metadata"]["uid"] = json!("1");
         }
+        if object.pointer("/metadata/creationTimestamp").is_none() {
+            object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         state.objects.insert(place, object);
     }

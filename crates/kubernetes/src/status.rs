@@ -1,8 +1,9 @@
 //! One environment at a glance: what runs, how the tests of the last hour went, what is in progress. Absence
 //! of data is unknown, never zero and never green.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use longrun_core::{
+    cluster::{self, CronJob, Namespace, Pod},
     faults::RotationStatus,
     journal::Checklist,
     known::Known,
@@ -17,6 +18,8 @@ use crate::{
     observation::invocations, resource::Collection, volumes::kept_by,
 };
 
+#[cfg(test)]
+mod agreement;
 mod hour;
 #[cfg(test)]
 mod tests;
@@ -124,7 +127,7 @@ pub struct Holding {
 /// When the API server does not say what is there. What only adds to the picture is unknown instead.
 pub async fn status(client: &Client, environment: &str, at: Timestamp) -> Result<Status, Failure> {
     let namespace = ObjectRef::whole("v1", "Namespace", environment);
-    let running = match client.get(&namespace).await? {
+    let running = match client.view(&namespace).await? {
         None => None,
         Some(object) => Some(running(client, environment, &object, at).await?),
     };
@@ -138,7 +141,7 @@ pub async fn status(client: &Client, environment: &str, at: Timestamp) -> Result
 async fn running(
     client: &Client,
     environment: &str,
-    namespace: &Value,
+    namespace: &Namespace,
     at: Timestamp,
 ) -> Result<Running, Failure> {
     let named = |version: &str, kind: &str, name: &str| {
@@ -149,17 +152,14 @@ async fn running(
         named("v1", "Pod", NODE_POD),
         named("apps/v1", "Deployment", SERVICE),
     );
-    let cron_jobs = Collection::in_namespace("batch/v1", "CronJob", environment);
-    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
     let (set, pod, deployment, cron_jobs, jobs) = tokio::try_join!(
-        client.get(&set),
-        client.get(&pod),
-        client.get(&deployment),
-        client.list(&cron_jobs, ""),
-        client.list(&jobs, ""),
+        client.view::<cluster::Workload>(&set),
+        client.view::<Pod>(&pod),
+        client.view::<cluster::Workload>(&deployment),
+        client.views::<CronJob>(environment, ""),
+        client.views(environment, ""),
     )?;
-    let mut own = cron_jobs.iter();
-    let cron_job = own.find(|live| text(live, "/metadata/name") == Some(TEST));
+    let cron_job = cron_jobs.iter().find(|live| live.metadata.name == TEST);
     let mut tests = tests_of::recent(cron_job, &jobs, client.now());
     let (invocations, holder, unfinished, chaos, snapshots, hour, signatures) = tokio::join!(
         invocations(client, environment),
@@ -174,16 +174,12 @@ async fn running(
         test.signature = signatures.get(&test.name).cloned();
     }
     Ok(Running {
-        terminating: text(namespace, "/status/phase") == Some("Terminating"),
+        terminating: namespace.is_terminating(),
         node: set.as_ref().map(|set| node(set, pod.as_ref())),
-        service: deployment.as_ref().map(workload),
+        service: deployment.as_ref().map(Workload::of),
         invocations: reading(invocations.map(Numbers)),
-        schedule: cron_job
-            .and_then(|cron_job| text(cron_job, "/spec/schedule"))
-            .map(str::to_owned),
-        suspended: cron_job.map(|cron_job| {
-            cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true)
-        }),
+        schedule: cron_job.map(|cron_job| cron_job.spec.schedule.clone()),
+        suspended: cron_job.map(|cron_job| cron_job.spec.suspend),
         tests,
         hour,
         holder: reading(holder.map(|record| {
@@ -193,7 +189,7 @@ async fn running(
                 since: record.acquired,
                 silent_seconds: record
                     .renewed
-                    .map(|renewed| seconds(renewed, client.now()).as_secs()),
+                    .map(|renewed| client.now().duration_since(renewed).as_secs()),
             })
         })),
         unfinished,
@@ -233,52 +229,25 @@ fn reading<T>(answer: Result<T, Failure>) -> Known<T> {
     }
 }
 
-fn node(set: &Value, pod: Option<&Value>) -> Node {
-    let statuses = || {
-        let statuses = pod.and_then(|pod| pod.pointer("/status/containerStatuses")?.as_array());
-        statuses.into_iter().flatten()
-    };
-    let containers = pod
-        .and_then(|pod| pod.pointer("/spec/containers")?.as_array())
-        .map_or(&[][..], Vec::as_slice);
-    let named = |container: &&Value| text(container, "/name") == Some(NODE);
+fn node(set: &cluster::Workload, pod: Option<&Pod>) -> Node {
+    let statuses = pod.map_or(&[][..], Pod::statuses);
+    let container = pod.and_then(|pod| pod.spec.container(NODE));
     Node {
-        pods: workload(set),
-        phase: pod
-            .and_then(|pod| text(pod, "/status/phase"))
-            .map(str::to_owned),
-        ready_containers: statuses()
-            .filter(|status| status.get("ready").and_then(Value::as_bool) == Some(true))
-            .count(),
-        containers: containers.len(),
-        restarts: statuses()
-            .filter_map(|status| status.get("restartCount")?.as_u64())
-            .sum(),
-        image: containers
-            .iter()
-            .find(named)
-            .and_then(|container| text(container, "/image"))
-            .map(str::to_owned),
-        since: pod.and_then(|pod| time(pod, "/metadata/creationTimestamp")),
+        pods: Workload::of(set),
+        phase: pod.and_then(Pod::phase).map(str::to_owned),
+        ready_containers: statuses.iter().filter(|status| status.ready).count(),
+        containers: pod.map_or(0, |pod| pod.spec.containers.len()),
+        restarts: pod.map_or(0, Pod::restarts),
+        image: container.and_then(|container| container.image.clone()),
+        since: pod.map(|pod| pod.metadata.created),
     }
 }
 
-fn workload(object: &Value) -> Workload {
-    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
-    Workload {
-        ready: number("/status/readyReplicas").unwrap_or(0),
-        wanted: number("/spec/replicas").unwrap_or(1),
+impl Workload {
+    fn of(live: &cluster::Workload) -> Self {
+        Self {
+            ready: live.status.ready,
+            wanted: live.spec.replicas,
+        }
     }
-}
-
-pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer)?.as_str()
-}
-
-fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
-    text(object, pointer)?.parse().ok()
-}
-
-fn seconds(from: Timestamp, to: Timestamp) -> SignedDuration {
-    to.duration_since(from)
 }

@@ -10,22 +10,26 @@ use http::{
 };
 use jiff::Timestamp;
 use longrun_core::{
+    cluster::{Event, Job, Namespace, Pod},
     known::Known,
-    names::{LEDGER, NODE_POD, port},
-    object::{ObjectRef, uid},
+    names::{LEDGER, NODE_POD, TEST, port},
+    object::ObjectRef,
     plan::Target,
-    triage::{Attempt, Case, Evidence, FORMAT, Fault, JobState, Twin, faults, minute},
+    records::Outcome,
+    triage::{
+        self, Attempt, Case, Evidence, FORMAT, Fault, Twin, faults, minute, watched_events,
+        watched_pods,
+    },
 };
 use serde_json::{Value, json};
 
 use crate::{
     client::{Client, IN_FLIGHT},
     failure::Failure,
-    resource::{Collection, encode},
+    resource::encode,
 };
 
 mod alone;
-mod read;
 
 pub use alone::{evidence_alone, test_jobs, twin};
 
@@ -63,7 +67,7 @@ pub async fn failed_tests(client: &Client, environment: &str) -> Result<Vec<Case
     let jobs = jobs?;
     let failed = jobs.iter().filter(|job| is_failed_test(job));
     Ok(stream::iter(failed)
-        .filter_map(|job| case(client, job, &pods))
+        .then(|job| case(client, job, &pods))
         .collect()
         .await)
 }
@@ -82,22 +86,18 @@ pub async fn evidence(
     let environment = target.environment.as_str();
     let (jobs, pods) = lists(client, environment).await;
     let jobs = jobs?;
-    let named = |object: &&Value| name(object) == Some(job);
+    let named = |object: &&Job| object.metadata.name == job;
     let found = match jobs.iter().find(named) {
         Some(found) => case(client, found, &pods).await,
-        None => None,
+        None => return absent(client, environment, &jobs).await,
     };
-    let Some(found) = found else {
-        return absent(client, environment, &jobs).await;
-    };
-    let others = stream::iter(jobs.iter().filter(|other| is_failed_test(other)))
-        .filter(|other| std::future::ready(name(other) != Some(job)))
-        .filter_map(|other| case(client, other, &pods));
-    let events = Collection::in_namespace("v1", "Event", environment);
+    let others = jobs.iter().filter(|other| is_failed_test(other));
+    let others = stream::iter(others.filter(|other| other.metadata.name != job))
+        .then(|other| case(client, other, &pods));
     let twins = stream::iter(twins).then(|twin| twin_of(client, twin, job));
     let (others, events, twins, faults) = tokio::join!(
         others.collect::<Vec<Case>>(),
-        client.list(&events, ""),
+        client.views::<Event>(environment, ""),
         twins.collect::<Vec<Twin>>(),
         ledger(client, environment),
     );
@@ -108,10 +108,10 @@ pub async fn evidence(
         others: Known::Value(others),
         twins,
         pods: match &pods {
-            Known::Value(pods) => Known::Value(read::pods(pods)),
+            Known::Value(pods) => Known::Value(watched_pods(pods)),
             Known::Unknown(why) => Known::Unknown(why.clone()),
         },
-        events: asked(events.map(|events| read::events(&events, job))),
+        events: asked(events.map(|events| watched_events(&events, job))),
         faults,
         invocations: Known::Unknown("the node was not asked".to_owned()),
         counters: Known::Unknown("the node was not asked".to_owned()),
@@ -146,26 +146,21 @@ pub async fn query(client: &Client, environment: &str, sql: &str) -> Result<Vec<
 }
 
 /// Jobs and pods of a namespace. Without Jobs there is nothing to say; without pods there is less.
-async fn lists(
-    client: &Client,
-    environment: &str,
-) -> (Result<Vec<Value>, Failure>, Known<Vec<Value>>) {
-    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
-    let pods = Collection::in_namespace("v1", "Pod", environment);
-    let (jobs, pods) = tokio::join!(client.list(&jobs, ""), client.list(&pods, ""));
+async fn lists(client: &Client, environment: &str) -> (Result<Vec<Job>, Failure>, Known<Vec<Pod>>) {
+    let (jobs, pods) = tokio::join!(client.views(environment, ""), client.views(environment, ""));
     (jobs, asked(pods))
 }
 
-async fn absent(client: &Client, environment: &str, jobs: &[Value]) -> Result<Found, Failure> {
+async fn absent(client: &Client, environment: &str, jobs: &[Job]) -> Result<Found, Failure> {
     let namespace = ObjectRef::whole("v1", "Namespace", environment);
-    let made = client.get(&namespace).await?;
-    let tests = jobs.iter().filter_map(name);
+    let made = client.view::<Namespace>(&namespace).await?;
+    let tests = jobs.iter().map(|job| job.metadata.name.as_str());
     let mut kept: Vec<(Timestamp, &str)> = tests
         .filter_map(|name| Some((minute(name).ok()?, name)))
         .collect();
     kept.sort_by(|one, other| other.cmp(one));
     Ok(Found::Absent {
-        made: made.and_then(|made| read::time(&made, "/metadata/creationTimestamp")),
+        made: made.map(|made| made.metadata.created),
         kept: kept.into_iter().map(|(_, name)| name.to_owned()).collect(),
         faults: ledger(client, environment).await,
     })
@@ -186,17 +181,13 @@ async fn ledger(client: &Client, environment: &str) -> Known<Option<Vec<Fault>>>
 
 async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {
     let reference = ObjectRef::namespaced("batch/v1", "Job", environment, job);
-    let found = match client.get(&reference).await {
+    let found = match client.view::<Job>(&reference).await {
         Err(failure) => Known::Unknown(failure.words()),
         Ok(None) => Known::Value(None),
         Ok(Some(found)) => {
-            let pods = Collection::in_namespace("v1", "Pod", environment);
             let selector = format!("labelSelector={}", encode(&format!("{JOB_LABEL}={job}")));
-            let pods = asked(client.list(&pods, &selector).await);
-            match case(client, &found, &pods).await {
-                Some(case) => Known::Value(Some(case)),
-                None => Known::Unknown("the Job has no UID or no time".to_owned()),
-            }
+            let pods = asked(client.views(environment, &selector).await);
+            Known::Value(Some(case(client, &found, &pods).await))
         }
     };
     Twin {
@@ -205,18 +196,15 @@ async fn twin_of(client: &Client, environment: &str, job: &str) -> Twin {
     }
 }
 
-/// A Job with its attempts; nothing when it is not an object as the API server has them.
-async fn case(client: &Client, job: &Value, pods: &Known<Vec<Value>>) -> Option<Case> {
-    let known = read::job(job)?;
+/// A Job with its attempts.
+async fn case(client: &Client, job: &Job, pods: &Known<Vec<Pod>>) -> Case {
     let attempts = match pods {
         Known::Unknown(why) => Known::Unknown(why.clone()),
         Known::Value(pods) => {
-            let owner = uid(job);
-            let owned = pods.iter().filter(|pod| {
-                let by = pod.pointer("/metadata/ownerReferences/0/uid");
-                by.and_then(Value::as_str) == owner.as_ref().map(|uid| uid.0.as_str())
-            });
-            let attempts: Vec<Attempt> = stream::iter(owned.filter_map(read::attempt))
+            let owned = pods
+                .iter()
+                .filter(|pod| pod.metadata.is_owned_by(&job.metadata.uid));
+            let attempts: Vec<Attempt> = stream::iter(owned.map(Attempt::of))
                 .map(|attempt| with_log(client, job, attempt))
                 .buffer_unordered(IN_FLIGHT)
                 .collect()
@@ -224,20 +212,20 @@ async fn case(client: &Client, job: &Value, pods: &Known<Vec<Value>>) -> Option<
             Known::Value(attempts)
         }
     };
-    Some(Case {
-        job: known,
+    Case {
+        job: triage::Job::from(job),
         attempts,
-    })
+    }
 }
 
-async fn with_log(client: &Client, job: &Value, mut attempt: Attempt) -> Attempt {
+async fn with_log(client: &Client, job: &Job, mut attempt: Attempt) -> Attempt {
     if attempt.started.is_none() {
         attempt.log = Known::Unknown("its container has not started".to_owned());
         return attempt;
     }
-    let namespace = job.pointer("/metadata/namespace").and_then(Value::as_str);
+    let namespace = job.metadata.namespace.as_deref();
     let uri = format!(
-        "/api/v1/namespaces/{}/pods/{}/log?tailLines={LINES}",
+        "/api/v1/namespaces/{}/pods/{}/log?container={TEST}&tailLines={LINES}",
         encode(namespace.unwrap_or_default()),
         encode(&attempt.pod)
     );
@@ -278,15 +266,23 @@ fn last_lines(log: &str) -> Vec<String> {
     lines
 }
 
-fn is_failed_test(job: &Value) -> bool {
-    name(job).is_some_and(|name| minute(name).is_ok())
-        && read::job(job).is_some_and(|job| {
-            matches!(job.state, JobState::Failed { .. }) && job.interrupted.is_none()
-        })
+fn is_failed_test(job: &Job) -> bool {
+    minute(&job.metadata.name).is_ok()
+        && Outcome::of(&triage::Job::from(job)) == Some(Outcome::Failed)
 }
 
-fn name(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/name")?.as_str()
+/// The id of the program that a test's Job ran; `None` when there is no such Job, or it names no program.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn stamped(
+    client: &Client,
+    environment: &str,
+    job: &str,
+) -> Result<Option<String>, Failure> {
+    let job = ObjectRef::namespaced("batch/v1", "Job", environment, job);
+    let found = client.view::<Job>(&job).await?;
+    Ok(found.and_then(|job| job.program()))
 }
 
 fn asked<T>(answer: Result<T, Failure>) -> Known<T> {

@@ -17,6 +17,7 @@ use super::{
     ledger::{Ledger, OpenFault},
 };
 use crate::{
+    cluster::Namespace,
     journal::{Stored, admit},
     names::CHAOS_LABEL,
     object::{ObjectRef, uid},
@@ -28,7 +29,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// Its namespace.
-    pub namespace: Option<Value>,
+    pub namespace: Option<Namespace>,
     /// The StatefulSet of the node, with its pods.
     pub node: Observation,
     /// The Deployment of the services, with its pods.
@@ -139,12 +140,11 @@ pub fn decide(
 /// Whether anybody wants faults now: the namespace asks for them, and nobody wants quiet.
 pub(super) fn wanted(
     environment: &str,
-    namespace: Option<&Value>,
+    namespace: Option<&Namespace>,
     pause: Option<&Value>,
     now: Timestamp,
 ) -> Result<(), NoGo> {
-    let labels = namespace.and_then(|namespace| namespace.pointer("/metadata/labels"));
-    let label = labels.and_then(|labels| labels.get(CHAOS_LABEL)?.as_str());
+    let label = namespace.and_then(|namespace| namespace.metadata.label(CHAOS_LABEL));
     if label != Some("true") {
         let environment = environment.to_string();
         return Err(NoGo::NotOptedIn { environment });

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{FAULTS, Fault, NoGo, Pause, decision::wanted};
-use crate::gate::name;
+use crate::cluster::{CronJob, Namespace};
 
 /// The faults of an environment, as they stand in its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,8 +31,8 @@ impl RotationStatus {
     #[must_use]
     pub fn read(
         environment: &str,
-        namespace: &Value,
-        cron_jobs: &[Value],
+        namespace: &Namespace,
+        cron_jobs: &[CronJob],
         pause: Option<&Value>,
         now: Timestamp,
     ) -> Option<Self> {
@@ -59,9 +59,9 @@ impl RotationStatus {
 impl Fault {
     /// Whether its CronJob is suspended; `None` when it is not among these.
     #[must_use]
-    pub fn is_suspended(&self, cron_jobs: &[Value]) -> Option<bool> {
+    pub fn is_suspended(&self, cron_jobs: &[CronJob]) -> Option<bool> {
         let own = self.cron_job();
-        let live = cron_jobs.iter().find(|live| name(live) == own)?;
-        Some(live.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true))
+        let live = cron_jobs.iter().find(|live| live.metadata.name == own)?;
+        Some(live.spec.suspend)
     }
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     approval::Ask,
+    cluster::{Namespace, View as _, tests::live},
     journal::{Journal, Stored},
     names::CHAOS_LABEL,
     object::Uid,
@@ -76,12 +77,14 @@ fn services() -> Observation {
     workload("Deployment", "verification", 3, pods.to_vec())
 }
 
+fn namespace(labels: &Value) -> Namespace {
+    Namespace::read(&live(json!({"metadata": {"labels": labels}}))).unwrap()
+}
+
 /// Everything is well, and faults are asked for.
 fn facts() -> Facts {
     Facts {
-        namespace: Some(
-            json!({"metadata": {"name": "restate-chaos", "labels": {CHAOS_LABEL: "true"}}}),
-        ),
+        namespace: Some(namespace(&json!({CHAOS_LABEL: "true"}))),
         node: node(vec![pod("restate-0", "n", 1, true)]),
         services: services(),
         ..Facts::default()
@@ -215,12 +218,12 @@ fn what_stands_against_a_fault() {
         ("all is well", kill(|_, _| {})),
         (
             "no label",
-            kill(|facts, _| facts.namespace = Some(json!({"metadata": {"labels": {}}}))),
+            kill(|facts, _| facts.namespace = Some(namespace(&json!({})))),
         ),
         (
             "label says no",
             kill(|facts, _| {
-                facts.namespace = Some(json!({"metadata": {"labels": {CHAOS_LABEL: "false"}}}));
+                facts.namespace = Some(namespace(&json!({CHAOS_LABEL: "false"})));
             }),
         ),
         ("no namespace", kill(|facts, _| facts.namespace = None)),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use longrun_core::{
+    cluster::{CronJob, Namespace},
     faults::{
         Facts, Fault, Pause, RotationStatus, Settings, decide,
         ledger::{Entry, Ledger},
@@ -10,10 +11,9 @@ use longrun_core::{
     object::ObjectRef,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{observe, pause_of};
-use crate::{client::Client, failure::Failure, lease, resource::Collection};
+use crate::{client::Client, failure::Failure, lease};
 
 /// The rotation of an environment as it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -65,10 +65,9 @@ pub async fn chaos(
     rotation: &[(&'static Fault, u32)],
 ) -> Result<Chaos, Failure> {
     let environment = &settings.target.environment;
-    let cron_jobs = Collection::in_namespace("batch/v1", "CronJob", environment);
     let (facts, cron_jobs, holder) = tokio::try_join!(
         observe(client, environment),
-        client.list(&cron_jobs, ""),
+        client.views(environment, ""),
         lease::at_work(client, environment),
     )?;
     let now = client.now();
@@ -111,8 +110,8 @@ pub async fn chaos(
 pub(crate) async fn rotation_status(
     client: &Client,
     environment: &str,
-    namespace: &Value,
-    cron_jobs: &[Value],
+    namespace: &Namespace,
+    cron_jobs: &[CronJob],
 ) -> Result<Option<RotationStatus>, Failure> {
     let pause = ObjectRef::namespaced("v1", "ConfigMap", environment, PAUSE);
     let pause = client.get(&pause).await?;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use longrun_core::{
     approval::Approved,
+    cluster::{Job, Pod},
     faults::{
         Fault,
         ledger::{Entry, Ledger, OpenFault},
     },
-    names::{LEDGER, OPERATIONS_MANAGER},
+    names::{FAULTS, LEDGER, OPERATIONS_MANAGER},
     object::{ObjectRef, uid},
 };
 use serde_json::{Value, json};
@@ -69,10 +70,14 @@ pub async fn trigger(
         .pointer("/spec/jobTemplate/spec")
         .cloned()
         .unwrap_or_default();
-    if let Some(arguments) = spec
-        .pointer_mut("/template/spec/containers/0/args")
-        .and_then(Value::as_array_mut)
-    {
+    let containers = spec
+        .pointer_mut("/template/spec/containers")
+        .and_then(Value::as_array_mut);
+    let runner = containers.and_then(|containers| {
+        let mut containers = containers.iter_mut();
+        containers.find(|container| container["name"] == FAULTS)
+    });
+    if let Some(arguments) = runner.and_then(|runner| runner["args"].as_array_mut()) {
         arguments.push(format!("--by={by}").into());
     }
     let job = json!({
@@ -107,14 +112,15 @@ impl Triggered {
         let began = client.now();
         loop {
             let ledger = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
-            let (job, ledger) = tokio::try_join!(client.get(&self.job), client.get(&ledger))?;
+            let (job, ledger) =
+                tokio::try_join!(client.view::<Job>(&self.job), client.get(&ledger))?;
             let ledger = Ledger::read(ledger.as_ref());
             let second = jiff::SignedDuration::from_secs(5);
             let entry = ledger
                 .last(self.fault)
                 .filter(|entry| entry.began.duration_since(began) > -second);
             say(&stage(entry));
-            let ended = job.as_ref().is_none_or(is_over);
+            let ended = job.as_ref().is_none_or(Job::is_over);
             if ended {
                 let said = self.said(client).await.unwrap_or_default();
                 return Ok(Followed {
@@ -130,19 +136,18 @@ impl Triggered {
     /// The last line of the runner.
     async fn said(&self, client: &Client) -> Result<String, Failure> {
         let environment = self.job.namespace.as_deref().unwrap_or_default();
-        let pods = crate::resource::Collection::in_namespace("v1", "Pod", environment);
         let query = format!(
             "labelSelector=batch.kubernetes.io%2Fjob-name%3D{}",
             self.job.name
         );
-        let pods = client.list(&pods, &query).await?;
-        let name = pods
-            .first()
-            .and_then(|pod| pod.pointer("/metadata/name")?.as_str());
-        let Some(name) = name else {
+        let pods = client.views::<Pod>(environment, &query).await?;
+        let Some(pod) = pods.first() else {
             return Ok(String::new());
         };
-        let uri = format!("/api/v1/namespaces/{environment}/pods/{name}/log?tailLines=1");
+        let name = &pod.metadata.name;
+        let uri = format!(
+            "/api/v1/namespaces/{environment}/pods/{name}/log?container={FAULTS}&tailLines=1"
+        );
         let asked = format!("read the log of {name}");
         let text = client.read(&asked, &uri, Duration::from_secs(10)).await?;
         Ok(in_words(text.trim()))
@@ -172,14 +177,6 @@ fn stage(entry: Option<&Entry>) -> String {
         }) => "the fault is at work".to_owned(),
         Some(_) => "it is about to be injected".to_owned(),
     }
-}
-
-fn is_over(job: &Value) -> bool {
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition["status"] == "True"
-            && (condition["type"] == "Complete" || condition["type"] == "Failed")
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One look at an environment, as the API server answers it.
 
+use jiff::SignedDuration;
 use longrun_core::{faults::Pause, names::CHAOS_LABEL, records::Cell};
 use serde_json::json;
 
@@ -34,6 +35,7 @@ async fn the_hour_is_the_one_before_the_moment_of_the_look_however_late_it_is_re
     let name = format!("test-{}", at(0).as_second() / 60);
     server.put(json!({"apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"name": name, "namespace": "twin", "ownerReferences": [{"uid": "test"}]},
+        "spec": {"template": {"spec": {"containers": []}}},
         "status": {"failed": 2, "conditions": [{"type": "Failed", "status": "True"}]}}));
     for (minutes, cell) in [(1, 59), (60, 0)] {
         let running = seen(&server, at(minutes * 60)).await;

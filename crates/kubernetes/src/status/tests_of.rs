@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use longrun_core::{names::INTERRUPTED_LABEL, records::Kept};
+use longrun_core::{
+    cluster::{CronJob, Job},
+    records::Kept,
+    triage::{self, JobState, minute},
+};
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{seconds, text, time};
 use crate::{client::Client, records::recorded};
 
 /// One test Job.
@@ -50,44 +52,40 @@ pub enum Attempted {
 }
 
 /// The Jobs of a CronJob, newest first. Without the CronJob, those that are named like its Jobs.
-pub(super) fn recent(cron_job: Option<&Value>, jobs: &[Value], now: Timestamp) -> Vec<TestJob> {
-    let owner = cron_job.and_then(|cron_job| text(cron_job, "/metadata/uid"));
-    let mut tests: Vec<TestJob> = jobs
-        .iter()
-        .filter(|job| match owner {
-            Some(owner) => text(job, "/metadata/ownerReferences/0/uid") == Some(owner),
-            None => text(job, "/metadata/name").is_some_and(|name| minute(name).is_some()),
-        })
-        .filter_map(|job| test(job, now))
-        .collect();
+pub(super) fn recent(cron_job: Option<&CronJob>, jobs: &[Job], now: Timestamp) -> Vec<TestJob> {
+    let is_test = |job: &&Job| match cron_job {
+        Some(owner) => job.metadata.is_owned_by(&owner.metadata.uid),
+        None => minute(&job.metadata.name).is_ok(),
+    };
+    let tests = jobs.iter().filter(is_test);
+    let mut tests: Vec<TestJob> = tests.map(|job| test(job, now)).collect();
     tests.sort_by(|one, other| (other.minute, &other.name).cmp(&(one.minute, &one.name)));
     tests
 }
 
-fn test(job: &Value, now: Timestamp) -> Option<TestJob> {
-    let name = text(job, "/metadata/name")?.to_owned();
-    let count = |pointer: &str| job.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let failed = condition(job, "Failed");
-    let result = if condition(job, "Complete").is_some() {
-        Attempted::Succeeded
-    } else if let Some(operation) = interrupted_by(job) {
-        Attempted::Interrupted(operation.to_owned())
-    } else if let Some(failed) = failed {
-        Attempted::Failed(text(failed, "/message").unwrap_or("it failed").to_owned())
-    } else {
-        Attempted::Running
-    };
-    let end = time(job, "/status/completionTime")
-        .or_else(|| time(failed?, "/lastTransitionTime"))
-        .unwrap_or(now);
-    Some(TestJob {
-        minute: minute(&name),
-        attempts: count("/status/active") + count("/status/succeeded") + count("/status/failed"),
-        seconds: time(job, "/status/startTime").map(|start| seconds(start, end).as_secs()),
+fn test(job: &Job, now: Timestamp) -> TestJob {
+    let end = job.ended().unwrap_or(now);
+    let length = |start| end.duration_since(start).as_secs();
+    TestJob {
+        minute: minute(&job.metadata.name).ok(),
+        result: Attempted::from(triage::Job::from(job)),
+        attempts: job.attempts(),
+        seconds: job.started().map(length),
         signature: None,
-        result,
-        name,
-    })
+        name: job.metadata.name.clone(),
+    }
+}
+
+impl From<triage::Job> for Attempted {
+    /// As the recorder and triage see it: what an operation interrupted says nothing, whatever becomes of it.
+    fn from(job: triage::Job) -> Self {
+        match (job.interrupted, job.state) {
+            (Some(operation), _) => Self::Interrupted(operation),
+            (None, JobState::Running) => Self::Running,
+            (None, JobState::Succeeded) => Self::Succeeded,
+            (None, JobState::Failed { message, .. }) => Self::Failed(message),
+        }
+    }
 }
 
 /// The signatures of failed tests, as far as the recorder has them: without them, the controller's word is left.
@@ -106,44 +104,28 @@ pub(super) async fn signatures(
     signatures.map(|one| (one.job, one.signature)).collect()
 }
 
-fn interrupted_by(job: &Value) -> Option<&str> {
-    let labels = job.pointer("/metadata/labels")?;
-    labels.get(INTERRUPTED_LABEL)?.as_str()
-}
-
-fn condition<'a>(job: &'a Value, kind: &str) -> Option<&'a Value> {
-    job.pointer("/status/conditions")?
-        .as_array()?
-        .iter()
-        .find(|condition| {
-            text(condition, "/type") == Some(kind) && text(condition, "/status") == Some("True")
-        })
-}
-
-/// The CronJob controller names a Job by the minute it was scheduled for (Kubernetes 1.36:
-/// `getTimeHashInMinutes`).
-fn minute(name: &str) -> Option<Timestamp> {
-    let (_, minutes) = name.rsplit_once('-')?;
-    let minutes: i64 = minutes.parse().ok()?;
-    Timestamp::from_second(minutes.checked_mul(60)?).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use longrun_core::cluster::View as _;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn job(name: &str, status: &Value) -> Value {
         json!({
-            "metadata": {"name": name, "ownerReferences": [{"uid": "cron"}]},
+            "metadata": {"name": name, "uid": name, "creationTimestamp": "2026-01-01T00:08:00Z",
+                "ownerReferences": [{"uid": "cron"}]},
+            "spec": {"template": {"spec": {"containers": []}}},
             "status": status,
         })
     }
 
     fn check(jobs: &[Value]) -> Vec<TestJob> {
         let now = "2026-01-01T00:10:00Z".parse().unwrap();
-        recent(Some(&json!({"metadata": {"uid": "cron"}})), jobs, now)
+        let cron_job = json!({"metadata": {"name": "test", "uid": "cron",
+            "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {"schedule": "* * * * *"}});
+        let jobs: Vec<Job> = jobs.iter().map(|job| Job::read(job).unwrap()).collect();
+        recent(Some(&CronJob::read(&cron_job).unwrap()), &jobs, now)
     }
 
     #[test]
@@ -177,15 +159,6 @@ mod tests {
         assert_eq!(found[0].result, Attempted::Running);
         assert!(matches!(found[1].result, Attempted::Failed(_)));
         assert_eq!(found[1].seconds, Some(60));
-    }
-
-    #[test]
-    fn what_an_operation_interrupted_is_no_failure() {
-        let failed = json!({"conditions": [{"type": "Failed", "status": "True"}]});
-        let mut interrupted = job("test-1", &failed);
-        interrupted["metadata"]["labels"] = json!({INTERRUPTED_LABEL: "wipe"});
-        let found = check(&[interrupted]);
-        assert_eq!(found[0].result, Attempted::Interrupted("wipe".to_owned()));
     }
 
     #[test]

@@ -4,22 +4,22 @@
 use std::collections::BTreeMap;
 
 use longrun_core::{
+    cluster,
     known::Known,
     plan::Target,
-    triage::{Evidence, FORMAT, Job, Twin, minute},
+    triage::{Evidence, FORMAT, Job, Twin, minute, watched_events, watched_pods},
 };
 
-use super::{asked, case, read};
-use crate::{client::Client, failure::Failure, resource::Collection};
+use super::{asked, case};
+use crate::{client::Client, failure::Failure};
 
 /// The test Jobs that are there.
 ///
 /// # Errors
 /// When the API server does not say.
 pub async fn test_jobs(client: &Client, environment: &str) -> Result<Vec<Job>, Failure> {
-    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
-    let jobs = client.list(&jobs, "").await?;
-    let tests = jobs.iter().filter_map(read::job);
+    let jobs = client.views::<cluster::Job>(environment, "").await?;
+    let tests = jobs.iter().map(Job::from);
     Ok(tests.filter(|job| minute(&job.name).is_ok()).collect())
 }
 
@@ -39,24 +39,17 @@ pub async fn evidence_alone(
     job: &Job,
 ) -> Result<Option<Evidence>, Failure> {
     let environment = target.environment.as_str();
-    let jobs = Collection::in_namespace("batch/v1", "Job", environment);
-    let jobs = client.list(&jobs, "").await?;
-    let is_it =
-        |object: &&serde_json::Value| read::job(object).is_some_and(|found| found.uid == job.uid);
-    let Some(found) = jobs.iter().find(is_it) else {
+    let jobs = client.views::<cluster::Job>(environment, "").await?;
+    let Some(found) = jobs.iter().find(|found| found.metadata.uid == job.uid) else {
         return Ok(None);
     };
-    let list = |kind: &str| Collection::in_namespace("v1", kind, environment);
-    let (pods, events) = (list("Pod"), list("Event"));
     let (pods, events, faults) = tokio::join!(
-        client.list(&pods, ""),
-        client.list(&events, ""),
+        client.views(environment, ""),
+        client.views(environment, ""),
         super::ledger(client, environment),
     );
     let pods = asked(pods);
-    let Some(found) = case(client, found, &pods).await else {
-        return Ok(None);
-    };
+    let found = case(client, found, &pods).await;
     let elsewhere = || Known::Unknown("the recorder does not compare".to_owned());
     Ok(Some(Evidence {
         format: FORMAT,
@@ -66,10 +59,10 @@ pub async fn evidence_alone(
         others: elsewhere(),
         twins: Vec::new(),
         pods: match &pods {
-            Known::Value(pods) => Known::Value(read::pods(pods)),
+            Known::Value(pods) => Known::Value(watched_pods(pods)),
             Known::Unknown(why) => Known::Unknown(why.clone()),
         },
-        events: asked(events.map(|events| read::events(&events, &job.name))),
+        events: asked(events.map(|events| watched_events(&events, &job.name))),
         faults,
         invocations: Known::Unknown("the node was not asked".to_owned()),
         counters: Known::Unknown("the node was not asked".to_owned()),

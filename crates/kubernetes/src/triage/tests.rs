@@ -1,6 +1,6 @@
 //! What there is of a Job is gathered, and what there is not is said.
 
-use longrun_core::object::Uid;
+use longrun_core::{cluster::View as _, object::Uid};
 use serde_json::json;
 
 use super::*;
@@ -14,7 +14,8 @@ fn job(name: &str, status: &Value) -> Value {
         "metadata": {"name": name, "namespace": "calm", "uid": format!("uid of {name}"),
             "creationTimestamp": "2023-06-15T12:41:00Z"},
         "spec": {"template": {"spec": {"containers": [
-            {"args": ["v1-s300-all-$(TEST_JOB)", "--deadline=10m"]}
+            {"name": "sidecar", "args": ["proxy"]},
+            {"name": "test", "args": ["v1-s300-all-$(TEST_JOB)", "--deadline=10m"]}
         ]}}},
         "status": status,
     })
@@ -33,7 +34,11 @@ fn pod(name: &str, owner: &str, state: &Value) -> Value {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": "calm", "creationTimestamp": "2023-06-15T12:42:00Z",
             "ownerReferences": [{"uid": format!("uid of {owner}")}]},
-        "status": {"phase": "Failed", "containerStatuses": [{"name": "test", "state": state}]},
+        "spec": {"containers": [{"name": "sidecar"}, {"name": "test"}]},
+        "status": {"phase": "Failed", "containerStatuses": [
+            {"name": "sidecar", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": 0, "startedAt": "2023-06-15T12:41:59Z"}}},
+            {"name": "test", "ready": false, "restartCount": 0, "state": state}]},
     })
 }
 
@@ -228,8 +233,10 @@ async fn a_job_that_is_not_there_comes_with_those_that_are() {
 #[test]
 fn events_about_others_are_left_out() {
     let event = |name: &str| {
-        json!({"involvedObject": {"kind": "Pod", "name": name}, "reason": "Killing", "message": "m",
-            "type": "Normal", "lastTimestamp": null, "eventTime": "2023-06-15T12:42:00.5Z", "count": 3})
+        let event = json!({"metadata": {"creationTimestamp": "2023-06-15T12:42:00Z"},
+            "involvedObject": {"kind": "Pod", "name": name}, "reason": "Killing", "message": "m",
+            "type": "Normal", "lastTimestamp": null, "eventTime": "2023-06-15T12:42:00.5Z", "count": 3});
+        Event::read(&event).unwrap()
     };
     let all = [
         "restate-0",
@@ -240,7 +247,9 @@ fn events_about_others_are_left_out() {
         "discover-z",
     ]
     .map(event);
-    let about = read::events(&all, JOB).into_iter().map(|event| event.about);
+    let about = watched_events(&all, JOB)
+        .into_iter()
+        .map(|event| event.about);
     let about: Vec<String> = about.collect();
     assert_eq!(
         about,
@@ -256,14 +265,15 @@ fn events_about_others_are_left_out() {
 #[test]
 fn a_container_that_was_started_again_says_how_it_ended_before() {
     let pod = json!({
-        "metadata": {"name": "restate-0", "creationTimestamp": "2023-06-15T12:00:00Z",
+        "metadata": {"name": "restate-0", "uid": "p", "creationTimestamp": "2023-06-15T12:00:00Z",
             "labels": {"app.kubernetes.io/component": "restate"}},
-        "status": {"containerStatuses": [{"name": "restate", "restartCount": 1,
+        "spec": {"containers": []},
+        "status": {"containerStatuses": [{"name": "restate", "ready": true, "restartCount": 1,
             "state": {"running": {"startedAt": "2023-06-15T12:45:02Z"}},
             "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled",
                 "finishedAt": "2023-06-15T12:45:00Z"}}}]},
     });
-    let pods = read::pods(&[pod]);
+    let pods = watched_pods(&[Pod::read(&pod).unwrap()]);
     let container = &pods[0].containers[0];
     let before = container.before.as_ref().unwrap();
     assert_eq!((before.exit, before.reason.as_str()), (137, "OOMKilled"));

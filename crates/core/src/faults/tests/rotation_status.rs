@@ -1,23 +1,24 @@
 //! What `status` says of the faults of an environment, without asking about each.
 
 use super::*;
-use crate::names::CHAOS_LABEL;
+use crate::{cluster::CronJob, names::CHAOS_LABEL};
 
-fn cron_job(name: &str, suspend: bool) -> Value {
-    json!({"metadata": {"name": name}, "spec": {"suspend": suspend}})
+fn cron_job(name: &str, suspend: bool) -> CronJob {
+    let spec = json!({"schedule": "* * * * *", "suspend": suspend});
+    CronJob::read(&live(json!({"metadata": {"name": name}, "spec": spec}))).unwrap()
 }
 
-/// As the API server has the CronJobs: the tests' among them, and a fault's without the field.
-fn cron_jobs() -> Vec<Value> {
+/// As the API server has the CronJobs, the tests' among them.
+fn cron_jobs() -> Vec<CronJob> {
     vec![
         cron_job("fault-freeze-restate", true),
-        json!({"metadata": {"name": "fault-kill-restate"}, "spec": {}}),
+        cron_job("fault-kill-restate", false),
         cron_job("test", true),
     ]
 }
 
-fn read(label: &str, cron_jobs: &[Value], pause: Option<&Value>) -> Option<RotationStatus> {
-    let namespace = json!({"metadata": {"labels": {CHAOS_LABEL: label}}});
+fn read(label: &str, cron_jobs: &[CronJob], pause: Option<&Value>) -> Option<RotationStatus> {
+    let namespace = namespace(&json!({CHAOS_LABEL: label}));
     RotationStatus::read("restate-chaos", &namespace, cron_jobs, pause, at(0))
 }
 
