@@ -42,7 +42,7 @@ pub(crate) fn prepare_machine(
         );
         terminal.consent(&question, "Install them?", yes)?;
         let work = terminal.work("installing packages");
-        longrun_embedded::install(&missing, &|news| work.report(news))?;
+        longrun_embedded::install(&missing, &|news| work.output(news))?;
         work.done("packages are installed");
     }
     Ok(cluster)
@@ -51,7 +51,7 @@ pub(crate) fn prepare_machine(
 /// Starts the embedded cluster, unless it runs.
 pub(crate) fn up(cluster: &Embedded, terminal: &Terminal) -> Result<Up, Failure> {
     let work = terminal.work("embedded cluster");
-    let up = cluster.up(&|news| work.report(news))?;
+    let up = cluster.up(&|news| work.output(news))?;
     if up.started {
         work.done("the embedded cluster runs");
     } else {

@@ -170,7 +170,7 @@ async fn prepare_embedded(
     access::up(&cluster, terminal)?;
 
     let work = terminal.work("images");
-    let report = |news: &str| work.report(news);
+    let report = |news: &str| work.output(news);
     let builder = ImageBuilder::new(
         project.root(),
         access::places()?.cache,

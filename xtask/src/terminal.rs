@@ -3,21 +3,18 @@
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender},
-    },
-    thread::JoinHandle,
-    time::{Duration, Instant},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::ValueEnum;
-use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use longrun_core::approval::{Approved, Ask, Demand, Refused};
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+mod work;
+
+pub(crate) use work::{Work, seconds};
 
 /// The form of what goes to stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -189,179 +186,4 @@ impl Terminal {
 fn tell(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
-}
-
-/// A long piece of work, shown while it goes on: on a terminal a line that is redrawn, in a pipe a
-/// line for each change and a sign of life in between.
-pub(crate) struct Work {
-    began: Instant,
-    /// When bytes began to come, and how many there were.
-    transfer: OnceLock<(Instant, u64)>,
-    shown: Shown,
-}
-
-enum Shown {
-    Redrawn(ProgressBar),
-    Lines {
-        news: Arc<Mutex<News>>,
-        ended: Sender<()>,
-        printer: Option<JoinHandle<()>>,
-    },
-}
-
-struct News {
-    latest: String,
-    printed: bool,
-}
-
-/// In a pipe, news come no faster than this; what is done sooner needs none.
-const PACE: Duration = Duration::from_secs(2);
-/// In a pipe, the same news is repeated this often.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
-
-/// How bytes that come are shown.
-const BYTES: &str = "{spinner} {prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
-
-impl Work {
-    fn begin(what: &str, redraw: bool) -> Self {
-        let began = Instant::now();
-        let shown = if redraw {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) =
-                ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}")
-            {
-                bar.set_style(style);
-            }
-            bar.set_prefix(what.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            Shown::Redrawn(bar)
-        } else {
-            let news = Arc::new(Mutex::new(News {
-                latest: String::new(),
-                printed: true,
-            }));
-            let (ended, end) = std::sync::mpsc::channel();
-            let (what, printed) = (what.to_owned(), Arc::clone(&news));
-            let printer = std::thread::spawn(move || print_news(&what, began, &printed, &end));
-            Shown::Lines {
-                news,
-                ended,
-                printer: Some(printer),
-            }
-        };
-        Self {
-            began,
-            transfer: OnceLock::new(),
-            shown,
-        }
-    }
-
-    /// The latest news: what is waited for, or what just happened.
-    pub(crate) fn report(&self, news: &str) {
-        match &self.shown {
-            Shown::Redrawn(bar) => bar.set_message(news.to_owned()),
-            Shown::Lines { news: shared, .. } => {
-                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                if shared.latest != news {
-                    *shared = News {
-                        latest: news.to_owned(),
-                        printed: false,
-                    };
-                }
-            }
-        }
-    }
-
-    pub(crate) fn say(&self, text: &str) {
-        match &self.shown {
-            Shown::Redrawn(bar) => bar.suspend(|| tell(&format!("{text}\n"))),
-            Shown::Lines { .. } => tell(&format!("{text}\n")),
-        }
-    }
-
-    /// How many bytes of how many there are. Those of the first call cost nothing.
-    pub(crate) fn bytes(&self, done: u64, total: u64) {
-        let (since, before) = *self.transfer.get_or_init(|| {
-            if let Shown::Redrawn(bar) = &self.shown
-                && let Ok(style) = ProgressStyle::with_template(BYTES)
-            {
-                bar.set_style(style);
-                bar.set_position(done);
-                bar.reset_eta();
-            }
-            (Instant::now(), done)
-        });
-        match &self.shown {
-            Shown::Redrawn(bar) => {
-                bar.set_length(total);
-                bar.set_position(done);
-            }
-            Shown::Lines { .. } => {
-                let seconds = since.elapsed().as_secs().max(1);
-                self.report(&format!(
-                    "{} of {}, {}/s",
-                    BinaryBytes(done),
-                    BinaryBytes(total),
-                    BinaryBytes(done.saturating_sub(before) / seconds)
-                ));
-            }
-        }
-    }
-
-    /// The work is done; says so in a line that stays.
-    pub(crate) fn done(self, result: &str) {
-        let took = self.began.elapsed();
-        drop(self);
-        if took < PACE {
-            tell(&format!("✓ {result}\n"));
-        } else {
-            tell(&format!("✓ {result} ({})\n", seconds(took)));
-        }
-    }
-}
-
-/// Ends without a word, as an error does.
-impl Drop for Work {
-    fn drop(&mut self) {
-        match &mut self.shown {
-            Shown::Redrawn(bar) => bar.finish_and_clear(),
-            Shown::Lines { ended, printer, .. } => {
-                let _ = ended.send(());
-                if let Some(printer) = printer.take() {
-                    let _ = printer.join();
-                }
-            }
-        }
-    }
-}
-
-/// Prints what is new at the pace of a reader until the work ends.
-fn print_news(what: &str, began: Instant, news: &Mutex<News>, end: &Receiver<()>) {
-    let mut last = Instant::now();
-    while end.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
-        let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
-        if !news.printed || last.elapsed() >= SIGN_OF_LIFE {
-            let latest = if news.latest.is_empty() {
-                "still at it"
-            } else {
-                &news.latest
-            };
-            tell(&format!(
-                "  {what}: {latest} ({})\n",
-                seconds(began.elapsed())
-            ));
-            news.printed = true;
-            last = Instant::now();
-        }
-    }
-}
-
-/// `7 s`, `2 min 05 s`
-pub(crate) fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    if seconds < 60 {
-        format!("{seconds} s")
-    } else {
-        format!("{} min {:02} s", seconds / 60, seconds % 60)
-    }
 }

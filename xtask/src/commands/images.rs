@@ -57,7 +57,7 @@ pub(crate) async fn run(
     names.dedup();
 
     let work = terminal.work("images");
-    let report = |news: &str| work.report(news);
+    let report = |news: &str| work.output(news);
     let profile = if cluster.access.is_embedded() {
         Profile::Development
     } else {

@@ -166,7 +166,7 @@ async fn prepare(
     let images =
         images::ImageBuilder::new(project.root(), &places.cache, images::Profile::Development);
     let work = terminal.work("programs");
-    let report = |news: &str| work.report(news);
+    let report = |news: &str| work.output(news);
     let server = match Path::new(&subject.restate) {
         own if own.is_absolute() => own.to_owned(),
         _ => images.restate_server(&subject.restate, &report).await?,

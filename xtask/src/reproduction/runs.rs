@@ -188,7 +188,7 @@ pub(crate) async fn until_failure(
             let (context, program, run) = (Arc::clone(context), program.clone(), begun);
             running.spawn(async move { (lane, context.run(&program, name, run, lane).await) });
         }
-        work.report(&format!(
+        work.output(&format!(
             "{name}: {} of {runs} passed, {} running",
             ran.passed,
             running.len()

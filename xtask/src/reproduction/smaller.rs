@@ -106,7 +106,7 @@ impl Search {
         };
         loop {
             let smallest = search.smallest().generate();
-            work.report(&format!(
+            work.count(&format!(
                 "{} tried, {} left",
                 counted(tried, "program"),
                 counted(smallest.commands(), "command")
