@@ -1,4 +1,5 @@
-//! Everything that can go wrong with a copy: what happened, in which state things are, how to go on.
+//! Everything that can go wrong with a copy: what happened, in which state things are, how to go on. No message
+//! repeats its source.
 
 use std::fmt;
 use std::io;
@@ -9,17 +10,21 @@ use crate::wire::Tag;
 
 /// Something that the operating system did not do.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {error}", .path.display())]
+#[error("cannot {doing} {}", .path.display())]
 pub struct Failed {
     doing: &'static str,
     path: PathBuf,
-    error: io::Error,
+    source: io::Error,
 }
 
 impl Failed {
-    pub(crate) fn new(doing: &'static str, path: &Path, error: io::Error) -> Self {
+    pub(crate) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        Self { doing, path, error }
+        Self {
+            doing,
+            path,
+            source,
+        }
     }
 }
 
@@ -75,13 +80,14 @@ pub enum Refusal {
     )]
     Busy(PathBuf),
     /// The operating system said no.
-    #[error("{0}; nothing was copied")]
+    #[error("nothing was copied")]
     Failed(#[from] Failed),
 }
 
-/// A copy that is not done.
+/// A copy that is not done. Its message tells of the problem and all its causes, before what is there: they are no
+/// source of it.
 #[derive(Debug, thiserror::Error)]
-#[error("{problem}. {state}. {}", .problem.way_on())]
+#[error("{}. {state}. {}", one_line(.problem), .problem.way_on())]
 pub struct Interrupted {
     /// What happened.
     pub problem: Problem,
@@ -122,8 +128,8 @@ pub enum Problem {
     )]
     Cut,
     /// The connection failed.
-    #[error("the connection to the sender failed: {0}")]
-    Connection(io::Error),
+    #[error("the connection to the sender failed")]
+    Connection(#[source] io::Error),
     /// A frame's hash is wrong.
     #[error(
         "frame {0} of the stream is not as it was sent: its SHA-256 differs; it was thrown away"
@@ -133,16 +139,16 @@ pub enum Problem {
     #[error("{0} is not what the sender read: its SHA-256 differs")]
     Hash(RelativePath),
     /// The sender does not keep the rules.
-    #[error("what was sent is no copy of a directory: {0}")]
+    #[error("what was sent is no copy of a directory")]
     Rejected(#[from] Rejected),
     /// The sender gave up.
     #[error("the sender gave up: {0}")]
     Sender(String),
     /// No space, or no quota.
-    #[error("the disk is full: {0}")]
-    Full(Failed),
+    #[error("the disk is full")]
+    Full(#[source] Failed),
     /// The operating system said no.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(Failed),
 }
 
@@ -174,7 +180,7 @@ impl Problem {
 
 impl From<Failed> for Problem {
     fn from(failed: Failed) -> Self {
-        match failed.error.kind() {
+        match failed.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(failed),
             _ => Self::Failed(failed),
         }
@@ -185,7 +191,7 @@ impl From<Failed> for Problem {
 #[derive(Debug, thiserror::Error)]
 pub enum Rejected {
     /// A document that is none, or has a path that leaves the destination.
-    #[error("{0}")]
+    #[error(transparent)]
     Document(#[from] serde_json::Error),
     /// The list is not sorted, or has something twice.
     #[error("{0} is listed twice or out of order")]
@@ -223,6 +229,19 @@ impl Rejected {
     pub(crate) fn out_of_place(tag: Tag) -> Self {
         Self::OutOfPlace(char::from(tag.byte()))
     }
+}
+
+/// The message of an error with those of its causes, on one line.
+#[must_use]
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 /// A number of bytes for a person.

@@ -35,12 +35,12 @@ pub enum Flaw {
         files: usize,
     },
     /// The marker is not what Restate writes.
-    #[error("{marker} is no JSON object ({cause}): what is beside it cannot be trusted")]
+    #[error("{marker} is no JSON object, and what is beside it cannot be trusted")]
     Unreadable {
         /// Where.
         marker: RelativePath,
         /// Why.
-        cause: serde_json::Error,
+        source: serde_json::Error,
     },
     /// The marker, and nothing of what it marks.
     #[error("{0} has no file beside it: the node's directory is empty")]
@@ -75,9 +75,9 @@ pub fn examine(directory: &Path) -> Result<Examined, Flaw> {
     };
     let full = directory.join(marker.as_path());
     let content = fs::read(&full).map_err(|error| Failed::new("read", &full, error))?;
-    if let Err(cause) = serde_json::from_slice::<serde_json::Map<_, _>>(&content) {
+    if let Err(source) = serde_json::from_slice::<serde_json::Map<_, _>>(&content) {
         let marker = (*marker).clone();
-        return Err(Flaw::Unreadable { marker, cause });
+        return Err(Flaw::Unreadable { marker, source });
     }
     let node = marker.as_path().parent().unwrap_or(Path::new(""));
     let beside = files

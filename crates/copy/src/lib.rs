@@ -46,7 +46,7 @@ mod wire;
 pub use compare::{Difference, compare, is_empty};
 pub use destination::Destination;
 pub use entry::{Change, Entry, How, Kind, Mode};
-pub use error::{Error, Failed, Interrupted, Problem, Refusal, Rejected, State};
+pub use error::{Error, Failed, Interrupted, Problem, Refusal, Rejected, State, one_line};
 pub use examine::{Examined, Flaw, examine};
 pub use path::{InvalidPath, RelativePath};
 pub use receive::{Copied, Progress};

@@ -10,7 +10,7 @@ use nix::libc::{ELOOP, O_NOFOLLOW, O_NONBLOCK};
 use serde::Serialize;
 
 use crate::entry::Kind;
-use crate::error::Failed;
+use crate::error::{Failed, one_line};
 use crate::frame::{self, Broken, DIRECTORY, OFFERS, Reader, Writer};
 use crate::list::{changes, list};
 use crate::path::RelativePath;
@@ -40,10 +40,10 @@ pub enum SendError {
     #[error(transparent)]
     Directory(#[from] Failed),
     /// What the receiver has could not be understood.
-    #[error("what the receiver says that it has is unreadable: {0}")]
-    Offers(String),
+    #[error("what the receiver says that it has is unreadable")]
+    Offers(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The stream could not be written.
-    #[error("the stream broke: {0}")]
+    #[error("the stream broke")]
     Stream(#[from] io::Error),
 }
 
@@ -58,7 +58,7 @@ pub fn send(directory: &Path, offers: impl Read, stream: impl Write) -> Result<S
     if let Err(error @ (SendError::Directory(_) | SendError::Offers(_))) = &sent {
         // A receiver that is gone has its own error.
         let _ = frames
-            .document(Tag::Failed, &error.to_string())
+            .document(Tag::Failed, &one_line(error))
             .and_then(|()| frames.flush());
     }
     sent
@@ -119,10 +119,10 @@ fn contents<W: Write>(
 fn read_offers(from: impl Read) -> Result<HashMap<RelativePath, Offer>, SendError> {
     let unreadable = |broken| {
         SendError::Offers(match broken {
-            Broken::Ended => "it ends early".to_owned(),
-            Broken::Read(error) => error.to_string(),
-            Broken::Other(begin) => format!("it begins with {begin}"),
-            Broken::Corrupted(frame) => format!("frame {frame} is not as it was sent"),
+            Broken::Ended => "it ends early".into(),
+            Broken::Read(error) => error.into(),
+            Broken::Other(begin) => format!("it begins with {begin}").into(),
+            Broken::Corrupted(frame) => format!("frame {frame} is not as it was sent").into(),
         })
     };
     let mut offers = HashMap::new();
@@ -133,13 +133,13 @@ fn read_offers(from: impl Read) -> Result<HashMap<RelativePath, Offer>, SendErro
         match frames.next().map_err(unreadable)? {
             (Tag::Offers, content) => {
                 for offer in frame::lines::<Offer>(content) {
-                    let offer = offer.map_err(|error| SendError::Offers(error.to_string()))?;
+                    let offer = offer.map_err(|error| SendError::Offers(error.into()))?;
                     offers.insert(offer.path.clone(), offer);
                 }
             }
             (Tag::End, _) => return Ok(offers),
             (tag, _) => {
-                return Err(SendError::Offers(format!("{tag:?} is out of place")));
+                return Err(SendError::Offers(format!("{tag:?} is out of place").into()));
             }
         }
     }

@@ -44,14 +44,14 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server could not be installed.
-    #[error("cannot install restate-server {version} into {}: {reason}", directory.display())]
+    #[error("cannot install restate-server {version} into {}", directory.display())]
     NotInstalled {
         /// The wanted version.
         version: String,
         /// Where it was to be.
         directory: PathBuf,
         /// What npm or the file system said.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server's process could not be started, or ended.
     #[error("restate-server {reason}; its log is {}", log.display())]
@@ -60,6 +60,8 @@ pub enum Error {
         reason: String,
         /// Where its output is.
         log: PathBuf,
+        /// What the operating system said, if it was asked.
+        source: Option<std::io::Error>,
     },
 }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::Error;
+
 /// The header that has the secret. API servers take `Authorization` for themselves.
 const SECRET: &str = "x-longrun-secret";
 
@@ -32,12 +34,12 @@ const STAY_OUT: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnect
 ///
 /// # Errors
 /// When the address is taken, or nobody comes for 30 s.
-pub async fn visitor(address: SocketAddr, secret: &str) -> Result<Stream, String> {
-    let cannot = |error: io::Error| format!("cannot answer at {address}: {error}");
+pub async fn visitor(address: SocketAddr, secret: &str) -> Result<Stream, Error> {
+    let cannot = |source| Error::Answer { address, source };
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     println!("{OPEN}");
     let stream = timeout(PATIENCE, known(&listener, secret)).await;
-    let stream = stream.map_err(|_| format!("nobody came within {} s", PATIENCE.as_secs()))?;
+    let stream = stream.map_err(|_| Error::Nobody(PATIENCE.as_secs()))?;
     let blocking = |stream: TcpStream| {
         let stream = stream.into_std()?;
         stream.set_nonblocking(false)?;

@@ -9,31 +9,31 @@ use std::path::PathBuf;
 use longrun_copy::{Examined, Flaw};
 use tokio::sync::oneshot;
 
-use crate::direct_transfer;
+use crate::{Error, direct_transfer};
 
 /// Sends `directory` on stdout, or to whoever comes to that address and knows the first line of stdin; after what
 /// (the rest of) stdin says that the receiver has.
 ///
 /// # Errors
 /// Why not all of it was sent; the receiver knows too.
-pub async fn send(directory: PathBuf, at: Option<SocketAddr>) -> Result<bool, String> {
+pub async fn send(directory: PathBuf, at: Option<SocketAddr>) -> Result<bool, Error> {
     let Some(address) = at else {
         // Not through Rust's stdout, which looks for line ends.
         let stdout = io::stdout().as_fd().try_clone_to_owned();
-        let stdout = stdout.map_err(|error| format!("there is no stdout: {error}"))?;
+        let stdout = stdout.map_err(Error::NoStdout)?;
         return send_to(directory, File::from(stdout)).await;
     };
     let secret = apart(|| io::stdin().lock().lines().next());
     let secret = match secret.await? {
         Some(Ok(secret)) if !secret.is_empty() => secret,
-        _ => return Err("no secret came on stdin".to_owned()),
+        _ => return Err(Error::NoSecret),
     };
     send_to(directory, direct_transfer::visitor(address, &secret).await?).await
 }
 
-async fn send_to(directory: PathBuf, stream: impl Write + Send + 'static) -> Result<bool, String> {
+async fn send_to(directory: PathBuf, stream: impl Write + Send + 'static) -> Result<bool, Error> {
     let sent = apart(move || longrun_copy::send(&directory, io::stdin().lock(), stream));
-    let sent = sent.await?.map_err(|error| error.to_string())?;
+    let sent = sent.await??;
     tracing::info!(?sent);
     Ok(true)
 }
@@ -53,13 +53,13 @@ pub enum Found {
 ///
 /// # Errors
 /// Why it is not known.
-pub async fn compare(original: PathBuf, copy: PathBuf) -> Result<Found, String> {
+pub async fn compare(original: PathBuf, copy: PathBuf) -> Result<Found, Error> {
     let compared = apart(move || {
         let differences = longrun_copy::compare(&original, &copy)?;
         let is_empty = !differences.is_empty() && longrun_copy::is_empty(&copy)?;
         Ok::<_, longrun_copy::Failed>((differences, is_empty))
     });
-    let (differences, is_empty) = compared.await?.map_err(|error| error.to_string())?;
+    let (differences, is_empty) = compared.await??;
     let mut out = io::stdout().lock();
     let told = if is_empty {
         writeln!(out, "the copy is empty: nothing of the original is in it")
@@ -68,7 +68,7 @@ pub async fn compare(original: PathBuf, copy: PathBuf) -> Result<Found, String> 
             .iter()
             .try_for_each(|difference| writeln!(out, "{difference}"))
     };
-    told.map_err(|error| format!("cannot write the result: {error}"))?;
+    told.map_err(Error::Result)?;
     Ok(match (is_empty, differences.is_empty()) {
         (true, _) => Found::Empty,
         (false, true) => Found::Same,
@@ -80,7 +80,7 @@ pub async fn compare(original: PathBuf, copy: PathBuf) -> Result<Found, String> 
 ///
 /// # Errors
 /// When the result cannot be told.
-pub async fn examine(directory: PathBuf) -> Result<Found, String> {
+pub async fn examine(directory: PathBuf) -> Result<Found, Error> {
     let examined = apart(move || longrun_copy::examine(&directory)).await?;
     let found = match &examined {
         Ok(_) => Found::Same,
@@ -93,18 +93,15 @@ pub async fn examine(directory: PathBuf) -> Result<Found, String> {
             files,
             bytes,
         }) => format!("{marker}: {files} files with {bytes} bytes"),
-        Err(flaw) => flaw.to_string(),
+        Err(flaw) => longrun_copy::one_line(&flaw),
     };
-    writeln!(io::stdout().lock(), "{said}")
-        .map_err(|error| format!("cannot write the result: {error}"))?;
+    writeln!(io::stdout().lock(), "{said}").map_err(Error::Result)?;
     Ok(found)
 }
 
 /// Does what blocks, on a thread that nobody waits for when the process is asked to end.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let (done, result) = oneshot::channel();
     std::thread::spawn(move || drop(done.send(work())));
-    result
-        .await
-        .map_err(|_| "the thread that did it panicked".to_owned())
+    result.await.map_err(|_| Error::Panicked)
 }

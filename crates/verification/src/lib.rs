@@ -13,6 +13,7 @@ pub mod direct_transfer;
 pub mod directory;
 pub mod discover;
 pub mod duration;
+mod error;
 pub mod inspect;
 pub mod line;
 pub mod log;
@@ -20,3 +21,5 @@ pub mod observe;
 pub mod service;
 pub mod signal;
 pub mod test;
+
+pub use error::Error;

@@ -7,9 +7,9 @@ mod arguments;
 
 use arguments::{Arguments, Command, Test};
 use clap::Parser;
-use longrun_restate::{Admin, Error, Ingress};
+use longrun_restate::{Admin, Ingress, one_line};
 use longrun_verification::directory::{self, Found};
-use longrun_verification::{discover, inspect, log, observe, service, test};
+use longrun_verification::{Error, discover, inspect, log, observe, service, test};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            tracing::error!("{failure}");
+            tracing::error!("{}", one_line(&failure));
             ExitCode::FAILURE
         }
     }
@@ -57,18 +57,18 @@ async fn terminated() {
 }
 
 /// How it ended; or why it could not even be tried.
-async fn run(command: Command) -> Result<ExitCode, String> {
+async fn run(command: Command) -> Result<ExitCode, Error> {
     let succeeded = match command {
         Command::Compare(of) => return Ok(read(directory::compare(of.one, of.other).await?)),
         Command::Examine(of) => return Ok(read(directory::examine(of.directory).await?)),
         Command::Serve(addresses) => {
             let served = service::serve(addresses, Arc::new(service::Faithful)).await;
-            served.map_err(|error| format!("cannot serve: {error}"))?;
+            served.map_err(Error::Serve)?;
             true
         }
         Command::Test(Test { program, options }) => {
             let ended = test::run(program.id(), options, &mut std::io::stdout()).await;
-            ended.map_err(|error| format!("cannot write the result: {error}"))?
+            ended.map_err(Error::Result)?
         }
         Command::Discover(discover) => {
             let admin = Admin::new(discover.admin, REQUEST);
@@ -77,7 +77,7 @@ async fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Observe(options) => {
             let observed = observe::observe(options).await;
-            observed.map_err(|error| format!("cannot observe: {error}"))?;
+            observed.map_err(Error::Observe)?;
             true
         }
         Command::Inspect(of) => {
@@ -110,7 +110,7 @@ fn read(found: Found) -> ExitCode {
 }
 
 /// Prints a result, or the error, as one JSON document on stdout.
-fn print<T: Serialize>(result: Result<T, Error>) -> bool {
+fn print<T: Serialize>(result: Result<T, longrun_restate::Error>) -> bool {
     let ok = result.is_ok();
     let document = match result {
         Ok(value) => serde_json::json!({ "code": "ok", "result": value }),

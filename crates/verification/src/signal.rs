@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal as Kernel, kill};
 use nix::unistd::Pid;
 use serde::Serialize;
 
+use crate::Error;
+
 /// What may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "UPPER")]
@@ -37,12 +39,11 @@ pub struct Hit {
 /// # Errors
 /// When there is none, unless it is CONT: what does not run does not stand still either. When a process may not be
 /// signalled.
-pub fn signal(signal: Signal, name: &str) -> Result<Vec<Hit>, String> {
+pub fn signal(signal: Signal, name: &str) -> Result<Vec<Hit>, Error> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let hits = find(Path::new("/proc"), name, own)
-        .map_err(|error| format!("cannot read what runs here: {error}"))?;
+    let hits = find(Path::new("/proc"), name, own).map_err(Error::Processes)?;
     if hits.is_empty() && signal != Signal::Cont {
-        return Err(format!("no process here is named {name}"));
+        return Err(Error::NoProcess(name.to_owned()));
     }
     let kernel = match signal {
         Signal::Kill => Kernel::SIGKILL,
@@ -53,7 +54,14 @@ pub fn signal(signal: Signal, name: &str) -> Result<Vec<Hit>, String> {
         match kill(Pid::from_raw(*pid), kernel) {
             // It has ended by itself.
             Ok(()) | Err(nix::Error::ESRCH) => {}
-            Err(error) => return Err(format!("{kernel} to {command} ({pid}): {error}")),
+            Err(source) => {
+                return Err(Error::Signal {
+                    signal: kernel,
+                    command: command.clone(),
+                    pid: *pid,
+                    source,
+                });
+            }
         }
     }
     Ok(hits)
@@ -142,7 +150,10 @@ mod tests {
     fn nothing_to_hit_is_an_error_unless_it_is_to_go_on() {
         let missing = "there-is-no-such-program";
         let said = signal(Signal::Kill, missing).unwrap_err();
-        assert_eq!(said, "no process here is named there-is-no-such-program");
-        assert_eq!(signal(Signal::Cont, missing), Ok(vec![]));
+        assert_eq!(
+            said.to_string(),
+            "no process here is named there-is-no-such-program"
+        );
+        assert_eq!(signal(Signal::Cont, missing).unwrap(), []);
     }
 }

@@ -156,7 +156,8 @@ async fn attaching(
 }
 
 fn destination(args: &Args, source: &Source) -> Result<Destination, Failure> {
-    Destination::new(&args.destination, &source.name).map_err(Failure::refused)
+    Destination::new(&args.destination, &source.name)
+        .map_err(|refusal| Failure::refused(Failure::chain(&refusal)))
 }
 
 /// The stream is over, and what is attached may have to be taken away.
@@ -271,7 +272,7 @@ async fn stream(
             interrupted.state
         ))
         .hint("run the same command again: it fetches only what is missing")),
-        Ok(Err(error)) => Err(Failure::refused(error)),
+        Ok(Err(error)) => Err(Failure::refused(Failure::chain(&error))),
         Err(error) => Err(Failure::half_way(format!("the copy broke off: {error}"))),
     }
 }
@@ -296,7 +297,7 @@ fn receive(
 async fn ended(received: Result<Copied, Error>, sender: Exec) -> Result<Copied, Failure> {
     let error = match received {
         Ok(copied) => return Ok(copied),
-        Err(error @ Error::Refused(_)) => return Err(Failure::refused(error)),
+        Err(error @ Error::Refused(_)) => return Err(Failure::refused(Failure::chain(&error))),
         Err(Error::Interrupted(interrupted)) => interrupted,
     };
     let failure = Failure::half_way(&error);

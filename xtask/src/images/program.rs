@@ -292,7 +292,7 @@ pub(super) async fn install(
 
 /// Of the ways in which npm fails, those that a person can do something particular about.
 fn not_installed(version: &str, error: longrun_restate::Error) -> Error {
-    let said = error.to_string();
+    let said = longrun_restate::one_line(&error);
     let path = std::env::var_os("PATH").unwrap_or_default();
     if !std::env::split_paths(&path).any(|directory| directory.join("npm").is_file()) {
         return Error::Npm {

@@ -8,6 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::one_line;
 
 /// A sender of any frames, with right hashes.
 struct Liar(Writer<Vec<u8>>);
@@ -134,7 +135,7 @@ fn ways_out_are_refused() {
         ),
     ] {
         let rejected = Liar::new().list(&entries).file(b"abc").end(1, 3).rejected();
-        let said = rejected.to_string();
+        let said = one_line(&rejected);
         assert!(said.contains(expected), "{said}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use longrun_copy::compare;
+use longrun_copy::{compare, one_line};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -111,7 +111,7 @@ fn two_that_are_empty_are_the_same_and_lost_and_found_is_the_file_systems() {
 fn what_cannot_be_read_is_an_error() {
     let (room, one, _) = two();
     let absent = room.path().join("absent");
-    let error = compare(&one, &absent).unwrap_err().to_string();
+    let error = one_line(&compare(&one, &absent).unwrap_err());
     let expected = format!("cannot list {}: ", absent.display());
     assert!(error.starts_with(&expected), "{error}");
 }

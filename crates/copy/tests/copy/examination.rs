@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use longrun_copy::examine;
+use longrun_copy::{examine, one_line};
 
 /// What is said of a volume after a change of what Restate wrote.
 fn said(change: impl FnOnce(&Path)) -> String {
@@ -22,7 +22,7 @@ fn said(change: impl FnOnce(&Path)) -> String {
             "{}: {} files, {} bytes",
             found.marker, found.files, found.bytes
         ),
-        Err(flaw) => flaw.to_string(),
+        Err(flaw) => one_line(&flaw),
     }
 }
 
@@ -54,7 +54,7 @@ fn all_else_is_none() {
         ),
         (
             Box::new(|top| fs::write(top.join(marker), "").unwrap()),
-            "db/.cluster-marker is no JSON object (EOF while parsing a value at line 1 column 0): what is beside it cannot be trusted",
+            "db/.cluster-marker is no JSON object, and what is beside it cannot be trusted: EOF while parsing a value at line 1 column 0",
         ),
         (
             // What is elsewhere is not the node's.
@@ -71,6 +71,6 @@ fn all_else_is_none() {
 
 #[test]
 fn what_cannot_be_read_is_not_known() {
-    let said = examine(Path::new("absent")).unwrap_err().to_string();
+    let said = one_line(&examine(Path::new("absent")).unwrap_err());
     assert!(said.starts_with("cannot list absent: "), "{said}");
 }

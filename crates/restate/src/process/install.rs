@@ -13,6 +13,12 @@ const PACKAGE: &str = "@restatedev/restate-server";
 /// Where npm puts the executable for x86-64 Linux.
 const BINARY: &str = "node_modules/@restatedev/restate-server-linux-x64/bin/restate-server";
 
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("npm cannot be run")]
+struct NoNpm(#[source] std::io::Error);
+
 /// The path of `restate-server` of this version, installed with npm below `cache` where it is not
 /// there already: `<cache>/longrun/restate/<version>/…`. What takes time is reported first.
 ///
@@ -24,10 +30,10 @@ pub fn install(version: &str, cache: &Path, report: &dyn Fn(&str)) -> Result<Pat
     if binary.is_file() {
         return Ok(binary);
     }
-    let failed = |reason: String| Error::NotInstalled {
+    let failed = |source| Error::NotInstalled {
         version: version.into(),
         directory: directory.clone(),
-        reason,
+        source,
     };
     report(&format!(
         "installing restate-server {version} from npm into {}",
@@ -39,12 +45,11 @@ pub fn install(version: &str, cache: &Path, report: &dyn Fn(&str)) -> Result<Pat
 
 /// Installs beside and renames, so that an interrupted run leaves no half of it; one at a time,
 /// because two would write into the same place.
-fn install_once(version: &str, directory: &Path) -> Result<(), String> {
-    let text = |error: std::io::Error| error.to_string();
+fn install_once(version: &str, directory: &Path) -> Result<(), Source> {
     let place = directory.parent().unwrap_or(directory);
-    std::fs::create_dir_all(place).map_err(text)?;
-    let turn = File::open(place).map_err(text)?;
-    turn.lock().map_err(text)?;
+    std::fs::create_dir_all(place)?;
+    let turn = File::open(place)?;
+    turn.lock()?;
     if directory.join(BINARY).is_file() {
         return Ok(());
     }
@@ -52,13 +57,13 @@ fn install_once(version: &str, directory: &Path) -> Result<(), String> {
     // Of a run that was killed.
     let _ = std::fs::remove_dir_all(&partial);
     let installed =
-        fetch(version, &partial).and_then(|()| std::fs::rename(&partial, directory).map_err(text));
+        fetch(version, &partial).and_then(|()| Ok(std::fs::rename(&partial, directory)?));
     let _ = std::fs::remove_dir_all(&partial);
     installed
 }
 
-fn fetch(version: &str, directory: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+fn fetch(version: &str, directory: &Path) -> Result<(), Source> {
+    std::fs::create_dir_all(directory)?;
     let output = Command::new("npm")
         .args([
             "install",
@@ -70,17 +75,12 @@ fn fetch(version: &str, directory: &Path) -> Result<(), String> {
         .arg(directory)
         .arg(format!("{PACKAGE}@{version}"))
         .output()
-        .map_err(|error| format!("npm cannot be run: {error}"))?;
+        .map_err(NoNpm)?;
     if !output.status.success() {
-        return Err(format!(
-            "npm: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ));
+        return Err(format!("npm: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
     }
     if !directory.join(BINARY).is_file() {
-        return Err(format!(
-            "the package has no {BINARY}; only x86-64 Linux is supported"
-        ));
+        return Err(format!("the package has no {BINARY}; only x86-64 Linux is supported").into());
     }
     Ok(())
 }

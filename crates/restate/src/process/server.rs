@@ -55,9 +55,10 @@ impl Server {
     /// # Errors
     /// [`Error::Process`] when it cannot be started.
     pub fn start(options: Options) -> Result<Self, Error> {
-        let failed = |error: std::io::Error| Error::Process {
-            reason: format!("cannot be started: {error}"),
+        let failed = |source| Error::Process {
+            reason: "cannot be started".to_owned(),
             log: options.log.clone(),
+            source: Some(source),
         };
         std::fs::create_dir_all(&options.base).map_err(failed)?;
         let log = OpenOptions::new()
@@ -169,7 +170,7 @@ impl Server {
         self.child
             .kill()
             .await
-            .map_err(|error| self.error(format!("cannot be killed: {error}")))?;
+            .map_err(|source| self.refused("cannot be killed", source))?;
         Ok(self.options)
     }
 
@@ -180,7 +181,7 @@ impl Server {
     /// When the process cannot be signalled, or not be started again.
     pub async fn crash(&mut self) -> Result<(), Error> {
         let killed = self.child.kill().await;
-        killed.map_err(|error| self.error(format!("cannot be killed: {error}")))?;
+        killed.map_err(|source| self.refused("cannot be killed", source))?;
         *self = Self::start(self.options.clone())?;
         Ok(())
     }
@@ -192,10 +193,10 @@ impl Server {
     pub async fn stop(mut self, within: Duration) -> Result<ExitStatus, Error> {
         if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
             kill(Pid::from_raw(id), Signal::SIGTERM)
-                .map_err(|error| self.error(format!("cannot be signalled: {error}")))?;
+                .map_err(|error| self.refused("cannot be signalled", error.into()))?;
         }
         match tokio::time::timeout(within, self.child.wait()).await {
-            Ok(status) => status.map_err(|error| self.error(error.to_string())),
+            Ok(status) => status.map_err(|source| self.refused("cannot be waited for", source)),
             Err(_) => Err(self.error(format!("has not ended within {within:?} of SIGTERM"))),
         }
     }
@@ -204,6 +205,16 @@ impl Server {
         Error::Process {
             reason,
             log: self.options.log.clone(),
+            source: None,
+        }
+    }
+
+    /// The operating system said no.
+    fn refused(&self, what: &str, source: std::io::Error) -> Error {
+        Error::Process {
+            reason: what.to_owned(),
+            log: self.options.log.clone(),
+            source: Some(source),
         }
     }
 }
