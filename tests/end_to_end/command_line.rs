@@ -92,3 +92,16 @@ fn outside_a_clone_there_is_nothing_to_work_on() {
     command.current_dir("/");
     Running::start(command).end().exits(0).prints(&["_longrun"]);
 }
+
+#[test]
+fn a_terminal_has_colours_unless_the_user_wants_none() {
+    let house = House::offline("colours");
+    let screen = |no_color: &str| {
+        let mut command = house.command(&["status", "--nonsense"]);
+        command.env("TERM", "xterm").env("NO_COLOR", no_color);
+        Running::start_on_screen(&command).end().exits(2).stderr
+    };
+    assert!(screen("").contains("\x1b["), "an error is coloured");
+    let plain = screen("1");
+    assert!(!plain.contains('\x1b'), "{plain:?}");
+}

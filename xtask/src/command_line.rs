@@ -11,7 +11,7 @@ use crate::{
     terminal::{Output, Terminal},
 };
 
-/// Long-running verification tests of Restate on Kubernetes: from files to namespaces whose tests pass every minute.
+/// Long-running verification tests of Restate on Kubernetes.
 #[derive(Debug, Parser)]
 #[command(
     name = "longrun",
@@ -23,10 +23,10 @@ use crate::{
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     command: Command,
-    /// The form of the result on stdout.
+    /// The format of the result on stdout.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Output,
-    /// Read environments, clusters and, where it has some, templates from this directory instead of the project.
+    /// Read environments, clusters and (if it has any) templates from this directory instead of the clone.
     #[arg(long, global = true, value_name = "DIR")]
     inputs: Option<PathBuf>,
     /// The cluster that the user works on, where the command talks to one and names none.

@@ -34,7 +34,7 @@ pub(crate) struct Database {
 pub(crate) struct Consent {
     #[command(flatten)]
     pub(crate) answers: Answers,
-    /// Show the plan, why each step is safe, and its digest, and change nothing.
+    /// Print the plan with the reason for each step and its digest, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

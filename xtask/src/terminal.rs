@@ -22,7 +22,7 @@ pub(crate) enum Output {
     /// For people.
     #[default]
     Text,
-    /// One document a command, for programs.
+    /// For programs: one JSON document for each command.
     Json,
 }
 
@@ -39,10 +39,10 @@ pub(crate) struct Terminal {
 /// What the command line says in place of an answer.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Answers {
-    /// Answer a plain question with yes. It never answers for the loss of data.
+    /// Answer yes where no data is lost. The loss of data is never approved by this flag.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Approve exactly the plan with this digest, as its dry run printed it.
+    /// Approve exactly the plan with this digest, which a dry run prints.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) approve: Option<String>,
 }

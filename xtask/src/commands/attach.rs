@@ -18,24 +18,24 @@ use crate::{
     which::Which,
 };
 
-/// Look into a snapshot: a pod of its name with busybox and a copy of it at /target, while this command runs.
+/// Mount a copy of a snapshot at /target in a busybox pod, for as long as this command runs.
 ///
-/// Ctrl-C ends it and takes everything away again. So does the end of the terminal; and when this command is
-/// killed, what it made goes within about a minute.
+/// The pod has the snapshot's name. Ctrl-C or closing the terminal removes it with its volume; if this command is
+/// killed, both are removed within about a minute.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// The snapshot: `snapshot list` says which there are.
+    /// A snapshot; `snapshot list` shows them.
     #[arg(short = 's', long, value_name = "SNAPSHOT")]
     snapshot: String,
-    /// Let the copy be written to. The snapshot stays as it is.
+    /// Mount the copy writable. The snapshot is never changed.
     #[arg(long)]
     writable: bool,
-    /// How long it lives at most: 30m, 4h.
+    /// Remove it after this time, such as 30m or 4h.
     #[arg(long, value_name = "TIME", default_value = "4h")]
     ttl: Period,
-    /// Show the plan, and change nothing.
+    /// Print the plan, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }

@@ -27,37 +27,38 @@ use crate::{
     which::Which,
 };
 
+/// Show, trigger and pause the faults of an environment.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// The rotation: each fault, its minute, how it ended last, and what stands against it now.
+    /// Show each fault: its minute, its last outcome and recovery time, and what prevents it now.
     Status(Which),
-    /// Inject a fault now, out of turn, and follow it until its target is healthy again.
+    /// Inject a fault now, and follow it until its target is healthy again.
     Trigger(Trigger),
-    /// Inject nothing for a while. A fault that is at work ends as it would have.
+    /// Pause fault injection; a running fault finishes normally.
     Pause(PauseArgs),
-    /// End a pause before its time.
+    /// End a pause early.
     Resume(Which),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Trigger {
-    /// Which fault, as the environment's file names it.
+    /// A fault that the environment's file names.
     fault: String,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
     answers: Answers,
-    /// Show the plan, and change nothing.
+    /// Print the plan, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArgs {
-    /// For how long, for example 2h: a pause always ends.
+    /// How long, such as 2h. A pause always ends.
     #[arg(long = "for", value_name = "TIME")]
     time: Period,
-    /// Why, for whoever finds it.
+    /// The reason, which `status` shows.
     #[arg(long)]
     reason: String,
     #[command(flatten)]

@@ -9,15 +9,16 @@ use crate::{
     terminal::Terminal,
 };
 
-/// What can be done to a cluster file.
+/// Manage cluster files.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Record which cluster is meant: the UID of its namespace kube-system goes into its file, and from
-    /// then on nothing is done to a cluster with another one.
+    /// Record the cluster's identity, the UID of its namespace kube-system, in its file.
+    ///
+    /// From then on every command refuses a cluster with another UID. Without a recorded UID no command connects.
     Trust {
-        /// The name of the cluster file.
+        /// The cluster file's name.
         name: String,
-        /// Answer with yes: the UID was compared elsewhere.
+        /// Answer yes: the UID was compared elsewhere.
         #[arg(long)]
         yes: bool,
     },

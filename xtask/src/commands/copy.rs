@@ -30,14 +30,14 @@ use crate::{
     which::Which,
 };
 
-/// Copy the database to this machine: compressed, every hash checked, resumed where it was cut off.
+/// Copy a database to this machine: compressed, every hash checked, resumable.
 ///
-/// While it is made it is called DEST.partial; DEST is there when all of it is, with its manifest beside.
+/// Written as DEST.partial, renamed to DEST when complete, with a manifest beside it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// Of a snapshot: `snapshot list` says which there are.
+    /// Copy a snapshot; `snapshot list` shows them.
     #[arg(
         short = 's',
         long,
@@ -46,14 +46,14 @@ pub(crate) struct Args {
         conflicts_with = "live"
     )]
     snapshot: Option<String>,
-    /// Of the database that the node writes to at this moment. Files that change meanwhile are named, and the copy is
-    /// then not consistent.
+    /// Copy the database that the node is writing to. Files that change meanwhile are listed, and the copy is then not
+    /// consistent.
     #[arg(long)]
     live: bool,
-    /// A new directory.
+    /// A directory that does not exist yet.
     #[arg(value_name = "DEST")]
     destination: PathBuf,
-    /// Show what would be attached, and change nothing.
+    /// Print what would be attached, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }

@@ -17,16 +17,17 @@ use crate::{
     which::Which,
 };
 
-/// Make a namespace what its environment says: plan, ask, apply, wait until the first test has verified.
+/// Deploy an environment: plan, ask, apply, and wait until a test has verified.
 ///
-/// Run it again at any time: it goes on from what it finds, and says 'nothing to do' when all is so.
+/// Run it again at any time. After an interruption it continues from what it finds, and it says `nothing to do` when
+/// everything is as rendered and runs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
     answers: Answers,
-    /// Show the plan and its digest, and change nothing.
+    /// Print the plan and its digest, and change nothing.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -36,10 +37,10 @@ pub(crate) struct Args {
 /// What is not done unless it is asked for.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Choices {
-    /// Take over the fields of this object that another manager owns.
+    /// Take over the fields of this object that another field manager owns.
     #[arg(long, value_name = "KIND/NAME")]
     pub(crate) take_over: Vec<String>,
-    /// Roll a changed service without waiting until no test runs and no invocation is open.
+    /// Roll a changed service without waiting for running tests and open invocations to finish.
     #[arg(long)]
     pub(crate) no_drain: bool,
 }

@@ -12,7 +12,7 @@ use crate::{
     which::Which,
 };
 
-/// Show what `deploy` would change. Exits 0 when nothing differs, 1 when something does.
+/// Show what `deploy` would change. Exits 1 when there are differences.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Build the images that environments run, from `images/`. An image that exists is not built again.
+/// Build the images that environments run, from `images/`. Images that exist already are skipped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The cluster whose file names the registry.
@@ -22,7 +22,7 @@ pub(crate) struct Args {
         default_value = "dev"
     )]
     cluster: String,
-    /// Push them to the cluster's registry, and record the digests beside the cluster's file.
+    /// Push the images to the cluster's registry, and record their digests beside the cluster's file.
     #[arg(long)]
     push: bool,
 }

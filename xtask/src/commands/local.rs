@@ -8,10 +8,10 @@ use crate::{
     terminal::{Terminal, seconds},
 };
 
-/// What can be done to the embedded cluster.
+/// Start, stop and inspect the embedded cluster.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Start the embedded cluster, building what is missing. Nothing to do when it runs.
+    /// Start the embedded cluster, and build what is missing.
     Up {
         #[command(flatten)]
         name: Name,
@@ -19,18 +19,18 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Stop it. Its data stays and comes back with the next `up`.
+    /// Stop the embedded cluster. Its data stays, and is back with the next `up`.
     Down {
         #[command(flatten)]
         name: Name,
-        /// Also delete everything it holds: every database and snapshot in it.
+        /// Also delete all its data: every database and snapshot.
         #[arg(long)]
         delete_data: bool,
-        /// Answer with yes.
+        /// Delete without asking.
         #[arg(long)]
         yes: bool,
     },
-    /// Its components, address and size.
+    /// Show its components, address and size.
     Status {
         #[command(flatten)]
         name: Name,
@@ -40,7 +40,7 @@ pub(crate) enum Command {
 /// Which embedded cluster.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Name {
-    /// Which embedded cluster: the name of its cluster file.
+    /// The embedded cluster, by the name of its cluster file.
     #[arg(long, default_value = access::LOCAL)]
     name: String,
 }

@@ -19,13 +19,13 @@ use crate::{
     which::Any,
 };
 
-/// The last wipe, restore or fenced snapshot: show it, continue it, or take it back.
+/// Show, continue or take back the last wipe, restore or fenced snapshot.
 ///
-/// Each of them writes a step into the namespace before it takes the step, so that it can be killed at any time and
-/// continued from any machine. Without -n, the only environment with an unfinished operation is meant.
+/// Each of them records a step in the namespace before it takes the step, so that it can be killed at any time and
+/// continued from any machine. -n may be omitted where only one environment has an unfinished operation.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Show each step with its times, and how to go on.
+    /// Show each step with its times, and how to continue.
     Status(Any),
     /// Continue an unfinished operation. Its plan is approved already.
     Resume(Change),

@@ -13,21 +13,20 @@ use crate::{
     terminal::Terminal,
 };
 
-/// Render environments into `manifests/`, for review. Nothing is sent anywhere.
+/// Render environments into `manifests/`, for review. No cluster is involved.
 ///
-/// The embedded cluster's are rendered at deploy and not committed: see them with
-/// `--cluster local --stdout`.
+/// Manifests of the embedded cluster are not committed: `deploy` renders them. See them with `--cluster local --stdout`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which environments; all when none is named.
+    /// The environments to render [default: all]
     environments: Vec<String>,
-    /// Write nothing; exit 1 and show how committed files differ, if they do.
+    /// Write nothing; show how the committed files differ, and exit 1 if they do.
     #[arg(long, conflicts_with = "stdout")]
     check: bool,
-    /// Write to stdout instead of to files.
+    /// Print the manifests instead of writing files.
     #[arg(long)]
     stdout: bool,
-    /// For this cluster, instead of each environment's usual one. LONGRUN_CLUSTER does not count here.
+    /// Render for this cluster, in place of each environment's usual one. LONGRUN_CLUSTER has no effect here.
     #[arg(id = "rendered-for", long = "cluster", value_name = "CLUSTER")]
     cluster: Option<String>,
 }

@@ -24,15 +24,16 @@ use crate::{
     terminal::Terminal,
 };
 
-/// The program of a test, again, on this machine: with a real Restate node and the verification service as
-/// processes. Exits 0 when it verified, and 1 when it failed: reproduced. The data directory and the logs of
-/// a run that failed are kept.
+/// Run the program of a test again on this machine, with a real Restate node and the service as processes.
+///
+/// Exits 0 when every run verified, and 1 when one failed: the failure is reproduced. The data directory and the logs of
+/// the failed run are kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The Job of the test, such as test-28114121, or the id of any program, such as v1-s300-all-a.
+    /// The test's Job, such as test-28114121, or a program's id, such as v1-s300-all-a.
     pub(crate) job: String,
-    /// The environment that has the Job, or whose present settings are taken. It need not be said while all
-    /// environments have the same.
+    /// The environment that has the Job, or whose present settings are used. It may be omitted while all environments have
+    /// the same settings.
     #[arg(
         short = 'n',
         long = "environment",
@@ -43,13 +44,13 @@ pub(crate) struct Args {
     /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     pub(crate) cluster: Option<String>,
-    /// What `triage --save` kept in this directory says which program it was, instead of a cluster.
+    /// Find the program in evidence that `triage --save` saved in this directory, without a cluster.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["cluster", "size"])]
     pub(crate) from: Option<PathBuf>,
-    /// Kill the node and the service at random moments, the same for the same number.
+    /// Kill the node and the service at moments that follow from --chaos-seed.
     #[arg(long)]
     chaos: bool,
-    /// The number of the first run's kills; each further run has the next.
+    /// The seed of the first run's kills; each further run has the next number [default: 0]
     #[arg(
         long,
         value_name = "NUMBER",
@@ -58,25 +59,24 @@ pub(crate) struct Args {
         hide_default_value = true
     )]
     chaos_seed: u32,
-    /// How often to run it, as many at a time as there are cores; the first failure ends them all.
+    /// How often to run the program, as many at a time as there are cores. The first failure ends all runs.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
-    /// About how many invocations the program has, instead of what the Job or its environment says; a whole
-    /// id says it itself.
+    /// Run another program of this name, with about this many invocations.
     #[arg(long, value_name = "INVOCATIONS")]
     pub(crate) size: Option<u32>,
-    /// When it failed, look for a smaller program that fails in the same way.
+    /// After a failure, search for a smaller program that fails in the same way.
     #[arg(long)]
     shrink: bool,
-    /// The version of Restate, instead of what the evidence or else the environment says, or the path of a
-    /// `restate-server` that was built here, with a `/` in it.
+    /// A version of Restate, or the path of a `restate-server` (with a `/`) [default: the version that the test ran on,
+    /// where its evidence has it, or the environment's]
     #[arg(long, value_name = "VERSION|PATH", value_parser = version_or_server)]
     pub(crate) restate: Option<String>,
-    /// Where data and logs go. [default: `reproductions` in the user's state directory]
+    /// Write data and logs here [default: `reproductions` in the user's state directory]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// The first of the five ports of a node and its service, on 127.0.0.1; the next node has the next five.
-    /// [default: any that are free]
+    /// The first of five ports on 127.0.0.1 for a node and its service; the next node takes the next five [default: free
+    /// ones]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// Test-only: serve with this fault in the service, by a program that is in no image.

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// The snapshot: `snapshot list` says which there are.
+    /// A snapshot; `snapshot list` shows them.
     #[arg(short = 's', long, value_name = "SNAPSHOT")]
     snapshot: String,
     #[command(flatten)]

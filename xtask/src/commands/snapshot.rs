@@ -17,7 +17,7 @@ use crate::{
 
 mod stored;
 
-/// Take a snapshot of the database, or list, delete and prune them.
+/// Take a snapshot of the database, or manage the existing ones.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -42,17 +42,17 @@ struct Take {
     /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     cluster: Option<String>,
-    /// Its name; otherwise the claim's and the time.
+    /// The snapshot's name [default: the claim's name and the time]
     #[arg(long)]
     name: Option<String>,
-    /// Stop the node for it: nothing that was written is missing then. Otherwise it is what a power failure
-    /// would leave, which Restate is made to open.
+    /// Stop the node while the storage fixes the point in time, so that the snapshot has everything that was written.
+    /// Without it, the snapshot is what a power failure would leave, which Restate is made to open.
     #[arg(long)]
     fence: bool,
-    /// Do not wait until it can be restored; large ones may take hours.
+    /// Do not wait until the snapshot can be restored, which may take hours for a large database.
     #[arg(long)]
     no_wait: bool,
-    /// Keep it, whatever `prune` is told.
+    /// Never let `prune` delete it.
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -61,30 +61,30 @@ struct Take {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The snapshots of one environment or of all, newest first.
+    /// List snapshots, newest first.
     List {
         #[command(flatten)]
         which: Any,
     },
-    /// Delete a snapshot and what is stored for it.
+    /// Delete a snapshot and the data it stores.
     Delete {
-        /// The snapshot.
+        /// A snapshot; `snapshot list` shows them.
         name: String,
         #[command(flatten)]
         which: Any,
         #[command(flatten)]
         consent: Consent,
     },
-    /// Delete snapshots that are old enough, of one environment or of the only one that has any, and leave the newest
-    /// of each claim.
+    /// Delete old snapshots of one environment, and keep the newest of each claim.
     ///
-    /// Never those that guard a database that a wipe or a restore deleted, or a failure; that are to be kept, in use or
-    /// not finished; and never the last one of a claim that can be restored.
+    /// Kept in any case: the copy of a database that a wipe or a restore deleted, snapshots of failures, those taken
+    /// with --keep, in use or unfinished, and the last one of each claim that can be restored. -n may be omitted where
+    /// only one environment has something to prune.
     Prune {
-        /// How many of the newest stay, for each incarnation of the claim.
+        /// Keep this many of the newest for each claim, by its UID.
         #[arg(long, value_name = "COUNT")]
         keep_last: usize,
-        /// None younger than this goes: 36h, 14d.
+        /// Delete only snapshots older than this, such as 36h or 14d.
         #[arg(long, value_name = "TIME")]
         older_than: Period,
         #[command(flatten)]

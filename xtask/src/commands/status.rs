@@ -19,13 +19,12 @@ use crate::{
     which::Any,
 };
 
-/// What runs where: the node, the service, whether all is as rendered, the tests and faults of the last hour, and who
-/// is at work.
+/// Show the node, the service, drift, running operations, snapshots, and the tests and faults of the last hour.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Any,
-    /// Look again every few seconds, until Ctrl-C. A terminal is drawn anew, in a pipe one look follows the other.
+    /// Refresh every five seconds until Ctrl-C. In a pipe, one look follows the other.
     #[arg(long)]
     watch: bool,
 }

@@ -12,17 +12,18 @@ use crate::{
     terminal::Terminal,
 };
 
-/// All that CI runs: formatting, lints, every crate's tests, rendered files, and the end-to-end tests on
-/// an embedded cluster of their own, which is taken down afterwards.
+/// Run everything that CI runs: formatting, lints, all tests, and the end-to-end tests.
+///
+/// The end-to-end tests run on an embedded cluster of their own, which is deleted afterwards.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Install missing Debian packages without asking.
     #[arg(long)]
     yes: bool,
-    /// Leave the tests' cluster up, for looking around in it and for a faster next run.
+    /// Keep the tests' cluster running, to look into it or for a faster next run.
     #[arg(long)]
     keep: bool,
-    /// Run only the end-to-end tests whose name contains this.
+    /// Run only end-to-end tests whose name contains this.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
 }

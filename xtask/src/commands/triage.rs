@@ -25,13 +25,12 @@ mod gather;
 
 use gather::{Gathered, Seen};
 
-/// Why tests failed: all failed Jobs by signature, or the whole story of one on a screen.
+/// Explain failed tests: all failed Jobs grouped by signature, or everything about one.
 ///
-/// What cannot be found out is said, and is never taken for good news. Evidence that was saved is judged again
-/// by the rules of the day, without a cluster.
+/// Facts that could not be gathered are listed with the reason, and never count as good news.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One Job: test-28114121. Otherwise all that failed.
+    /// A Job such as test-28114121 [default: all that failed]
     job: Option<String>,
     /// The environment, which is also the namespace.
     #[arg(
@@ -45,14 +44,13 @@ pub(crate) struct Args {
     /// The cluster, in place of LONGRUN_CLUSTER or the environment's usual one.
     #[arg(long)]
     cluster: Option<String>,
-    /// Keep the evidence in this directory: the facts, not the verdict.
+    /// Save the evidence in this directory: the facts, not the verdict.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
-    /// Judge evidence that was saved in this directory, instead of a cluster.
+    /// Judge the evidence saved in this directory by today's rules, without a cluster.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["cluster", "save", "resolve"])]
     from: Option<PathBuf>,
-    /// Delete this Job, which ends its alert. Its evidence is kept first, in the directory of --save or in the
-    /// user's state directory.
+    /// Delete the Job, which ends its alert. Its evidence is saved first, with --save or in the user's state directory.
     #[arg(long, requires = "job")]
     resolve: bool,
     #[command(flatten)]

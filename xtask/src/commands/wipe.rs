@@ -33,7 +33,7 @@ pub(crate) struct Args {
     cluster: Option<String>,
     #[command(flatten)]
     consent: Consent,
-    /// Keep NO copy of the database: for when snapshots are broken and the data must go.
+    /// Keep NO copy of the database, for when snapshots are broken and the data must go.
     #[arg(long)]
     destroy_without_snapshot: bool,
     #[command(flatten)]
