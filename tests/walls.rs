@@ -226,6 +226,25 @@ fn deciding_crates_are_no_std() {
 }
 
 #[test]
+fn every_link_of_the_manual_leads_somewhere() {
+    let files = tracked();
+    let pages = files.iter().filter(|file| file.ends_with(".md"));
+    for page in pages {
+        let text = std::fs::read_to_string(root().join(page)).expect("a page");
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            let path = link.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let folder = Path::new(page).parent().unwrap_or(Path::new(""));
+            let target = root().join(folder).join(path);
+            assert!(target.exists(), "{page} links to {link}");
+        }
+    }
+}
+
+#[test]
 fn there_is_one_clippy_toml() {
     // A crate's own one would replace the root's, bans and all.
     let files = tracked();
