@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod adopt;
 mod attach;
 mod bad_input;
 mod chaos;

@@ -17,7 +17,7 @@ mod hour;
 mod status;
 mod triage;
 
-pub(crate) use data::{checklist, choice, pruned, snapshots};
+pub(crate) use data::{checklist, choice, orphans, pruned, snapshots};
 pub(crate) use status::{status, together, unseen};
 pub(crate) use triage::{failures, report};
 

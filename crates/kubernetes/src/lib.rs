@@ -53,4 +53,4 @@ pub use status::{
     Attempted, Fault, Holding, Hour, Node, Numbers, Running, Status, TestJob, Workload, status,
 };
 pub use triage::{Found, evidence, evidence_alone, failed_tests, query, stamped, test_jobs, twin};
-pub use volumes::kept_by;
+pub use volumes::{kept_by, stored_snapshots};

@@ -5,7 +5,7 @@ use longrun_core::{
     journal::Journal,
     names::SNAPSHOT_API,
     object::ObjectRef,
-    operations::snapshot::{Kept, kept, taken},
+    operations::snapshot::{Kept, StoredSnapshots, kept, taken},
 };
 use serde_json::Value;
 
@@ -89,6 +89,28 @@ pub(crate) async fn content(client: &Client, snapshot: &Value) -> Result<Option<
         }
         None => Ok(None),
     }
+}
+
+/// Every `VolumeSnapshot` and every content of the cluster.
+///
+/// # Errors
+/// When the API server does not say: both are for whoever may list them in the whole cluster.
+pub async fn stored_snapshots(client: &Client) -> Result<StoredSnapshots, Failure> {
+    let list = |kind: &str| {
+        let collection = Collection {
+            api_version: SNAPSHOT_API.to_owned(),
+            kind: kind.to_owned(),
+            namespace: None,
+        };
+        async move { client.list(&collection, "").await }
+    };
+    // The contents first: one that is bound meanwhile is no orphan.
+    let contents = list("VolumeSnapshotContent").await?;
+    let snapshots = list("VolumeSnapshot").await?;
+    Ok(StoredSnapshots {
+        snapshots,
+        contents,
+    })
 }
 
 /// The snapshot that an operation took of the present database, as it is now.

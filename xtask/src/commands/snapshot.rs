@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use longrun_core::{
     inputs::Period,
-    operations::snapshot::{self, Policy, Wish},
+    operations::snapshot::{self, Adoption, Policy, Wish},
 };
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     which::{Any, Which},
 };
 
+mod orphans;
 mod stored;
 
 /// Take a snapshot of the database, or manage the existing ones.
@@ -61,10 +62,22 @@ struct Take {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List snapshots, newest first.
+    /// List snapshots, newest first, and stored ones whose VolumeSnapshot or namespace is gone (ORPHANED).
     List {
         #[command(flatten)]
         which: Any,
+    },
+    /// Make an ORPHANED snapshot usable again: a VolumeSnapshot in an environment, of the same stored data.
+    Adopt {
+        /// Its VolumeSnapshotContent; `snapshot list` shows it.
+        content: String,
+        /// The name of the new VolumeSnapshot; by default the old one.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        which: Any,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Delete a snapshot and the data it stores.
     Delete {
@@ -102,6 +115,18 @@ pub(crate) async fn run(
     match &args.command {
         None => take(&args.take, project, terminal).await,
         Some(Command::List { which }) => stored::list(which, project, terminal).await,
+        Some(Command::Adopt {
+            content,
+            name,
+            which,
+            consent,
+        }) => {
+            let wish = Adoption {
+                content: content.clone(),
+                name: name.clone(),
+            };
+            orphans::adopt(&wish, which, consent, project, terminal).await
+        }
         Some(Command::Delete {
             name,
             which,

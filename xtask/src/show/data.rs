@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 use jiff::Timestamp;
 use longrun_core::{
     journal::{Checklist, Item, Mark},
-    operations::snapshot::{Choice, Fate, Listed, Outcome, Verification},
+    operations::snapshot::{Choice, Fate, Listed, Orphan, Outcome, Verification},
     plan::Target,
 };
 
@@ -113,6 +113,33 @@ pub(crate) fn snapshots(listed: &[Listed], target: &Target, now: Timestamp) -> S
         ]);
     }
     format!("{target}\n{}", table.trim_fmt())
+}
+
+/// Stored snapshots whose `VolumeSnapshot` is gone, by cluster; nothing when there are none.
+pub(crate) fn orphans(orphans: &[(String, Orphan)], now: Timestamp) -> Option<String> {
+    if orphans.is_empty() {
+        return None;
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["WAS", "AGE", "SIZE", "STATE", "CONTENT", "STORED AS"]);
+    for (cluster, one) in orphans {
+        let ready = if one.ready { "" } else { ", not ready" };
+        table.add_row([
+            format!("{cluster}/{}/{}", one.namespace, one.name),
+            one.created
+                .map_or_else(|| "?".to_owned(), |created| between(created, now)),
+            one.bytes
+                .map_or_else(|| "?".to_owned(), |bytes| format!("{}Mi", bytes >> 20)),
+            format!("ORPHANED{ready}"),
+            one.content.clone(),
+            one.handle.clone(),
+        ]);
+    }
+    Some(format!(
+        "stored, and no VolumeSnapshot stands for it; to use one again: cargo xtask snapshot adopt CONTENT -n ENVIRONMENT\n{}",
+        table.trim_fmt()
+    ))
 }
 
 fn state(one: &Listed) -> String {

@@ -133,6 +133,13 @@ pub enum Refusal {
         /// Its name.
         name: String,
     },
+    /// A stored snapshot cannot be adopted.
+    NotAdoptable {
+        /// Its `VolumeSnapshotContent`.
+        content: String,
+        /// Why.
+        why: String,
+    },
     /// The snapshot is needed.
     InUse {
         /// Which snapshot.
@@ -266,6 +273,12 @@ impl Refusal {
                 "`{name}` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends"
             ),
             Self::Exists { kind, name } => write!(f, "there is a {kind} {name} already"),
+            Self::NotAdoptable { content, why } => {
+                write!(
+                    f,
+                    "VolumeSnapshotContent {content} cannot be adopted: {why}"
+                )
+            }
             Self::InUse { name, by } => write!(f, "the snapshot {name} is in use: {by}"),
             Self::Attached {
                 name,

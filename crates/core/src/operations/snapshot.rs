@@ -22,6 +22,7 @@ mod delete;
 mod failure;
 mod kept;
 mod listed;
+mod orphan;
 mod retention;
 mod take;
 
@@ -30,6 +31,7 @@ pub use failure::{Limits, Withheld, failure_name, on_failure};
 pub use kept::{Kept, Standing, kept, taken};
 pub(super) use listed::restorable;
 pub use listed::{Listed, Verification, list};
+pub use orphan::{Adoption, Orphan, StoredSnapshots, adopt, adopted};
 pub use retention::{Choice, Fate, Outcome, Policy, choose, outcome, prune};
 pub use take::{Wish, take};
 
@@ -49,18 +51,21 @@ pub enum Purpose {
     Failure,
     /// Guards an upgrade.
     Upgrade,
+    /// It was stored, nothing stood for it, and it was adopted.
+    Adopted,
     /// Makes the next one incremental, and goes when the operation ends.
     Temporary,
 }
 
 impl Purpose {
     /// Every purpose there is.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Manual,
         Self::BeforeWipe,
         Self::BeforeRestore,
         Self::Failure,
         Self::Upgrade,
+        Self::Adopted,
         Self::Temporary,
     ];
 
@@ -79,6 +84,7 @@ impl Purpose {
             Self::BeforeRestore => "before-restore",
             Self::Failure => "failure",
             Self::Upgrade => "upgrade",
+            Self::Adopted => "adopted",
             Self::Temporary => "temporary",
         }
     }

@@ -23,6 +23,7 @@ use crate::{
 
 mod attach;
 mod kept;
+mod orphan;
 mod refusals;
 mod retention;
 mod snapshot;

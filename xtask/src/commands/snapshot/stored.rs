@@ -6,13 +6,14 @@ use longrun_core::{
     operations::{
         data::Facts,
         refusal::Refusals,
-        snapshot::{self, Choice, Listed, Outcome, Policy},
+        snapshot::{self, Choice, Listed, Orphan, Outcome, Policy},
     },
     plan::{Plan, Target},
 };
 use longrun_kubernetes::{Client, to_carry_out};
 use serde::Serialize;
 
+use super::orphans;
 use crate::{
     access::{self, Reached},
     database::{Consent, Database, facts, permitted_by},
@@ -26,14 +27,16 @@ use crate::{
 };
 
 /// A recognised cluster and what it says of an environment's database. Nothing is started or built for it.
-struct Seen {
-    client: Client,
-    target: Target,
-    facts: Facts,
+pub(super) struct Seen {
+    pub(super) client: Client,
+    pub(super) target: Target,
+    pub(super) facts: Facts,
+    /// The class with which the cluster keeps what guards a database.
+    pub(super) retain_class: String,
 }
 
 impl Seen {
-    async fn each(which: &Any, project: &Project) -> Result<Vec<Self>, Failure> {
+    pub(super) async fn each(which: &Any, project: &Project) -> Result<Vec<Self>, Failure> {
         let inputs = project.inputs()?;
         let mut each = Vec::new();
         for Reached { chosen, client } in access::each(which, &inputs, project).await? {
@@ -49,6 +52,7 @@ impl Seen {
             client,
             target,
             facts,
+            retain_class: chosen.cluster.storage.snapshot_classes.retain.to_string(),
         })
     }
 
@@ -60,13 +64,27 @@ impl Seen {
         terminal: &Terminal,
         decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
     ) -> Result<Option<Journal>, Failure> {
+        let again = async {
+            Ok(decide(
+                &facts(&self.client, &self.target.environment).await?,
+            )?)
+        };
+        self.carry_out_as(plan, consent, terminal, again).await
+    }
+
+    pub(super) async fn carry_out_as(
+        &self,
+        plan: Plan,
+        consent: &Consent,
+        terminal: &Terminal,
+        again: impl Future<Output = Result<Plan, Failure>>,
+    ) -> Result<Option<Journal>, Failure> {
         let (client, target) = (&self.client, &self.target);
         let verb = plan.operation.clone();
         let Some(approved) = Database::ask(plan, consent, terminal)? else {
             return Ok(None);
         };
         let operation = Operation::begin(&verb, client, target, terminal)?;
-        let again = async { Ok(decide(&facts(client, &target.environment).await?)?) };
         let approved = operation.renew(approved, 0, again).await?;
         let driven = operation.drive(approved, None).await;
         let journal = driven
@@ -83,7 +101,21 @@ struct Placed<'a> {
     cluster: &'a str,
     environment: &'a str,
     #[serde(flatten)]
-    snapshot: &'a Listed,
+    snapshot: Stored<'a>,
+}
+
+/// What stands for a stored snapshot.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Stored<'a> {
+    /// A `VolumeSnapshot`.
+    Snapshot(&'a Listed),
+    /// A content alone.
+    Orphan {
+        orphaned: bool,
+        #[serde(flatten)]
+        orphan: &'a Orphan,
+    },
 }
 
 pub(super) async fn list(
@@ -91,26 +123,34 @@ pub(super) async fn list(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let each: Vec<(Target, Vec<Listed>)> = Seen::each(which, project)
-        .await?
-        .into_iter()
-        .map(|seen| (seen.target, snapshot::list(&seen.facts)))
-        .collect();
-    let placed: Vec<Placed<'_>> = each
+    let seen = Seen::each(which, project).await?;
+    let orphaned = orphans::of_each(which, &seen, terminal).await;
+    let each: Vec<(&Target, Vec<Listed>)> = seen
         .iter()
-        .flat_map(|(target, listed)| {
-            listed.iter().map(|snapshot| Placed {
-                cluster: &target.cluster,
-                environment: &target.environment,
-                snapshot,
-            })
-        })
+        .map(|seen| (&seen.target, snapshot::list(&seen.facts)))
         .collect();
+    let of_snapshots = each.iter().flat_map(|(target, listed)| {
+        listed.iter().map(|snapshot| Placed {
+            cluster: &target.cluster,
+            environment: &target.environment,
+            snapshot: Stored::Snapshot(snapshot),
+        })
+    });
+    let of_orphans = orphaned.iter().map(|(cluster, orphan)| Placed {
+        cluster,
+        environment: &orphan.namespace,
+        snapshot: Stored::Orphan {
+            orphaned: true,
+            orphan,
+        },
+    });
+    let placed: Vec<Placed<'_>> = of_snapshots.chain(of_orphans).collect();
     terminal.data(&placed, || {
         let tables = each
             .iter()
             .map(|(target, listed)| show::snapshots(listed, target, now()));
-        tables.collect::<Vec<_>>().join("\n\n")
+        let orphans = show::orphans(&orphaned, now());
+        tables.chain(orphans).collect::<Vec<_>>().join("\n\n")
     })?;
     Ok(ExitStatus::Done)
 }

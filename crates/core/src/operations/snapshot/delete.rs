@@ -49,7 +49,10 @@ fn notes(found: &Listed, all: &[Listed]) -> Vec<alloc::string::String> {
     if found.verification == Verification::Empty {
         notes.push("it was read, and is EMPTY".to_string());
     } else if let Some(
-        purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure),
+        purpose @ (Purpose::BeforeWipe
+        | Purpose::BeforeRestore
+        | Purpose::Failure
+        | Purpose::Adopted),
     ) = found.purpose
     {
         notes.push(format!(

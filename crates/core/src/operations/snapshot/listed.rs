@@ -127,9 +127,12 @@ fn verification(snapshot: &Value) -> Verification {
     match (found(snapshot), purpose) {
         (Some(Finding::Same), _) => Verification::Verified,
         (Some(Finding::Empty), _) => Verification::Empty,
-        (None, Some(Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Upgrade)) => {
-            Verification::Unverified
-        }
+        (
+            None,
+            Some(
+                Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Upgrade | Purpose::Adopted,
+            ),
+        ) => Verification::Unverified,
         (None, Some(Purpose::Manual | Purpose::Failure | Purpose::Temporary) | None) => {
             Verification::Unread
         }

@@ -116,7 +116,12 @@ fn reason_to_stay(snapshot: &Listed) -> Option<Fate> {
         // claim meanwhile left nothing else.
         Some(Purpose::BeforeWipe | Purpose::BeforeRestore) if snapshot.source_exists => {}
         Some(_) if is_empty(snapshot) => {}
-        Some(purpose @ (Purpose::BeforeWipe | Purpose::BeforeRestore | Purpose::Failure)) => {
+        Some(
+            purpose @ (Purpose::BeforeWipe
+            | Purpose::BeforeRestore
+            | Purpose::Failure
+            | Purpose::Adopted),
+        ) => {
             return Some(Fate::Guards { purpose });
         }
         Some(Purpose::Manual | Purpose::Upgrade | Purpose::Temporary) => {}
