@@ -1,5 +1,5 @@
 //! One test's environment: its inputs in a directory of its own, its namespace under a random name. What
-//! happened in it is printed when the test fails; the namespace is deleted in any case.
+//! is in it is told when the test fails; the namespace is deleted in any case.
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    report::{note, tell},
     run::{Ran, Running, attempt, output},
     setting::{Place, furnish, kubectl, root, setting},
 };
@@ -77,7 +78,7 @@ impl House {
         house.environment(
             "verification: {replicas: 1}\ntest: {size: 20}\nrestate: {storage: 512Mi}\n",
         );
-        println!("── {} on {cluster}", house.name);
+        note(format_args!("{} on {cluster}", house.name));
         house
     }
 
@@ -274,7 +275,7 @@ impl House {
     }
 
     fn dump(&self) {
-        println!("══ what is left of {}", self.name);
+        let mut left = String::new();
         for what in [
             &[
                 "get",
@@ -286,7 +287,7 @@ impl House {
             &["get", "pods,jobs", "--output", "yaml"],
         ] {
             let said = self.try_kubectl(what).unwrap_or_else(|error| error);
-            println!("── kubectl {}\n{}", what.join(" "), said.trim_end());
+            left += &format!("── kubectl {}\n{}\n", what.join(" "), said.trim_end());
         }
         let pods = self
             .try_kubectl(&["get", "pods", "--output", "name"])
@@ -294,11 +295,10 @@ impl House {
         for pod in pods.lines() {
             let log =
                 self.try_kubectl(&["logs", pod, "--all-containers", "--prefix", "--tail", "40"]);
-            println!(
-                "── log of {pod}\n{}",
-                log.unwrap_or_else(|error| error).trim_end()
-            );
+            let log = log.unwrap_or_else(|error| error);
+            left += &format!("── log of {pod}\n{}\n", log.trim_end());
         }
+        tell(&format!("what is left of {}", self.name), &left);
     }
 }
 

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     house::House,
-    run::{Ran, Running},
+    run::{Ran, Running, led_by},
     templates::{Container, config_map, deployment},
 };
 
@@ -75,6 +75,18 @@ fn an_interrupted_first_deployment_goes_on() {
         Signal::SIGTERM,
     );
     goes_on(&slow("hang-up"), "deployment/early", Signal::SIGHUP);
+}
+
+#[test]
+fn what_was_started_to_outlive_its_terminal_does() {
+    let house = slow("nohup");
+    let deploy = house.command(&["deploy", "-n", &house.name, "--yes"]);
+    let run = Running::start(led_by(&["nohup"], &deploy));
+    house.until("it waits", || {
+        house.try_kubectl(&["get", "deployment/early"]).is_ok()
+    });
+    run.signal(Signal::SIGHUP);
+    run.end().exits(0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::{database::deployed, house::House, run::Running};
+use crate::{database::deployed, house::House, report::note, run::Running};
 
 /// How many steps have begun, by the journal in the namespace.
 fn begun(house: &House) -> usize {
@@ -51,7 +51,9 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
     let mut run = run;
     for step in begun(house)..=steps {
         if !kill_at(house, run, step) {
-            println!("── {verb}: killed {kills} times over {steps} steps");
+            note(format_args!(
+                "{verb}: killed {kills} times over {steps} steps"
+            ));
             return;
         }
         kills += 1;
@@ -61,7 +63,9 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
         if state == "done" {
             // Its lease is left, until somebody else takes it.
             house.deploy(&["--yes"]).exits(0);
-            println!("── {verb}: killed {kills} times over {steps} steps");
+            note(format_args!(
+                "{verb}: killed {kills} times over {steps} steps"
+            ));
             return;
         }
         if state == "open" {
@@ -74,7 +78,9 @@ fn killed_at_every_step(house: &House, verb: &str, more: &[&str]) {
         run = house.begin_operation("resume");
     }
     run.end().exits(0);
-    println!("── {verb}: killed {kills} times over {steps} steps");
+    note(format_args!(
+        "{verb}: killed {kills} times over {steps} steps"
+    ));
 }
 
 #[test]

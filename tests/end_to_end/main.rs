@@ -30,6 +30,7 @@ mod recorder;
 mod registry;
 mod render;
 mod replacement;
+mod report;
 mod reproduce;
 mod restore;
 mod retention;

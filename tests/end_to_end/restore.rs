@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use crate::database::deployed;
+use crate::{database::deployed, report::note};
 
 /// How often it is done; `LONGRUN_ROUNDS=20` for more.
 fn rounds() -> u64 {
@@ -56,9 +56,9 @@ fn a_snapshot_of_a_node_that_is_written_to_opens_and_has_all_that_was_acknowledg
                 is_whole,
                 "round {round}: {counter}, not {before} to {after}"
             );
-            println!(
-                "── round {round}: {before} to {after} were acknowledged, {counter} are there"
-            );
+            note(format_args!(
+                "round {round}: {before} to {after} were acknowledged, {counter} are there"
+            ));
         }
         ended.store(true, Ordering::SeqCst);
     });

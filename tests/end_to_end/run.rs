@@ -15,6 +15,8 @@ use nix::{
 };
 use serde_json::Value;
 
+use crate::report::note;
+
 /// No run takes longer than this, however slow the machine is.
 const LONGEST: Duration = Duration::from_secs(400);
 
@@ -113,9 +115,10 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts a command without a terminal and without input.
-    pub(crate) fn start(mut command: Command) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "it is made for this")]
+    pub(crate) fn start(command: Command) -> Self {
         let began = Instant::now();
-        let mut child = command
+        let mut child = led_by(&HEARING, &command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -153,19 +156,8 @@ impl Running {
             ws_ypixel: 0,
         };
         let pair = nix::pty::openpty(&size, None).expect("a pseudo-terminal");
-        let mut of_session = Command::new("setsid");
-        // Whoever runs the tests may ignore Ctrl-C, as all does that a shell has put into the background.
-        of_session
-            .args(["--ctty", "env", "--default-signal=INT,QUIT"])
-            .arg(command.get_program())
-            .args(command.get_args());
-        of_session.current_dir(command.get_current_dir().unwrap_or_else(|| ".".as_ref()));
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => of_session.env(name, value),
-                None => of_session.env_remove(name),
-            };
-        }
+        let session = [&["/usr/bin/setsid", "--ctty"], &HEARING[..]].concat();
+        let mut of_session = led_by(&session, command);
         let own = || Stdio::from(pair.slave.try_clone().expect("a descriptor"));
         let (input, screen) = (own(), on_screen.then(own));
         let mut child = of_session
@@ -259,10 +251,30 @@ impl Running {
             stderr: self.stderr.whole(),
             took,
         };
-        // Seen only when the test fails.
-        println!("{ran}");
+        note(&ran);
         ran
     }
+}
+
+/// Who runs the tests may ignore signals, and what they start would inherit that: a shell's background ignores Ctrl-C, and
+/// `nohup` the end of the terminal. With this in front, a program hears what a test sends to it.
+const HEARING: [&str; 2] = ["/usr/bin/env", "--default-signal=HUP,INT,QUIT"];
+
+/// The same command with another program in front, which becomes it.
+pub(crate) fn led_by(other: &[&str], command: &Command) -> Command {
+    let mut whole = Command::new(other[0]);
+    whole
+        .args(&other[1..])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap_or_else(|| ".".as_ref()));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole
 }
 
 /// The words of a command, for the reader.

@@ -7,7 +7,7 @@ use std::{
     sync::{Condvar, Mutex, OnceLock, PoisonError},
 };
 
-use crate::{house::House, run::output};
+use crate::{house::House, report, run::output};
 
 /// The cluster of the tests.
 pub(crate) struct Setting {
@@ -22,10 +22,13 @@ pub(crate) struct Setting {
 /// The setting, found out once.
 pub(crate) fn setting() -> &'static Setting {
     static SETTING: OnceLock<Setting> = OnceLock::new();
-    SETTING.get_or_init(|| Setting {
-        cluster: told("LONGRUN_TEST_CLUSTER"),
-        kubeconfig: told("LONGRUN_TEST_KUBECONFIG").into(),
-        binary: binary(),
+    SETTING.get_or_init(|| {
+        report::listen();
+        Setting {
+            cluster: told("LONGRUN_TEST_CLUSTER"),
+            kubeconfig: told("LONGRUN_TEST_KUBECONFIG").into(),
+            binary: binary(),
+        }
     })
 }
 
