@@ -219,6 +219,9 @@ pub fn parse_environment(file: &str, text: &str) -> Result<Environment, InputErr
             "an environment has a namespace to itself".to_string(),
         );
     }
+    if let Err((message, hint)) = environment.restate.check_version() {
+        return refuse(&["restate", "image"], message, hint);
+    }
     for (component, memory, limit) in environment.memories() {
         if limit < memory {
             return refuse(

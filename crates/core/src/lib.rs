@@ -23,4 +23,5 @@ pub mod plan;
 pub mod records;
 pub mod render;
 pub mod triage;
+pub mod version;
 pub mod wait;

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use longrun_core::version::Version;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
@@ -99,10 +100,7 @@ impl Program {
     /// The released server of an exact version. npm would also take ranges and tags, which mean another
     /// version tomorrow.
     pub(super) fn released(version: &str) -> Result<Self, Error> {
-        let (numbers, _) = version.split_once('-').unwrap_or((version, ""));
-        let numbers: Vec<&str> = numbers.split('.').collect();
-        let is_exact =
-            numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok());
+        let is_exact = version.parse::<Version>().is_ok();
         let version = version.to_owned();
         if is_exact {
             Ok(Self::Released { version })
@@ -326,7 +324,9 @@ mod tests {
         for exact in ["1.7.12", "1.8.0-rc.1"] {
             assert!(Program::released(exact).is_ok(), "{exact}");
         }
-        for moving in ["1", "1.7", "next", "v1.7.12", "1.7.x", "1.7.12.1", ""] {
+        for moving in [
+            "1", "1.7", "next", "v1.7.12", "1.7.x", "1.7.12.1", "1.07.12", "1.7.12-", "",
+        ] {
             let error = Program::released(moving).expect_err(moving);
             assert!(matches!(error, Error::NoSuchRestate { .. }), "{error}");
         }

@@ -1,6 +1,6 @@
 //! What runs in one namespace.
 
-use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use super::{
     Chaos, Count, Cpu, ImageName, Name, Period, Recorder, Schedule, Setting, Size,
     text::Literal as _,
 };
+use crate::version::{ImageVersion, SUPPORTED, split_key};
 
 /// An environment: a Restate node, the service it calls and the test that runs every minute, in a
 /// namespace of their own. The file has the environment's name, and holds only what differs from the
@@ -54,7 +55,8 @@ pub struct Environment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Restate {
-    /// The image; its tag is Restate's version.
+    /// The image; its tag is Restate's version, one of those that are supported. Another tag (`main`) is taken for
+    /// what nobody can compare.
     pub image: ImageName,
     /// The size of the volume that holds the database. A cluster can hold it down.
     pub storage: Size,
@@ -166,6 +168,26 @@ impl Environment {
             ("chaos", self.chaos.memory, self.chaos.memory_limit),
             ("recorder", self.recorder.memory, self.recorder.memory_limit),
         ]
+    }
+}
+
+impl Restate {
+    /// What is wrong with its version and what would be right, if this project is not made for it.
+    pub(super) fn check_version(&self) -> Result<(), (String, String)> {
+        let tag = self.image.tag();
+        if let (version, Some(key)) = split_key(tag) {
+            return Err((
+                format!("`{tag}` ends with what looks like the key of an image's content, {key}"),
+                format!("the key is added when the image is built; ask for {version}"),
+            ));
+        }
+        match ImageVersion::of(self.image.as_str()) {
+            ImageVersion::Known(version) if !SUPPORTED.contains(&version) => Err((
+                format!("Restate {version} is not supported"),
+                format!("supported are {SUPPORTED}, whose metrics and upgrades are known and tested"),
+            )),
+            ImageVersion::Known(_) | ImageVersion::Unknown(_) => Ok(()),
+        }
     }
 }
 

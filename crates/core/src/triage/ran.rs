@@ -6,10 +6,7 @@ use alloc::{
 };
 
 use super::evidence::{Container, Evidence, Pod};
-use crate::names::NODE;
-
-/// How many characters of its content an image's tag ends with, behind the version and a dash.
-const KEY: usize = 12;
+use crate::{names::NODE, version::ImageVersion};
 
 /// The containers that pods are named after are what they are for.
 fn workloads(evidence: &Evidence) -> impl Iterator<Item = (&Pod, &Container)> {
@@ -35,26 +32,13 @@ pub fn restate_of(evidence: &Evidence) -> Option<String> {
     let over = evidence.case.job.ended.unwrap_or(evidence.at);
     let nodes =
         workloads(evidence).filter(|(pod, container)| container.name == NODE && pod.created < over);
-    let versions: Option<BTreeSet<&str>> = nodes
-        .map(|(_, container)| version(container.image.as_deref()?))
+    let versions: Option<BTreeSet<String>> = nodes
+        .map(|(_, container)| {
+            let version = ImageVersion::of(container.image.as_deref()?);
+            Some(version.known()?.to_string())
+        })
         .collect();
     let mut versions = versions?.into_iter();
     let version = versions.next()?;
-    versions.next().is_none().then(|| version.to_string())
-}
-
-/// `1.7.12` of `registry.example:5000/longrun/restate:1.7.12-82a934cde840`
-fn version(image: &str) -> Option<&str> {
-    let (_, name) = image.rsplit_once('/').unwrap_or(("", image));
-    let (name, _) = name.split_once('@').unwrap_or((name, ""));
-    let (_, tag) = name.split_once(':')?;
-    let is_key =
-        |text: &str| text.len() == KEY && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let version = match tag.rsplit_once('-') {
-        Some((version, key)) if is_key(key) => version,
-        _ => tag,
-    };
-    version
-        .starts_with(|first: char| first.is_ascii_digit())
-        .then_some(version)
+    versions.next().is_none().then_some(version)
 }

@@ -52,6 +52,14 @@ fn a_file_that_says_nothing_special_is_accepted() {
     assert_eq!(cluster(CLUSTER), "accepted");
 }
 
+#[test]
+fn supported_versions_and_tags_that_are_none_are_accepted() {
+    for tag in ["1.6.1", "1.7.12", "1.8.0-rc.1", "main"] {
+        let text = format!("{ENVIRONMENT}restate:\n  image: restate:{tag}\n");
+        assert_eq!(environment(&text), "accepted");
+    }
+}
+
 /// Lines that are added to a right environment, and what is said of them.
 #[test]
 fn bad_environments() {
@@ -92,6 +100,11 @@ fn bad_environments() {
         "restate:\n  image: restate:latest\n",
         "restate:\n  image: registry.example.com:5000/restate:1.7.12\n",
         "restate:\n  image: restate:1.7.12@sha256:00\n",
+        // Versions that this is not made for.
+        "restate:\n  image: restate:1.6.0\n",
+        "restate:\n  image: restate:1.8.0\n",
+        "restate:\n  memory: 1Gi\n  image: restate:v2.0.0\n",
+        "restate:\n  image: restate:1.7.12-82a934cde840\n",
         // What contradicts itself.
         "restate:\n  memory: 4Gi\n",
         "restate:\n  memory: 2Gi\n  memoryLimit: 1Gi\n",
