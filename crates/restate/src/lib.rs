@@ -3,7 +3,7 @@
 //!
 //! Plain HTTP/1.1 without TLS, one connection a request: the callers are in the same namespace or
 //! on the same machine, and a connection that is not kept cannot be a stale one after a restart.
-//! Facts about the interfaces are those of Restate 1.7.12.
+//! Facts about the interfaces are those of Restate 1.7.12; where 1.6 differs, that is said.
 
 mod admin;
 mod error;

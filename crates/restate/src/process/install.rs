@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// The version of Restate that this workspace is built for and tested with.
 pub const VERSION: &str = "1.7.12";
+/// The oldest version that it is tested with.
+pub const OLDEST: &str = "1.6.1";
 
 const PACKAGE: &str = "@restatedev/restate-server";
 /// Where npm puts the executable for x86-64 Linux.

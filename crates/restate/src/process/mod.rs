@@ -4,6 +4,6 @@ mod install;
 mod ports;
 mod server;
 
-pub use install::{VERSION, install};
+pub use install::{OLDEST, VERSION, install};
 pub use ports::{Ports, free_ports};
 pub use server::{Options, Server};

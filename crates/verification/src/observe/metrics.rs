@@ -40,16 +40,19 @@ pub(crate) fn render(
             ConstGauge::new(seconds),
         );
     }
-    if let Some(leaders) = snapshot.leaders(now, stale_after) {
+    let leaders = snapshot.leaders(now, stale_after);
+    if let Some(partitions) = leaders.and_then(|leaders| leaders.partitions) {
         registry.register(
             "partitions",
             "Partitions of the node",
-            ConstGauge::new(leaders.partitions),
+            ConstGauge::new(partitions),
         );
+    }
+    if let Some(leaders) = leaders.and_then(|leaders| leaders.leaders) {
         registry.register(
             "partition_leaders",
             "Partitions that have a leader. Fewer: some keys stand still",
-            ConstGauge::new(leaders.leaders),
+            ConstGauge::new(leaders),
         );
     }
     if let Some((counts, _)) = counts {

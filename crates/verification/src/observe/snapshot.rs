@@ -122,11 +122,12 @@ impl Snapshot {
         match self.leaders(now, stale_after) {
             Some(leaders) if leaders.complete() => Ok(()),
             Some(Leaders {
-                partitions,
-                leaders,
+                partitions: Some(partitions),
+                leaders: Some(leaders),
             }) => Err(format!(
                 "{leaders} of {partitions} partitions have a leader"
             )),
+            Some(_) => Err("the node's metrics do not say which partitions have a leader".into()),
             None => Err(self
                 .leaders_error
                 .clone()

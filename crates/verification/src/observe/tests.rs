@@ -26,15 +26,18 @@ fn of(service: &str, status: Status, count: u64, over: [u64; 3], oldest_seconds:
     }
 }
 
+fn led(partitions: Option<u32>, leaders: Option<u32>) -> Leaders {
+    Leaders {
+        partitions,
+        leaders,
+    }
+}
+
 fn answered(counts: Vec<Count>, partitions: u32, leaders: u32) -> (Snapshot, Instant) {
     let now = Instant::now();
     let mut snapshot = Snapshot::default();
     snapshot.invocations_polled(Ok(counts), now, now);
-    let leaders = Leaders {
-        partitions,
-        leaders,
-    };
-    snapshot.leaders_polled(Ok(leaders), now);
+    snapshot.leaders_polled(Ok(led(Some(partitions), Some(leaders))), now);
     (snapshot, now)
 }
 
@@ -60,11 +63,7 @@ fn ready_means_that_every_partition_has_a_leader_and_that_this_was_seen_lately()
     snapshot.leaders_polled(Err(silence()), now);
     let reason = snapshot.readiness(now, STALE).unwrap_err();
     assert!(reason.contains("did not answer within 10s"), "{reason}");
-    let leaders = Leaders {
-        partitions: 4,
-        leaders: 4,
-    };
-    snapshot.leaders_polled(Ok(leaders), now);
+    snapshot.leaders_polled(Ok(led(Some(4), Some(4))), now);
     let later = now + STALE;
     assert_eq!(snapshot.readiness(later, STALE), Ok(()), "lately enough");
     let reason = snapshot.readiness(later + STALE, STALE).unwrap_err();
@@ -85,6 +84,17 @@ fn samples(snapshot: &Snapshot, now: Instant) -> BTreeMap<String, f64> {
             (series.to_owned(), value.parse().unwrap())
         })
         .collect()
+}
+
+#[test]
+fn what_the_node_does_not_say_is_not_known_and_not_none() {
+    let (mut snapshot, now) = answered(vec![], 4, 4);
+    snapshot.leaders_polled(Ok(led(Some(4), None)), now);
+    let reason = snapshot.readiness(now, STALE).unwrap_err();
+    assert!(reason.contains("do not say"), "{reason}");
+    let page = render(&snapshot, now, STALE);
+    assert!(page.contains("\nrestate_observer_partitions 4\n"), "{page}");
+    assert!(!page.contains("\nrestate_observer_partition_leaders "), "{page}");
 }
 
 #[test]
