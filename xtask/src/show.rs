@@ -106,6 +106,7 @@ fn line(step: &Step) -> String {
         | Effect::Grow { .. }
         | Effect::Inject { .. }
         | Effect::RecordFinding { .. }
+        | Effect::RecordNode { .. }
         | Effect::Reclaim { .. } => "~",
         Effect::Watch { .. } => "…",
     };
@@ -145,6 +146,10 @@ fn summary(plan: &Plan) -> String {
         (
             count(|act| matches!(act, Effect::Scale { .. })),
             "to stop or start",
+        ),
+        (
+            count(|act| matches!(act, Effect::RecordNode { .. })),
+            "to note",
         ),
         (
             count(|act| matches!(act, Effect::Inject { .. })),
@@ -199,6 +204,13 @@ fn lost(loss: &Loss) -> String {
             format!("what the failed Job {job} left is deleted, pods and logs")
         }
         Loss::Snapshot { name } => format!("the snapshot {name} is deleted, with what it stores"),
+        Loss::Incomparable { opened_by, node } => {
+            let what = match opened_by {
+                Some(opened_by) => format!("A DATABASE THAT {opened_by} HAS OPENED"),
+                None => "A DATABASE OF WHICH NOBODY HAS NOTED WHO OPENED IT".to_owned(),
+            };
+            format!("RESTATE {node} OPENS {what}: WHETHER IT CAN IS NOT KNOWN")
+        }
         Loss::Database { claim } => format!("THE DATABASE IS DELETED (claim UID {claim})"),
         Loss::OnlyCopy { claim } => {
             format!("THE DATABASE IS DELETED AND NO COPY IS KEPT (claim UID {claim})")

@@ -71,7 +71,7 @@ fn facts(objects: usize, exist: bool, image: &str) -> Facts {
         surplus: Vec::new(),
         claims: Vec::new(),
         growths: Vec::new(),
-        sources: Vec::new(),
+        snapshots: Vec::new(),
         kept: None,
         temporary: Vec::new(),
     }

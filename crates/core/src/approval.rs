@@ -139,7 +139,9 @@ impl Ask {
             Some(Loss::Evidence { job: name } | Loss::Snapshot { name }) => {
                 Demand::Phrase(name.clone())
             }
-            Some(Loss::Database { .. }) => Demand::Phrase(self.plan.target.to_string()),
+            Some(Loss::Incomparable { .. } | Loss::Database { .. }) => {
+                Demand::Phrase(self.plan.target.to_string())
+            }
             Some(Loss::OnlyCopy { .. }) => {
                 Demand::Phrase(format!("destroy {} without a copy", self.plan.target))
             }

@@ -71,6 +71,10 @@ pub const FIELD_MANAGER: &str = "longrun";
 /// The field manager of what operations change: suspension, replicas, the service door, the size of a claim that grows.
 pub const OPERATIONS_MANAGER: &str = "longrun-operations";
 
+/// The field manager of what is noted on claims. With that of operations, which lets them grow, the one would take away
+/// what the other wrote.
+pub const NOTES_MANAGER: &str = "longrun-notes";
+
 /// What an object is an instance of.
 pub const NAME_LABEL: &str = "app.kubernetes.io/name";
 
@@ -107,6 +111,10 @@ pub const KEEP_LABEL: &str = "longrun/keep";
 /// On a snapshot: what was found when it was read; see [`Finding`](crate::plan::Finding). Without it, nobody has
 /// compared it with anything.
 pub const FOUND_LABEL: &str = "longrun/found";
+
+/// On a claim and on a snapshot: the version of the node that has opened what it holds. A tag that is no version may be
+/// longer than a label's value.
+pub const OPENED_BY_ANNOTATION: &str = "longrun/opened-by";
 
 /// On Jobs and claims that an operation makes and deletes again: the operation. The next one clears away what a
 /// killed one left.

@@ -5,6 +5,7 @@ pub mod copy;
 pub mod data;
 mod database;
 pub mod deploy;
+pub mod opening;
 pub mod refusal;
 pub mod restore;
 pub mod snapshot;

@@ -234,6 +234,14 @@ pub enum Loss {
         /// The `VolumeSnapshot`.
         name: String,
     },
+    /// A node opens a database, and nobody can say whether it can: one of two versions is not known. A snapshot
+    /// from before is kept.
+    Incomparable {
+        /// What has opened the database, as far as that is known.
+        opened_by: Option<String>,
+        /// What is to open it.
+        node: String,
+    },
     /// The database of an environment, of which a verified snapshot is kept.
     Database {
         /// The claim's incarnation.

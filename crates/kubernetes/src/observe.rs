@@ -10,7 +10,9 @@ use longrun_core::{
     journal::Stored,
     names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, SNAPSHOT_API, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
-    operations::deploy::{DryRun, Facts, Growth, Namespace, Observed, grown, listed, smaller},
+    operations::deploy::{
+        DryRun, Facts, Growth, Namespace, Observed, grown, listed, needs_snapshots, smaller,
+    },
     wait::Observation,
 };
 use serde_json::Value;
@@ -22,7 +24,7 @@ use crate::{
     records::fault_ledger,
     refusal,
     resource::Collection,
-    volumes::kept_by,
+    volumes::{kept_by, served_snapshots},
 };
 
 /// Why there are no facts. A deployment is never planned on half of them.
@@ -64,7 +66,7 @@ pub async fn observe(
         (inventory_object, inventory),
         journal,
         ledger,
-        (claims, sources, growths),
+        (claims, growths),
         temporary,
         lists,
         mut objects,
@@ -75,9 +77,8 @@ pub async fn observe(
         fault_ledger(client, environment),
         async {
             let claims = claims(client, environment, &desired).await?;
-            let sources = sources(client, environment, &claims).await?;
             let growths = growths(client, &desired, &claims).await?;
-            Ok::<_, Failure>((claims, sources, growths))
+            Ok::<_, Failure>((claims, growths))
         },
         temporary(client, environment),
         owned_objects(client, &references),
@@ -94,6 +95,11 @@ pub async fn observe(
         Some(stored) => kept_by(client, &stored.journal).await,
         None => None,
     };
+    let snapshots = if needs_snapshots(&objects, &claims) {
+        served_snapshots(client, environment).await?
+    } else {
+        None
+    };
     let surplus = surplus(client, &inventory, &references, &objects).await?;
     Ok(Facts {
         namespace,
@@ -103,7 +109,7 @@ pub async fn observe(
         surplus,
         claims,
         growths,
-        sources,
+        snapshots: snapshots.unwrap_or_default(),
         temporary,
         journal,
         kept,
@@ -191,33 +197,6 @@ async fn growths(
         .buffered(IN_FLIGHT)
         .try_collect()
         .await
-}
-
-/// The snapshots that claims without a volume are to be made of, where they exist.
-async fn sources(
-    client: &Client,
-    environment: &str,
-    claims: &[Value],
-) -> Result<Vec<Value>, Failure> {
-    let text = |claim: &Value, pointer: &str| {
-        let text = claim.pointer(pointer).and_then(Value::as_str);
-        text.map(ToOwned::to_owned)
-    };
-    let waiting = claims.iter().filter(|claim| {
-        text(claim, "/status/phase").as_deref() == Some("Pending")
-            && text(claim, "/spec/dataSource/kind").as_deref() == Some("VolumeSnapshot")
-    });
-    let wanted = waiting.filter_map(|claim| text(claim, "/spec/dataSource/name"));
-    let live: Vec<Option<Value>> = stream::iter(wanted)
-        .map(|name| async move {
-            let snapshot =
-                ObjectRef::namespaced(SNAPSHOT_API, "VolumeSnapshot", environment, &name);
-            client.get(&snapshot).await
-        })
-        .buffered(IN_FLIGHT)
-        .try_collect()
-        .await?;
-    Ok(live.into_iter().flatten().collect())
 }
 
 /// What operations on data make to delete it again.

@@ -97,6 +97,7 @@ fn verbs(effect: &Effect) -> &'static [&'static str] {
         | Effect::Interrupt { .. }
         | Effect::Grow { .. }
         | Effect::RecordFinding { .. }
+        | Effect::RecordNode { .. }
         | Effect::Reclaim { .. } => &["patch"],
         Effect::Delete { .. } | Effect::Discard { .. } => &["delete"],
         // To strike is for the runner of faults, whose Role says what each fault needs.

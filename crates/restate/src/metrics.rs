@@ -119,10 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_without_leader_is_not_counted_and_one_that_says_something_else_makes_all_unknown() {
+    fn a_partition_without_leader_is_not_counted_and_one_that_says_something_else_makes_all_unknown()
+     {
         let recorded = include_str!("../tests/metrics/1.6.1.txt");
         let of_one = |value: &str| {
-            let changed = recorded.replace("partition=\"2\"} 1\n", &format!("partition=\"2\"}} {value}\n"));
+            let changed = recorded.replace(
+                "partition=\"2\"} 1\n",
+                &format!("partition=\"2\"}} {value}\n"),
+            );
             Leaders::of(&changed).leaders
         };
         assert_eq!(of_one("0"), Some(3));

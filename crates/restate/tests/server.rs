@@ -86,7 +86,10 @@ async fn starts_answers_refuses_and_stops(version: &str) {
             .unwrap_err();
         assert!(matches!(refused, Error::Process { .. }), "{refused:?}");
         let refused = refused.to_string();
-        assert!(refused.contains("ended while starting: exit status: 1"), "{refused}");
+        assert!(
+            refused.contains("ended while starting: exit status: 1"),
+            "{refused}"
+        );
         told.push(refused);
         if told.iter().any(|refused| refused.contains("db is locked")) {
             break;

@@ -2,8 +2,12 @@
 
 use longrun_core::{
     journal::{Checklist, Journal},
-    operations::snapshot::{Kept, taken},
+    operations::{
+        opening::node_started,
+        snapshot::{Kept, taken},
+    },
     plan::Effect,
+    version::ImageVersion,
 };
 use longrun_kubernetes::{Client, kept_by};
 use serde::Serialize;
@@ -22,6 +26,8 @@ struct Ended<'a> {
     checklist: Checklist,
     /// The snapshot of what was there before; what it is good for is in the checklist.
     snapshot: Option<&'a str>,
+    /// The image of the node that opens what is there now.
+    image: Option<&'a str>,
     /// For how long the node was stopped, in seconds.
     stopped_seconds: Option<i64>,
 }
@@ -59,6 +65,7 @@ pub(crate) async fn print(
             ..journal.checklist()
         },
         snapshot: taken(journal),
+        image: node_started(journal),
         stopped_seconds: journal.stopped_for().map(|stopped| stopped.as_secs()),
     };
     terminal.data(&ended, || screen(journal, &ended))?;
@@ -79,6 +86,10 @@ fn screen(journal: &Journal, ended: &Ended<'_>) -> String {
             ));
         }
         None => lines.extend(kept.map(|kept| format!("  {kept}"))),
+    }
+    if let Some(image) = ended.image {
+        let version = ImageVersion::of(image);
+        lines.push(format!("  opened by      Restate {version}, {image}"));
     }
     if let Some(seconds) = ended.stopped_seconds {
         lines.push(format!("  node stopped   {seconds} s"));

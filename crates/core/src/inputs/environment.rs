@@ -184,7 +184,9 @@ impl Restate {
         match ImageVersion::of(self.image.as_str()) {
             ImageVersion::Known(version) if !SUPPORTED.contains(&version) => Err((
                 format!("Restate {version} is not supported"),
-                format!("supported are {SUPPORTED}, whose metrics and upgrades are known and tested"),
+                format!(
+                    "supported are {SUPPORTED}, whose metrics and upgrades are known and tested"
+                ),
             )),
             ImageVersion::Known(_) | ImageVersion::Unknown(_) => Ok(()),
         }

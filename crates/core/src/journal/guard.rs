@@ -11,8 +11,9 @@ use crate::{
     change::asked,
     gate::{found, is_going, text},
     object::{Digest, Uid, intent, uid},
-    operations::{deploy::grown, suspension::is_left},
+    operations::{deploy::grown, opening::noted, suspension::is_left},
     plan::{Effect, Guard},
+    version::ImageVersion,
     wait::Observation,
 };
 
@@ -66,6 +67,9 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
             },
             Some(live),
         ) => met.as_ref() == Some(uid) && found(live) == Some(*finding),
+        (Effect::RecordNode { image, .. }, Some(live)) => {
+            same && noted(live) == Some(ImageVersion::of(image))
+        }
         (Effect::Interrupt { .. }, Some(_)) => observation.running().is_empty(),
         // Nothing tells what was struck from what was not. Once more does no harm.
         (_, None)

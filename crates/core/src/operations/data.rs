@@ -6,10 +6,14 @@ use alloc::{string::String, vec::Vec};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::snapshot::{Kept, kept};
+use super::{
+    opening::opened_by,
+    snapshot::{Kept, kept},
+};
 use crate::{
     faults::ledger::OpenFault,
     journal::{AtWork, Stored},
+    version::ImageVersion,
 };
 
 /// What was observed before an operation on data is planned. Lists are of the environment's namespace.
@@ -52,6 +56,11 @@ impl Facts {
         let seen = self.snapshots.as_deref();
         let seen = seen.map(|snapshots| (snapshots, self.contents.as_slice()));
         kept(&self.stored.as_ref()?.journal, seen)
+    }
+
+    /// The newest node that has opened the database, if that is known.
+    pub(super) fn opened_by(&self) -> Option<ImageVersion> {
+        opened_by(self.claim.as_ref()?, self.set.as_ref())
     }
 }
 

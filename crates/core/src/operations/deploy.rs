@@ -13,6 +13,7 @@ mod cleanup;
 mod decision;
 mod growth;
 mod inventory;
+mod node;
 mod planner;
 mod problem;
 mod prune;
@@ -24,6 +25,7 @@ mod upgrade;
 
 pub use growth::{Growth, grown, smaller};
 pub use inventory::listed;
+pub use node::needs_snapshots;
 pub use planner::plan;
 pub use problem::{Problem, Problems};
 
@@ -45,9 +47,8 @@ pub struct Facts {
     pub claims: Vec<Value>,
     /// Those of them that are to grow: see [`smaller`].
     pub growths: Vec<Growth>,
-    /// The `VolumeSnapshot`s that such claims are to be made of as long as they have no volume, where they
-    /// exist.
-    pub sources: Vec<Value>,
+    /// The `VolumeSnapshot`s of the environment, as far as they are needed: see [`needs_snapshots`].
+    pub snapshots: Vec<Value>,
     /// The Jobs and claims that carry [`TEMPORARY_LABEL`](crate::names::TEMPORARY_LABEL): left by operations
     /// on data that were killed.
     pub temporary: Vec<Value>,

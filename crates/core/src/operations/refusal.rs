@@ -121,6 +121,17 @@ pub enum Refusal {
         /// What the claim asks for.
         claim: String,
     },
+    /// Restate does not support that the node of the environment's file opens what the snapshot holds.
+    Version {
+        /// Which snapshot.
+        name: String,
+        /// The node that has opened what it holds.
+        opened_by: String,
+        /// The node of the environment's file.
+        node: String,
+        /// Restate's rule that forbids it.
+        rule: &'static str,
+    },
     /// Not a name that a snapshot and its pod can have.
     Name {
         /// As given.
@@ -267,6 +278,15 @@ impl Refusal {
             Self::TooLarge { name, needs, claim } => write!(
                 f,
                 "the snapshot {name} needs {needs}, and the claim would have {claim}: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)"
+            ),
+            Self::Version {
+                name,
+                opened_by,
+                node,
+                rule,
+            } => write!(
+                f,
+                "the snapshot {name} is of a database that Restate {opened_by} has opened, and the environment's file says {node}: {rule}; to restore it with the node that it is of, set `restate.image` to {opened_by}"
             ),
             Self::Name { name } => write!(
                 f,

@@ -8,20 +8,22 @@ use alloc::{
 };
 use core::iter;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     data::{Facts, Options},
     database::{DatabaseVolume, database, hanging, not_to_be_kept},
+    opening::{Opening, node_image, noted, unknown},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
     volume_replacement::{VolumeReplacement, discard, is_empty, restored_claim, size, template},
 };
 use crate::{
     gate::{Source, found, name, text},
-    names::CLAIM,
+    names::{CLAIM, OPENED_BY_ANNOTATION},
     object::{bytes, uid},
     plan::{Effect, Finding, Guard, Loss, Plan, Step, Target},
+    version::ImageVersion,
     wait::Wait,
 };
 
@@ -50,6 +52,11 @@ pub fn plan(
         _ => Ok(None),
     };
     against.extend(facts.claim.as_ref().and_then(|_| hanging(facts)));
+    let nodes = source
+        .as_ref()
+        .ok()
+        .map(|source| Nodes::of(source, options));
+    against.extend(nodes.as_ref().and_then(|nodes| nodes.unsupported(snapshot)));
     let like = facts.claim.as_ref().or_else(|| template(options));
     if let (Ok(source), Some(like)) = (&source, like) {
         against.extend(too_large(snapshot, source, like));
@@ -71,8 +78,10 @@ pub fn plan(
             .chain(empty.and_then(discard))
             .collect(),
     });
-    steps.extend(in_its_place(&replacement, snapshot, like));
+    steps.extend(replacement.change_node());
+    steps.extend(in_its_place(&replacement, snapshot, source, like));
     steps.push(replacement.start());
+    steps.extend(replacement.record_node());
     steps.extend(replacement.register());
     steps.extend(replacement.resume());
     steps.extend(replacement.prove());
@@ -80,17 +89,52 @@ pub fn plan(
         steps.extend(replacement.release_volume(database, true));
         steps.push(replacement.forget_rehearsal());
     }
-    let loses = database.iter().map(|database| Loss::Database {
-        claim: database.claim_uid.clone(),
-    });
-    let loses = match &database {
-        Some(_) => loses.collect(),
-        None => vec![Loss::Disruption {
+    let mut loses = vec![match &database {
+        Some(database) => Loss::Database {
+            claim: database.claim_uid.clone(),
+        },
+        None => Loss::Disruption {
             what: "the node is stopped while the volume is made".to_string(),
-        }],
-    };
+        },
+    }];
+    loses.extend(nodes.as_ref().and_then(Nodes::unknown));
     let notes = notes(&replacement, database.is_some());
     Ok(replacement.plan(steps, loses, notes))
+}
+
+/// The node that has opened what a snapshot holds, as far as that is noted, and the one that is to open the copy.
+struct Nodes {
+    opened_by: Option<ImageVersion>,
+    node: ImageVersion,
+}
+
+impl Nodes {
+    fn of(source: &Value, options: &Options) -> Self {
+        Self {
+            opened_by: noted(source),
+            node: ImageVersion::of(node_image(&options.set).unwrap_or_default()),
+        }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::of(self.opened_by.as_ref(), &self.node)
+    }
+
+    fn unsupported(&self, snapshot: &str) -> Option<Refusal> {
+        let Opening::Unsupported(rule) = self.opening() else {
+            return None;
+        };
+        Some(Refusal::Version {
+            name: snapshot.to_string(),
+            opened_by: self.opened_by.as_ref()?.to_string(),
+            node: self.node.to_string(),
+            rule,
+        })
+    }
+
+    fn unknown(&self) -> Option<Loss> {
+        (self.opening() == Opening::Unknown).then(|| unknown(self.opened_by.as_ref(), &self.node))
+    }
 }
 
 /// The present state is kept, and its claim goes.
@@ -116,9 +160,18 @@ fn out_of_the_way(
 
 /// The claim exists before the node starts, which would make an empty one, and is read before that: the
 /// reader is also what makes the storage provide it (`WaitForFirstConsumer`).
-fn in_its_place(replacement: &VolumeReplacement<'_>, snapshot: &str, like: &Value) -> Vec<Step> {
+fn in_its_place(
+    replacement: &VolumeReplacement<'_>,
+    snapshot: &str,
+    source: &Value,
+    like: &Value,
+) -> Vec<Step> {
     let namespace = &replacement.target.environment;
-    let object = restored_claim(namespace, CLAIM, snapshot, like);
+    let mut object = restored_claim(namespace, CLAIM, snapshot, like);
+    if let Some(opened_by) = noted(source) {
+        let note = json!({OPENED_BY_ANNOTATION: opened_by.to_string()});
+        object["metadata"]["annotations"] = note;
+    }
     let create = Step::new(Effect::Create { object }, Guard::Absent, Wait::None)
         .why("before the node starts, which would make an empty one");
     let name = format!("{}-restored", replacement.stamp);
@@ -147,7 +200,7 @@ fn too_large(name: &str, snapshot: &Value, like: &Value) -> Option<Refusal> {
 fn notes(replacement: &VolumeReplacement<'_>, is_kept: bool) -> Vec<String> {
     let flags = replacement.target.flags();
     let stamp = &replacement.stamp;
-    if is_kept {
+    let mut notes = if is_kept {
         vec![
             format!(
                 "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore {flags} -s {stamp}"
@@ -156,5 +209,7 @@ fn notes(replacement: &VolumeReplacement<'_>, is_kept: bool) -> Vec<String> {
         ]
     } else {
         vec!["there is no database at present: nothing is lost".to_string()]
-    }
+    };
+    notes.extend(replacement.told("the copy"));
+    notes
 }

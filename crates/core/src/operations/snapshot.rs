@@ -1,6 +1,9 @@
 //! Snapshots of the database: taking, listing, deleting and retaining them.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,10 +14,11 @@ use crate::{
     inputs::Name,
     names::{
         CONSISTENCY_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, KEEP_LABEL, MANAGED_BY_LABEL,
-        PURPOSE_LABEL, SNAPSHOT_API, SOURCE_LABEL,
+        OPENED_BY_ANNOTATION, PURPOSE_LABEL, SNAPSHOT_API, SOURCE_LABEL,
     },
     object::Uid,
     plan::{Effect, Guard, Step, Target},
+    version::ImageVersion,
     wait::Wait,
 };
 
@@ -129,6 +133,8 @@ pub(super) struct SnapshotSpec<'a> {
     pub(super) purpose: Purpose,
     pub(super) consistency: Consistency,
     pub(super) keep: bool,
+    /// The node that has opened what it holds, if that is known.
+    pub(super) opened_by: Option<ImageVersion>,
 }
 
 impl SnapshotSpec<'_> {
@@ -160,6 +166,10 @@ impl SnapshotSpec<'_> {
         });
         if self.keep {
             object["metadata"]["labels"][KEEP_LABEL] = json!("true");
+        }
+        if let Some(opened_by) = &self.opened_by {
+            let note = json!({OPENED_BY_ANNOTATION: opened_by.to_string()});
+            object["metadata"]["annotations"] = note;
         }
         object
     }

@@ -27,6 +27,7 @@ mod orphan;
 mod refusals;
 mod retention;
 mod snapshot;
+mod versions;
 mod volume_replacement;
 
 fn target() -> Target {
@@ -87,7 +88,8 @@ fn taken(name: &str, created: &str, purpose: &str) -> (Value, Value) {
     let snapshot = json!({
         "metadata": {"name": name, "uid": format!("{name}-1"), "creationTimestamp": created,
             "labels": {"longrun/environment": "restate", "longrun/purpose": purpose,
-                "longrun/consistency": "crash", "longrun/source-claim-uid": "claim-1"}},
+                "longrun/consistency": "crash", "longrun/source-claim-uid": "claim-1"},
+            "annotations": {"longrun/opened-by": "1.7.12"}},
         "spec": {"source": {"persistentVolumeClaimName": CLAIM}},
         "status": {"readyToUse": true, "restoreSize": "10Gi",
             "boundVolumeSnapshotContentName": format!("content-{name}")}});

@@ -13,16 +13,19 @@ use serde_json::{Value, json};
 use super::{
     data::{Facts, Options},
     database::{Node, admission, claim_ref, denied, node, strangers},
+    opening::{node_image, told},
     refusal::Refusal,
     snapshot::default_name,
     suspension,
 };
 use crate::{
-    gate::name,
+    change::{Change, asked},
+    gate::{name, text},
     journal::Admission,
-    names::{DISCOVER, ENVIRONMENT_LABEL, TEST},
-    object::{ObjectRef, Uid, uid},
+    names::{DISCOVER, ENVIRONMENT_LABEL, FIELD_MANAGER, TEST},
+    object::{ObjectRef, Uid, intent, uid},
     plan::{Effect, Guard, Loss, Plan, Propagation, Step, Target},
+    version::ImageVersion,
     wait::Wait,
 };
 
@@ -114,6 +117,53 @@ impl<'a> VolumeReplacement<'a> {
             (Admission::Supersedes, Some(0)) => stop,
             _ => stop.undo(self.scale(self.replicas())),
         }
+    }
+
+    /// The node that is started next is the one of the environment's file. Only when the claim is gone: what it held
+    /// was opened by the one that runs.
+    pub(super) fn change_node(&self) -> Option<Step> {
+        let live = self.facts.set.as_ref()?;
+        let (running, image) = (node_image(live)?, self.image()?);
+        if ImageVersion::of(running) == ImageVersion::of(image) {
+            return None;
+        }
+        let guard = Guard::Is {
+            uid: self.node.uid.clone(),
+        };
+        let (live, mut object) = (intent(live), self.options.set.clone());
+        let mut changes = asked(&live, &object);
+        // They cannot be changed: a deployment makes the set anew for that.
+        let is_fixed = |change: &Change| change.path.starts_with("spec.volumeClaimTemplates");
+        if changes.iter().any(is_fixed) {
+            object["spec"]["volumeClaimTemplates"] = live["spec"]["volumeClaimTemplates"].clone();
+            changes.retain(|change| !is_fixed(change));
+        }
+        let force = self.facts.set.as_ref().is_some_and(is_shared);
+        let act = Effect::Update { object, force };
+        let step = Step::new(act, guard, Wait::None);
+        Some(
+            Step { changes, ..step }
+                .why("the new volume is for the node of the environment's file"),
+        )
+    }
+
+    /// The image of the node, by the environment's file.
+    pub(super) fn image(&self) -> Option<&'a str> {
+        node_image(&self.options.set)
+    }
+
+    /// Which node that is, and which one runs.
+    pub(super) fn told(&self, what: &str) -> Option<String> {
+        let running = self.facts.set.as_ref().and_then(node_image);
+        Some(told(what, self.image()?, running))
+    }
+
+    /// Noted for whoever deploys another version later.
+    pub(super) fn record_node(&self) -> Option<Step> {
+        let (object, image) = (claim_ref(self.target), self.image()?.to_string());
+        let act = Effect::RecordNode { object, image };
+        let step = Step::new(act, Guard::None, Wait::None).soft();
+        Some(step.why("an older version is not to open it later"))
     }
 
     /// The node runs again, and every partition has a leader.
@@ -281,4 +331,13 @@ impl<'a> VolumeReplacement<'a> {
             generated: [self.stamp.clone(), self.single_test_name()].into(),
         }
     }
+}
+
+/// Whether another manager owns a part of the pod's template, `kubectl set image` for example.
+fn is_shared(set: &Value) -> bool {
+    let fields = set.pointer("/metadata/managedFields");
+    let fields = fields.and_then(Value::as_array).into_iter().flatten();
+    fields
+        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:template").is_some())
+        .any(|entry| text(entry, "/manager") != FIELD_MANAGER)
 }

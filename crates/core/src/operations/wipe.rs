@@ -55,7 +55,9 @@ pub fn plan(
     }
     let is_kept = copy == Copy::Verified;
     steps.push(replacement.delete_claim(&database, is_kept, None));
+    steps.extend(replacement.change_node());
     steps.push(replacement.start());
+    steps.extend(replacement.record_node());
     steps.extend(replacement.register());
     steps.extend(replacement.resume());
     steps.extend(replacement.prove());
@@ -78,7 +80,7 @@ fn verification(replacement: &VolumeReplacement<'_>, database: &DatabaseVolume) 
 fn notes(replacement: &VolumeReplacement<'_>, copy: Copy) -> Vec<alloc::string::String> {
     let flags = replacement.target.flags();
     let stamp = &replacement.stamp;
-    match copy {
+    let mut notes = match copy {
         Copy::Verified => vec![
             format!(
                 "the present database is kept as VolumeSnapshot {stamp}, until it is deleted by name; the way back: cargo xtask restore {flags} -s {stamp}"
@@ -88,5 +90,7 @@ fn notes(replacement: &VolumeReplacement<'_>, copy: Copy) -> Vec<alloc::string::
         Copy::None => vec![
             "NOTHING OF THE PRESENT DATABASE IS KEPT: there is no way back".to_string(),
         ],
-    }
+    };
+    notes.extend(replacement.told("the empty database"));
+    notes
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     faults::FaultAction,
     object::{ObjectRef, Uid},
+    version::ImageVersion,
 };
 
 /// Everything that can be done to a cluster. The list is closed: the simulator interprets the same one.
@@ -91,6 +92,13 @@ pub enum Effect {
         uid: Option<Uid>,
         /// What was found.
         finding: Finding,
+    },
+    /// Notes on a claim which node has opened what it holds.
+    RecordNode {
+        /// The claim.
+        object: ObjectRef,
+        /// The node's image.
+        image: String,
     },
     /// Deletes what an earlier step of the plan made. The journal knows which incarnation that is, and
     /// turns it into a [`Self::Delete`]: nobody else ever does it.
@@ -191,6 +199,7 @@ impl Effect {
             | Self::Grow { object, .. }
             | Self::Reclaim { object, .. }
             | Self::RecordFinding { object, .. }
+            | Self::RecordNode { object, .. }
             | Self::Discard { object, .. }
             | Self::Inject { object, .. }
             | Self::Watch { object } => Some(object.clone()),
@@ -198,7 +207,7 @@ impl Effect {
     }
 
     /// Whether the cluster is another one after it, unless it is undone. Suspending and stopping are
-    /// passing, a snapshot is a copy, what a plan discards it has made itself, and what is struck recovers.
+    /// passing, a snapshot is a copy, a note changes nothing, what a plan discards it has made itself, and what is struck recovers.
     #[must_use]
     pub fn stays(&self) -> bool {
         match self {
@@ -212,6 +221,7 @@ impl Effect {
             | Self::Snapshot { .. }
             | Self::Interrupt { .. }
             | Self::RecordFinding { .. }
+            | Self::RecordNode { .. }
             | Self::Discard { .. }
             | Self::Inject { .. }
             | Self::Watch { .. } => false,
@@ -229,6 +239,10 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Inject { object, action } = self {
             return write!(f, "{action} {object}");
+        }
+        if let Self::RecordNode { object, image } = self {
+            let version = ImageVersion::of(image);
+            return write!(f, "note Restate {version} as the node of {object}");
         }
         let verb = match self {
             Self::Create { .. } => "create",
@@ -262,7 +276,7 @@ impl fmt::Display for Effect {
                 finding: Finding::Empty,
                 ..
             } => "mark as empty",
-            Self::Inject { .. } | Self::Watch { .. } => "wait for",
+            Self::RecordNode { .. } | Self::Inject { .. } | Self::Watch { .. } => "wait for",
         };
         let object = self
             .object()

@@ -36,15 +36,7 @@ fn the_order_is_that_of_semver() {
 #[test]
 fn a_version_is_whole() {
     for not in [
-        "",
-        "1",
-        "1.7",
-        "1.7.x",
-        "1.7.12.1",
-        "v1.7.12",
-        "1.07.12",
-        "1.7.12-",
-        "main",
+        "", "1", "1.7", "1.7.x", "1.7.12.1", "v1.7.12", "1.07.12", "1.7.12-", "main",
     ] {
         assert_eq!(not.parse::<Version>(), Err(NotAVersion), "{not}");
     }
@@ -54,7 +46,10 @@ fn a_version_is_whole() {
 fn tags_of_images() {
     for (reference, expected) in [
         ("localhost/longrun/restate:1.7.12-82a934cde840", "1.7.12"),
-        ("localhost/longrun/restate:1.8.0-rc.1-82a934cde840", "1.8.0-rc.1"),
+        (
+            "localhost/longrun/restate:1.8.0-rc.1-82a934cde840",
+            "1.8.0-rc.1",
+        ),
         ("registry.example:5000/restate:1.8.0-rc.1", "1.8.0-rc.1"),
         ("restate:1.7.12@sha256:0123", "1.7.12"),
         ("docker.io/restatedev/restate:v1.7.12", "1.7.12"),
@@ -67,24 +62,37 @@ fn tags_of_images() {
         assert_eq!(found, ImageVersion::Known(version(expected)), "{reference}");
     }
     for (reference, expected) in [
-        ("localhost/longrun/restate:main-82a934cde840", "main-82a934cde840"),
+        (
+            "localhost/longrun/restate:main-82a934cde840",
+            "main-82a934cde840",
+        ),
         ("restate:main@sha256:0123", "main@sha256:0123"),
         ("restate:1.7", "1.7"),
         ("restate:latest", "latest"),
-        ("registry.example:5000/longrun/restate@sha256:0123", "sha256:0123"),
+        (
+            "registry.example:5000/longrun/restate@sha256:0123",
+            "sha256:0123",
+        ),
         ("registry.example:5000/restate", "restate"),
         ("", ""),
     ] {
         let found = ImageVersion::of(reference);
-        assert_eq!(found, ImageVersion::Unknown(expected.to_string()), "{reference}");
+        assert_eq!(
+            found,
+            ImageVersion::Unknown(expected.to_string()),
+            "{reference}"
+        );
     }
 }
 
 #[test]
 fn what_is_not_a_version_is_only_what_it_is_itself() {
-    let [main, other, known] =
-        ["restate:main-82a934cde840", "restate:main-0123456789ab", "restate:1.7.12"]
-            .map(ImageVersion::of);
+    let [main, other, known] = [
+        "restate:main-82a934cde840",
+        "restate:main-0123456789ab",
+        "restate:1.7.12",
+    ]
+    .map(ImageVersion::of);
     assert_eq!(main.partial_cmp(&main), Some(Ordering::Equal));
     for (one, other) in [(&main, &other), (&main, &known), (&known, &main)] {
         assert_eq!(one.partial_cmp(other), None, "{one} and {other}");

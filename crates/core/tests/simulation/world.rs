@@ -9,10 +9,14 @@ use std::{
 use jiff::Timestamp;
 use longrun_core::{
     journal::Stored,
-    names::{FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, JOURNAL, OPERATIONS_MANAGER},
+    names::{
+        FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, JOURNAL, OPENED_BY_ANNOTATION,
+        OPERATIONS_MANAGER,
+    },
     object::{ObjectRef, Uid, intent, uid},
     operations::deploy::{Conflict, Refusal},
     plan::{Effect, Propagation},
+    version::ImageVersion,
 };
 use serde_json::{Value, json};
 
@@ -313,6 +317,14 @@ impl World {
                 let live = self.objects.get_mut(&place).expect("it is there");
                 live["metadata"]["labels"][FOUND_LABEL] = json!(finding.word());
                 Ok(read.clone())
+            }
+            Effect::RecordNode { image, .. } => {
+                let id = uid(&live.ok_or("NotFound")?);
+                if let Some(claim) = self.objects.get_mut(&place) {
+                    let node = json!(ImageVersion::of(image).to_string());
+                    claim["metadata"]["annotations"][OPENED_BY_ANNOTATION] = node;
+                }
+                Ok(id)
             }
             Effect::Reclaim { uid, policy, .. } => {
                 live.ok_or("NotFound")?;

@@ -2,10 +2,14 @@
 
 use longrun_core::{
     journal::moved,
-    names::{FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, OPERATIONS_MANAGER},
+    names::{
+        FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, NOTES_MANAGER, OPENED_BY_ANNOTATION,
+        OPERATIONS_MANAGER,
+    },
     object::{ObjectRef, Uid, uid},
     operations::deploy::grown,
     plan::{Effect, Finding, Guard, Policy},
+    version::ImageVersion,
     wait::Observation,
 };
 use serde_json::{Value, json};
@@ -62,6 +66,12 @@ const AS_OPERATION: Apply<'static> = Apply {
     dry_run: false,
 };
 
+/// What is noted has no other writer.
+const AS_NOTE: Apply<'static> = Apply {
+    manager: NOTES_MANAGER,
+    ..AS_OPERATION
+};
+
 /// Does an effect. `seen` is what was seen of its object a moment ago.
 pub(super) async fn perform(
     client: &Client,
@@ -107,6 +117,7 @@ pub(super) async fn perform(
             uid,
             finding,
         } => record(client, object, uid.as_ref(), *finding).await,
+        Effect::RecordNode { object, image } => record_node(client, object, image).await,
         Effect::Inject { object, action } => super::inject::inject(client, object, action).await,
         // The journal makes a deletion of it.
         Effect::Discard { .. } | Effect::Watch { .. } => Ok(None),
@@ -189,13 +200,14 @@ async fn operate(
     client: &Client,
     reference: &ObjectRef,
     mut object: Value,
+    how: Apply<'_>,
 ) -> Result<Value, Trouble> {
     let Some(there) = client.get(reference).await? else {
         return Err(Trouble::Refused("it does not exist".to_owned()));
     };
     // Without it, an apply onto an object that was deleted meanwhile would try to create one.
     object["metadata"]["uid"] = there["metadata"]["uid"].clone();
-    Ok(client.apply(&object, AS_OPERATION).await?)
+    Ok(client.apply(&object, how).await?)
 }
 
 /// Taken while something is suspended, and given up on resuming, so that its default (Kubernetes 1.36:
@@ -209,7 +221,7 @@ async fn suspend(
     if suspend {
         object["spec"] = json!({"suspend": true});
     }
-    let applied = operate(client, reference, object).await?;
+    let applied = operate(client, reference, object, AS_OPERATION).await?;
     let is_suspended = applied.pointer("/spec/suspend") == Some(&Value::Bool(true));
     if is_suspended != suspend {
         return Err(Trouble::Refused(
@@ -226,7 +238,18 @@ async fn scale(
 ) -> Result<Option<Uid>, Trouble> {
     let mut object = named(reference);
     object["spec"] = json!({"replicas": replicas});
-    Ok(uid(&operate(client, reference, object).await?))
+    Ok(uid(&operate(client, reference, object, AS_OPERATION).await?))
+}
+
+async fn record_node(
+    client: &Client,
+    reference: &ObjectRef,
+    image: &str,
+) -> Result<Option<Uid>, Trouble> {
+    let mut object = named(reference);
+    let version = ImageVersion::of(image).to_string();
+    object["metadata"]["annotations"] = json!({OPENED_BY_ANNOTATION: version});
+    Ok(uid(&operate(client, reference, object, AS_NOTE).await?))
 }
 
 /// Labels what runs. What has ended and is gone meanwhile needs no label.
@@ -238,7 +261,7 @@ async fn interrupt(
     for reference in seen.running() {
         let mut job = named(&reference);
         job["metadata"]["labels"] = json!({INTERRUPTED_LABEL: operation});
-        match operate(client, &reference, job).await {
+        match operate(client, &reference, job, AS_OPERATION).await {
             Err(Trouble::Passing(failure)) => return Err(Trouble::Passing(failure)),
             Ok(_) => {}
             Err(refused) => {
@@ -266,7 +289,7 @@ async fn record(
     }
     let mut object = named(reference);
     object["metadata"]["labels"] = json!({FOUND_LABEL: finding.word()});
-    Ok(uid(&operate(client, reference, object).await?))
+    Ok(uid(&operate(client, reference, object, AS_OPERATION).await?))
 }
 
 /// What becomes of stored data has another name in each of the two kinds that stand for it.

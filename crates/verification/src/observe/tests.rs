@@ -94,7 +94,10 @@ fn what_the_node_does_not_say_is_not_known_and_not_none() {
     assert!(reason.contains("do not say"), "{reason}");
     let page = render(&snapshot, now, STALE);
     assert!(page.contains("\nrestate_observer_partitions 4\n"), "{page}");
-    assert!(!page.contains("\nrestate_observer_partition_leaders "), "{page}");
+    assert!(
+        !page.contains("\nrestate_observer_partition_leaders "),
+        "{page}"
+    );
 }
 
 #[test]

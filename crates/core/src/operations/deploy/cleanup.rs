@@ -51,8 +51,8 @@ pub(super) fn begins_anew(facts: &Facts) -> bool {
 /// volume of it any more.
 fn hopeless(facts: &Facts) -> impl Iterator<Item = (&Value, &str)> {
     let is_there = |wanted: &str| {
-        let mut sources = facts.sources.iter();
-        sources.any(|snapshot| name(snapshot) == wanted && !is_going(snapshot))
+        let mut snapshots = facts.snapshots.iter();
+        snapshots.any(|snapshot| name(snapshot) == wanted && !is_going(snapshot))
     };
     let claims = facts.claims.iter();
     claims

@@ -67,6 +67,11 @@ impl Decision<'_> {
                 .any(|change| change.path.starts_with("spec.template"))
     }
 
+    /// Whether a StatefulSet is written to, or replaced.
+    pub(super) fn writes_node(&self) -> bool {
+        self.observed.kind() == "StatefulSet" && !self.writes.is_empty()
+    }
+
     /// Makes the Job that registers the service run again, although nothing of it changes.
     pub(super) fn register_again(&mut self) {
         let live = self.observed.live.as_ref();

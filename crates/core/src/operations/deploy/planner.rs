@@ -15,6 +15,7 @@ use super::{
     Facts, Namespace, Observed, Options, cleanup,
     decision::{Decision, decide},
     inventory,
+    node::{NodeChange, node_change, note_first},
     problem::{Problem, Problems},
     prune,
     takeover::{self, Takeover},
@@ -71,7 +72,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         return Err(Problems(vec![Problem::NamespaceTerminating { name }]));
     }
     let takeover = Takeover::judge(facts).map_err(|problem| Problems(vec![problem]))?;
-    let (mut decisions, snapshots) = decide_all(&target, facts, options)?;
+    let (mut decisions, node) = decide_all(&target, facts, options)?;
     let suspender = upgrade::suspended_by(facts);
     let rolls = decisions
         .iter()
@@ -96,12 +97,16 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
         &listing.during,
     ));
     steps.extend(cleanup::steps(&target, facts));
-    steps.extend(snapshots);
+    steps.extend(node.snapshots);
+    for decision in decisions.iter().filter(|decision| decision.writes_node()) {
+        steps.extend(note_first(&target, facts, decision.observed));
+    }
     if rolls {
         steps.extend(upgrade::drain(facts, suspends, options.drain));
     }
     steps.extend(phase(&decisions, UP_TO_WORKLOADS));
     steps.extend(takeover.starts(&decisions));
+    steps.extend(node.records);
     steps.extend(phase(&decisions, JOBS));
     steps.extend(phase(&decisions, CRON_JOBS));
     if resumes {
@@ -136,20 +141,24 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
     Ok(Plan {
         operation: "deploy".to_string(),
         target,
-        loses: disruptions.chain(mixture).chain(pruning.loses).collect(),
+        loses: disruptions
+            .chain(mixture)
+            .chain(node.loses)
+            .chain(pruning.loses)
+            .collect(),
         steps,
         notes,
         generated: Vec::new(),
     })
 }
 
-/// One decision an object, in the order of the plan, and the snapshots that they need; or all that
-/// stands against it.
+/// One decision an object, in the order of the plan, and what another version of the node needs; or all
+/// that stands against it.
 fn decide_all<'a>(
     target: &Target,
     facts: &'a Facts,
     options: &Options,
-) -> Result<(Vec<Decision<'a>>, Vec<Step>), Problems> {
+) -> Result<(Vec<Decision<'a>>, NodeChange), Problems> {
     let mut problems = unknown(facts, options);
     problems.extend(left_alone(facts));
     let mut decisions = Vec::new();
@@ -159,10 +168,10 @@ fn decide_all<'a>(
             Err(problem) => problems.push(problem),
         }
     }
-    match upgrade::snapshots(target, facts, options) {
-        Ok(snapshots) if problems.is_empty() => {
+    match node_change(target, facts, options) {
+        Ok(node) if problems.is_empty() => {
             decisions.sort_by_key(|decision| place(decision.observed));
-            Ok((decisions, snapshots))
+            Ok((decisions, node))
         }
         Ok(_) => Err(Problems(problems)),
         Err(problem) => {

@@ -48,14 +48,20 @@ pub enum Problem {
         /// As the flag named it.
         named: String,
     },
-    /// Restate does not support this change of version.
+    /// Restate does not support that this version opens what another one has opened.
     Version {
-        /// What runs.
+        /// The claim that holds it.
+        claim: String,
+        /// What has opened it.
         from: String,
         /// What is asked for.
         to: String,
         /// Restate's rule that forbids it.
         rule: &'static str,
+        /// A snapshot of it that this version may open.
+        way_back: Option<String>,
+        /// What names the environment on the command line.
+        flags: String,
     },
     /// An operation on data is not finished.
     Unfinished(Unfinished),
@@ -106,8 +112,29 @@ impl fmt::Display for Problem {
                 f,
                 "--take-over {named}: no object of this environment is called so; it is KIND/NAME, as the plan shows them"
             ),
-            Self::Version { from, to, rule } => {
-                write!(f, "Restate {from} cannot become {to}: {rule}")
+            Self::Version {
+                claim,
+                from,
+                to,
+                rule,
+                way_back,
+                flags,
+            } => {
+                write!(
+                    f,
+                    "Restate {from} has opened PersistentVolumeClaim {claim}, and {to} must not open it after that: {rule}; "
+                )?;
+                match way_back {
+                    Some(snapshot) => write!(
+                        f,
+                        "to start Restate {to} on a copy of snapshot {snapshot} instead, which is read first, in one plan: cargo xtask restore {flags} -s {snapshot}"
+                    )?,
+                    None => write!(f, "there is no snapshot of it that Restate {to} may open")?,
+                }
+                write!(
+                    f,
+                    "; to start it on an empty database: cargo xtask wipe {flags}"
+                )
             }
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
             Self::Journal(unreadable) => write!(f, "{unreadable}"),

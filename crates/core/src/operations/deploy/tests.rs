@@ -23,6 +23,7 @@ mod refusal;
 mod replacement;
 mod service;
 mod takeover;
+mod version;
 mod world;
 
 use world::{Cluster, image, label};
@@ -89,6 +90,7 @@ fn a_first_deployment_ends_with_the_tests() {
     create StatefulSet restate
     wait for Deployment verification until rolledOut
     wait for StatefulSet restate until rolledOut
+    note Restate 1.6.2 as the node of PersistentVolumeClaim target-restate-0
     create Job discover
     wait for Job discover until complete
     create CronJob test

@@ -135,6 +135,7 @@ pub fn on_failure(
         purpose: Purpose::Failure,
         consistency: Consistency::Crash,
         keep: false,
+        opened_by: facts.opened_by(),
     };
     Ok(Plan {
         operation: OPERATION.into(),

@@ -62,7 +62,7 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
     } else {
         Wait::SnapshotReady
     };
-    let taken = taken(&database, options, wish, Consistency::Crash);
+    let taken = taken(facts, &database, options, wish, Consistency::Crash);
     let notes = vec![
         "the node runs on: the snapshot is what a power failure would leave, which Restate is made to open".into(),
         format!("deleting VolumeSnapshot {} deletes what is stored", taken.name),
@@ -90,7 +90,7 @@ fn fenced(
     let (Some(replacement), Ok(database), []) = (replacement, database, &against[..]) else {
         return Err(Refusals(against));
     };
-    let taken = taken(&database, options, wish, Consistency::Fenced);
+    let taken = taken(facts, &database, options, wish, Consistency::Fenced);
     let object = ObjectRef::namespaced(
         SNAPSHOT_API,
         "VolumeSnapshot",
@@ -114,6 +114,7 @@ fn fenced(
 }
 
 fn taken<'a>(
+    facts: &Facts,
     database: &'a DatabaseVolume,
     options: &'a Options,
     wish: &Wish,
@@ -127,6 +128,7 @@ fn taken<'a>(
         purpose: Purpose::Manual,
         consistency,
         keep: wish.keep,
+        opened_by: facts.opened_by(),
     }
 }
 

@@ -43,6 +43,7 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
     mark as verified VolumeSnapshot storage-restate-0-20260105-100000
     delete PersistentVolumeClaim storage-restate-0 until Gone
     start StatefulSet restate until RolledOut
+    note Restate 1.7.12 as the node of PersistentVolumeClaim storage-restate-0; may fail
     delete Job discover until Gone
     create Job discover until Complete
     resume CronJob chaos
@@ -53,6 +54,7 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
     ! Database { claim: Uid("claim-1") }
     note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate --cluster dev -s storage-restate-0-20260105-100000
     note: the node is stopped while the storage makes the snapshot and the copy is compared: minutes, and hours for large volumes; until the claim is deleted everything can be taken back
+    note: the empty database is opened by Restate 1.7.12, as the environment's file says (restate:1.7.12)
     "#);
 }
 
@@ -82,6 +84,7 @@ fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts(
     create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored
     delete Job storage-restate-0-20260105-100000-restored
     start StatefulSet restate until RolledOut
+    note Restate 1.7.12 as the node of PersistentVolumeClaim storage-restate-0; may fail
     delete Job discover until Gone
     create Job discover until Complete
     resume CronJob chaos
@@ -92,6 +95,7 @@ fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts(
     ! Database { claim: Uid("claim-1") }
     note: the present database is kept as VolumeSnapshot storage-restate-0-20260105-100000, until it is deleted by name; the way back: cargo xtask restore -n restate --cluster dev -s storage-restate-0-20260105-100000
     note: the node is stopped while the storage makes a snapshot and a volume: minutes, and hours for large ones; until the claim is deleted everything can be taken back
+    note: the copy is opened by Restate 1.7.12, as the environment's file says (restate:1.7.12)
     "#);
 }
 
@@ -114,6 +118,7 @@ fn without_a_database_a_restore_loses_nothing() {
     create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored
     delete Job storage-restate-0-20260105-100000-restored
     start StatefulSet restate until RolledOut
+    note Restate 1.7.12 as the node of PersistentVolumeClaim storage-restate-0; may fail
     delete Job discover until Gone
     create Job discover until Complete
     resume CronJob chaos
@@ -121,6 +126,7 @@ fn without_a_database_a_restore_loses_nothing() {
     wait for CronJob test until FirstSuccess; may fail
     ! Disruption { what: "the node is stopped while the volume is made" }
     note: there is no database at present: nothing is lost
+    note: the copy is opened by Restate 1.7.12, as the environment's file says (restate:1.7.12)
     "#);
     assert_eq!(
         pending,
@@ -144,6 +150,7 @@ fn the_only_copy_goes_only_by_another_flag() {
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
     delete PersistentVolumeClaim storage-restate-0 until Gone
     start StatefulSet restate until RolledOut
+    note Restate 1.7.12 as the node of PersistentVolumeClaim storage-restate-0; may fail
     delete Job discover until Gone
     create Job discover until Complete
     resume CronJob chaos
@@ -152,6 +159,7 @@ fn the_only_copy_goes_only_by_another_flag() {
     no longer keep the data of PersistentVolume pvc-1 until Gone; may fail
     ! OnlyCopy { claim: Uid("claim-1") }
     note: NOTHING OF THE PRESENT DATABASE IS KEPT: there is no way back
+    note: the empty database is opened by Restate 1.7.12, as the environment's file says (restate:1.7.12)
     "#);
 }
 
@@ -224,7 +232,7 @@ fn what_a_person_suspended_stays_so_and_one_job_checks() {
       }
     }
     "#);
-    assert_eq!(plan.notes.len(), 3);
+    assert_eq!(plan.notes.len(), 4);
 }
 
 #[test]

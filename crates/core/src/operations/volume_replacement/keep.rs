@@ -82,6 +82,7 @@ impl VolumeReplacement<'_> {
             purpose: Purpose::Temporary,
             consistency: Consistency::Crash,
             keep: false,
+            opened_by: self.facts.opened_by(),
         }
         .step(self.target, Wait::SnapshotReady)
         .undo(undo)
@@ -121,6 +122,7 @@ impl VolumeReplacement<'_> {
             purpose,
             consistency: Consistency::Fenced,
             keep: false,
+            opened_by: self.facts.opened_by(),
         }
         .step(self.target, Wait::SnapshotReady)
         .undo(self.record(&self.stamp, None, Finding::Empty))

@@ -203,13 +203,14 @@ impl Program {
         let approved = match Ask::new(shown).unneeded() {
             Ok(approved) => approved,
             Err(ask) => {
-                // A restore where nothing is loses nothing.
+                // A restore where nothing is loses nothing, and a deployment may have to open what nobody knows.
                 let answer = match ask.demand() {
-                    _ if mistyped => "yes, please",
-                    Demand::Yes => "y",
-                    Demand::Phrase(_) => operation.answer(),
+                    _ if mistyped => "yes, please".to_owned(),
+                    Demand::Yes => "y".to_owned(),
+                    Demand::Phrase(phrase) if *operation == Operation::Deploy => phrase,
+                    Demand::Phrase(_) => operation.answer().to_owned(),
                 };
-                match ask.typed(answer) {
+                match ask.typed(&answer) {
                     Ok(approved) => approved,
                     Err(refused) => return self.refuse(writes, refused.to_string()),
                 }

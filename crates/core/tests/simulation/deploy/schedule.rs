@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use longrun_core::{
-    approval::{Approved, Ask},
+    approval::{Approved, Ask, Demand},
     journal::{Journal, Next, moved},
     names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
     object::{Digest, ObjectRef, Uid, intent, uid},
@@ -98,8 +98,13 @@ impl Schedule {
         };
         let before = self.world.writes;
         let refuses = self.unlucky(12);
-        let answer = if refuses { "n" } else { "y" };
-        let Ok(approved) = Ask::new(shown).typed(answer) else {
+        let ask = Ask::new(shown);
+        let answer = match ask.demand() {
+            _ if refuses => "n".to_owned(),
+            Demand::Yes => "y".to_owned(),
+            Demand::Phrase(phrase) => phrase,
+        };
+        let Ok(approved) = ask.typed(&answer) else {
             return End::Refused;
         };
         self.meanwhile();

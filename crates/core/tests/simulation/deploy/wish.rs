@@ -76,7 +76,10 @@ impl Wish {
             let job = json!({"spec": {"template": pod("test", &self.service)}});
             object("CronJob", name, json!({"spec": {"jobTemplate": job}}))
         };
-        let node = pod("restate", &format!("restate:1.{}.0-abc", self.node));
+        let node = pod(
+            "restate",
+            &format!("restate:1.{}.0-82a934cde840", self.node),
+        );
         let claim = json!([{"metadata": {"name": "storage"},
             "spec": {"accessModes": ["ReadWriteOnce"],
                 "resources": {"requests": {"storage": format!("{}Gi", self.storage)}}}}]);

@@ -79,7 +79,7 @@ impl World {
                 .collect(),
             growths: self.growths(desired, &claims),
             claims,
-            sources: self.all("VolumeSnapshot"),
+            snapshots: self.all("VolumeSnapshot"),
             temporary: ["Job", "PersistentVolumeClaim"]
                 .iter()
                 .flat_map(|kind| self.of_kind(kind, is_temporary))

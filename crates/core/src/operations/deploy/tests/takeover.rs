@@ -191,7 +191,7 @@ fn a_claim_of_a_snapshot_that_is_gone_is_replaced_by_an_empty_one() {
     };
     assert_eq!(plan.steps[0].guard, guard, "a volume would be a change");
     let going = json!({"metadata": {"name": "s", "deletionTimestamp": "now"}});
-    cluster.facts.sources = vec![going];
+    cluster.facts.snapshots = vec![going];
     assert!(check(&cluster.facts).contains("delete PersistentVolumeClaim"));
 }
 
@@ -202,7 +202,7 @@ fn a_claim_that_may_still_hold_something_stays() {
         ("Bound", |_| {}),
         ("Lost", |_| {}),
         ("Pending", |facts| {
-            facts.sources = vec![json!({"metadata": {"name": "s"}})];
+            facts.snapshots = vec![json!({"metadata": {"name": "s"}})];
         }),
         ("Pending", |facts| {
             facts.claims[0]["spec"]["volumeName"] = json!("pv");

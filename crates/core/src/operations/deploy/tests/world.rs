@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::{DryRun, Facts, Growth, Namespace, Observed, Refusal, grown, smaller};
 use crate::{
-    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, OPENED_BY_ANNOTATION, RENDERED_LABEL},
     object::ObjectRef,
     wait::Observation,
 };
@@ -58,7 +58,7 @@ fn rendered(service: &str) -> Vec<Value> {
             "StatefulSet",
             "restate",
             json!({
-            "replicas": 1, "template": image("restate", "restate:1.6.2-aaa"),
+            "replicas": 1, "template": image("restate", "restate:1.6.2-aaaaaaaaaaaa"),
             "volumeClaimTemplates": [{"metadata": {"name": "target"},
                 "spec": {"resources": {"requests": {"storage": "10Gi"}}}}]}),
         ),
@@ -116,7 +116,7 @@ impl Cluster {
                 surplus: Vec::new(),
                 claims: Vec::new(),
                 growths: Vec::new(),
-                sources: Vec::new(),
+                snapshots: Vec::new(),
                 kept: None,
                 temporary: Vec::new(),
             },
@@ -151,7 +151,8 @@ impl Cluster {
             "data": {"objects": list}}));
         cluster.facts.claims = vec![
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
-                "metadata": {"name": "target-restate-0", "namespace": "restate", "uid": "claim-1"},
+                "metadata": {"name": "target-restate-0", "namespace": "restate", "uid": "claim-1",
+                    "annotations": {OPENED_BY_ANNOTATION: "1.6.2"}},
                 "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
                 "status": {"phase": "Bound", "capacity": {"storage": "10Gi"}}}),
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
