@@ -122,6 +122,12 @@ impl ImageVersion {
         }
     }
 
+    /// Whether it is known to be the same or a newer one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self >= other
+    }
+
     /// The version, if it is known.
     #[must_use]
     pub fn known(&self) -> Option<&Version> {

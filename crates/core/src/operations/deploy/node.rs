@@ -70,7 +70,7 @@ pub(super) fn note_first(target: &Target, facts: &Facts, observed: &Observed) ->
     let node = ImageVersion::of(image);
     let claims = claims_of(facts, live).into_iter();
     claims
-        .filter(|claim| is_bound(claim) && noted(claim).is_none_or(|noted| !(noted >= node)))
+        .filter(|claim| is_bound(claim) && noted(claim).is_none_or(|noted| !noted.covers(&node)))
         .map(|claim| record(target, name(claim), image))
         .collect()
 }
@@ -204,7 +204,7 @@ fn claims(observed: &Observed) -> impl Iterator<Item = String> {
 /// somebody has put in its place by hand does not undo what it did.
 fn is_outdated(facts: &Facts, claim: &str, node: &ImageVersion) -> bool {
     let mut claims = facts.claims.iter().filter(|live| name(live) == claim);
-    claims.any(|live| noted(live).is_some_and(|noted| !(noted >= *node)))
+    claims.any(|live| noted(live).is_some_and(|noted| !noted.covers(node)))
 }
 
 /// Its absence is no fault: then what runs is what has opened it.

@@ -171,7 +171,7 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     let refused = story(restore::plan(&target(), &begun, &options(), "kept"));
     assert_snapshot!(refused, @r#"
     this cannot be done; nothing was changed
-      - no restore, and nothing was changed: a wipe of dev/restate is not finished, and nothing is lost yet; it stands at step 1 of 22 (suspend CronJob chaos)
+      - no restore, and nothing was changed: a wipe of dev/restate is not finished, and nothing is lost yet; it stands at step 1 of 23 (suspend CronJob chaos)
       see it:       cargo xtask operation status -n restate --cluster dev
       go on:        cargo xtask operation resume -n restate --cluster dev
       take it back: cargo xtask operation abort -n restate --cluster dev
