@@ -8,7 +8,7 @@ use longrun_core::{
     applied::is_applied,
     faults::ledger::Ledger,
     journal::Stored,
-    names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, SNAPSHOT_API, TEMPORARY_LABEL},
+    names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
     operations::deploy::{
         DryRun, Facts, Growth, Namespace, Observed, grown, listed, needs_snapshots, smaller,

@@ -92,12 +92,9 @@ fn what_the_node_does_not_say_is_not_known_and_not_none() {
     snapshot.leaders_polled(Ok(led(Some(4), None)), now);
     let reason = snapshot.readiness(now, STALE).unwrap_err();
     assert!(reason.contains("do not say"), "{reason}");
-    let page = render(&snapshot, now, STALE);
-    assert!(page.contains("\nrestate_observer_partitions 4\n"), "{page}");
-    assert!(
-        !page.contains("\nrestate_observer_partition_leaders "),
-        "{page}"
-    );
+    let samples = samples(&snapshot, now);
+    assert_eq!(samples.get("partitions"), Some(&4.0));
+    assert_eq!(samples.get("partition_leaders"), None);
 }
 
 #[test]
