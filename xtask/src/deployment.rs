@@ -22,7 +22,7 @@ use crate::{
     access,
     commands::deploy::Choices,
     failure::Failure,
-    images::{Image, ImageBuilder, Profile},
+    images::{Image, ImageBuilder},
     project::{Chosen, Project, render_failure},
     terminal::{Answers, Terminal},
     which::Which,
@@ -73,11 +73,7 @@ impl Deployment {
         if chosen.cluster.access.is_embedded() {
             let cluster = access::embedded(chosen.cluster.name.as_str())?;
             extras = definitions(&cluster)?;
-            let builder = ImageBuilder::new(
-                project.root(),
-                access::places()?.cache,
-                Profile::Development,
-            );
+            let builder = ImageBuilder::new(project.root(), access::places()?.cache);
             let names = chosen.environment.images();
             let built = builder.references(names, &chosen.cluster.registry, None);
             chosen.images = named(built.await?);
@@ -171,11 +167,7 @@ async fn prepare_embedded(
 
     let work = terminal.work("images");
     let report = |news: &str| work.output(news);
-    let builder = ImageBuilder::new(
-        project.root(),
-        access::places()?.cache,
-        Profile::Development,
-    );
+    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
     let built = builder
         .references(
             chosen.environment.images(),

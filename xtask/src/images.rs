@@ -21,7 +21,6 @@ mod store;
 use builder::Builder;
 pub(crate) use error::Error;
 use key::{Ingredient, content_key};
-pub(crate) use program::Profile;
 use program::{Binary, Program};
 
 /// Is told what is being done.
@@ -44,22 +43,16 @@ pub(crate) struct ImageBuilder {
     root: PathBuf,
     /// What can be made again. Archives are in `images` below it.
     cache: PathBuf,
-    profile: Profile,
     /// Looked for when the first image has to be built, and not for those that exist.
     builder: OnceCell<Builder>,
 }
 
 impl ImageBuilder {
     /// A builder for the project at `root` that keeps its archives below `cache`.
-    pub(crate) fn new(
-        root: impl Into<PathBuf>,
-        cache: impl Into<PathBuf>,
-        profile: Profile,
-    ) -> Self {
+    pub(crate) fn new(root: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
             cache: cache.into(),
-            profile,
             builder: OnceCell::new(),
         }
     }
@@ -119,15 +112,7 @@ impl ImageBuilder {
                         containerfile,
                     });
                 };
-                program::build(
-                    binary,
-                    self.profile,
-                    &self.root,
-                    &self.folder(),
-                    sources,
-                    report,
-                )
-                .await?
+                program::build(binary, &self.root, &self.folder(), sources, report).await?
             }
         };
         let ingredient = Ingredient {
@@ -179,16 +164,7 @@ impl ImageBuilder {
     async fn executable(&self, binary: Binary, report: Report<'_>) -> Result<PathBuf, Error> {
         let (root, folder) = (&self.root, self.folder());
         let sources = built::sources(root);
-        match program::build(
-            binary,
-            self.profile,
-            root,
-            &folder,
-            sources.as_deref(),
-            Some(report),
-        )
-        .await?
-        {
+        match program::build(binary, root, &folder, sources.as_deref(), Some(report)).await? {
             Program::Built { path, .. } => Ok(path),
             other => Err(Error::Cargo(format!("{} is not built", other.file_name()))),
         }

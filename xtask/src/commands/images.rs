@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     access,
     failure::{ExitStatus, Failure},
-    images::{ImageBuilder, Profile},
+    images::ImageBuilder,
     project::{self, Project},
     terminal::Terminal,
 };
@@ -58,12 +58,7 @@ pub(crate) async fn run(
 
     let work = terminal.work("images");
     let report = |news: &str| work.output(news);
-    let profile = if cluster.access.is_embedded() {
-        Profile::Development
-    } else {
-        Profile::Release
-    };
-    let builder = ImageBuilder::new(project.root(), access::places()?.cache, profile);
+    let builder = ImageBuilder::new(project.root(), access::places()?.cache);
     let images = builder
         .references(names, &cluster.registry, Some(&report))
         .await?;

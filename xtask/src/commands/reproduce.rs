@@ -163,8 +163,7 @@ async fn prepare(
             Listening::from(first, lane)?;
         }
     }
-    let images =
-        images::ImageBuilder::new(project.root(), &places.cache, images::Profile::Development);
+    let images = images::ImageBuilder::new(project.root(), &places.cache);
     let work = terminal.work("programs");
     let report = |news: &str| work.output(news);
     let server = match Path::new(&subject.restate) {

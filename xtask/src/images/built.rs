@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     key::hexadecimal,
-    program::{Binary, Profile, Program, digest_of},
+    program::{Binary, Program, digest_of},
 };
 
 /// Everything in the project that may decide on what a program is. More than does: asking cargo once too
@@ -71,13 +71,8 @@ pub(super) fn sources(root: &Path) -> Option<String> {
 }
 
 /// The program that these sources made, if it is still where cargo put it and as it was.
-pub(super) fn recall(
-    binary: Binary,
-    profile: Profile,
-    folder: &Path,
-    sources: &str,
-) -> Option<Program> {
-    let text = std::fs::read(memory(binary, profile, folder)).ok()?;
+pub(super) fn recall(binary: Binary, folder: &Path, sources: &str) -> Option<Program> {
+    let text = std::fs::read(memory(binary, folder)).ok()?;
     let Built {
         sources: known,
         path,
@@ -92,7 +87,7 @@ pub(super) fn recall(
 }
 
 /// Remembers what these sources made. What cannot be written down is found out again.
-pub(super) fn remember(profile: Profile, folder: &Path, sources: &str, program: &Program) {
+pub(super) fn remember(folder: &Path, sources: &str, program: &Program) {
     let Program::Built {
         binary,
         path,
@@ -108,12 +103,12 @@ pub(super) fn remember(profile: Profile, folder: &Path, sources: &str, program: 
     };
     if let Ok(text) = serde_json::to_vec(&built) {
         let _ = std::fs::create_dir_all(folder);
-        let _ = std::fs::write(memory(*binary, profile, folder), text);
+        let _ = std::fs::write(memory(*binary, folder), text);
     }
 }
 
-fn memory(binary: Binary, profile: Profile, folder: &Path) -> PathBuf {
-    folder.join(format!("{}.{}.built", binary.name, profile.directory()))
+fn memory(binary: Binary, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.built", binary.name))
 }
 
 fn read(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
@@ -166,7 +161,7 @@ mod tests {
                 path,
                 digest,
             };
-            remember(Profile::Release, &self.0, &self.sources(), &program);
+            remember(&self.0, &self.sources(), &program);
             program
         }
     }
@@ -181,23 +176,13 @@ mod tests {
     fn what_is_unchanged_is_recalled() {
         let scratch = Scratch::new("unchanged");
         assert_eq!(
-            recall(
-                VERIFICATION,
-                Profile::Release,
-                &scratch.0,
-                &scratch.sources()
-            ),
+            recall(VERIFICATION, &scratch.0, &scratch.sources()),
             None,
             "not built yet"
         );
         let built = scratch.build();
         assert_eq!(
-            recall(
-                VERIFICATION,
-                Profile::Release,
-                &scratch.0,
-                &scratch.sources()
-            ),
+            recall(VERIFICATION, &scratch.0, &scratch.sources()),
             Some(built)
         );
     }
@@ -218,12 +203,7 @@ mod tests {
             scratch.build();
             scratch.write(file, text);
             assert_eq!(
-                recall(
-                    VERIFICATION,
-                    Profile::Release,
-                    &scratch.0,
-                    &scratch.sources()
-                ),
+                recall(VERIFICATION, &scratch.0, &scratch.sources()),
                 None,
                 "{file}"
             );
@@ -239,14 +219,6 @@ mod tests {
             scratch.0.join("crates/program/bil.rs"),
         )
         .expect("a file");
-        assert_eq!(
-            recall(
-                VERIFICATION,
-                Profile::Release,
-                &scratch.0,
-                &scratch.sources()
-            ),
-            None
-        );
+        assert_eq!(recall(VERIFICATION, &scratch.0, &scratch.sources()), None);
     }
 }

@@ -96,7 +96,7 @@ impl Error {
             Self::NoBuilder(_) => {
                 "install one: the Debian package buildah is enough, podman and docker do as well"
             }
-            Self::Cargo(_) => "see all of it: cargo build --release --workspace --exclude xtask",
+            Self::Cargo(_) => "see all of it: cargo build --workspace",
             Self::NotBuilt(_) => "build it: cargo xtask images",
             Self::Changed(_) => "run the command again when nothing else is building",
             Self::Npm { .. } => "install Node.js with npm: the Debian packages nodejs and npm",

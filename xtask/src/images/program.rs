@@ -47,32 +47,6 @@ pub(super) const FAULTY_SERVICE: Binary = Binary {
     package: "longrun-verification",
 };
 
-/// How this project's programs are compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// As the command line itself, so that what they share is compiled once: for this machine.
-    Development,
-    /// Optimised and without symbols: for clusters that others share.
-    Release,
-}
-
-impl Profile {
-    /// The directory that cargo puts programs of the profile into.
-    pub(super) fn directory(self) -> &'static str {
-        match self {
-            Self::Development => "debug",
-            Self::Release => "release",
-        }
-    }
-
-    fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::Development => &[],
-            Self::Release => &["--release"],
-        }
-    }
-}
-
 const RECORDER: Binary = Binary {
     name: "recorder",
     package: "longrun-recorder",
@@ -168,25 +142,24 @@ pub(super) fn digest_of(path: &Path) -> Result<String, Error> {
 /// and `sources` what [`built::sources`] says. Without `report` nothing is built.
 pub(super) async fn build(
     binary: Binary,
-    profile: Profile,
     root: &Path,
     folder: &Path,
     sources: Option<&str>,
     report: Option<Report<'_>>,
 ) -> Result<Program, Error> {
     if let Some(sources) = sources
-        && let Some(program) = built::recall(binary, profile, folder, sources)
+        && let Some(program) = built::recall(binary, folder, sources)
     {
         return Ok(program);
     }
     let report = report.ok_or(Error::NotBuilt(binary.name))?;
-    let programs = cargo_build(root, profile, report).await?;
+    let programs = cargo_build(root, report).await?;
     // Whoever edited them meanwhile knows better than we what was built.
     if let Some(sources) = sources
         && built::sources(root).as_deref() == Some(sources)
     {
         for program in &programs {
-            built::remember(profile, folder, sources, program);
+            built::remember(folder, sources, program);
         }
     }
     let is_wanted = |program: &Program| matches!(program, Program::Built { binary: other, .. } if *other == binary);
@@ -196,13 +169,9 @@ pub(super) async fn build(
         .ok_or_else(|| Error::Cargo(format!("cargo named no executable {}", binary.name)))
 }
 
-async fn cargo_build(
-    root: &Path,
-    profile: Profile,
-    report: Report<'_>,
-) -> Result<Vec<Program>, Error> {
+async fn cargo_build(root: &Path, report: Report<'_>) -> Result<Vec<Program>, Error> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.arg("build").args(profile.flags());
+    cargo.arg("build");
     for binary in OURS {
         cargo.args(["--package", binary.package, "--bin", binary.name]);
     }

@@ -75,7 +75,7 @@ impl Scratch {
     async fn reference(&self, name: &str, registry: &str) -> Result<String, Error> {
         let name = name.parse().expect("a name");
         let registry = registry.parse().expect("a registry");
-        let builder = ImageBuilder::new(&self.0, self.0.join("cache"), Profile::Development);
+        let builder = ImageBuilder::new(&self.0, self.0.join("cache"));
         let images = builder
             .references([&name], &registry, Some(&|_| ()))
             .await?;
