@@ -161,10 +161,27 @@ fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
     house.kubectl(&["delete", "pvc", "storage-restate-0", "--wait=false"]);
     // Whether the copy was compared before depends on who was faster: it is a way back only then.
     house.operation("resume", &[]).exits(3).says(&[
+        "the database is not the one from before",
+        "bring it back: ",
         "not taken back: keep the data of PersistentVolume",
         "its claim is gone",
         &format!("VolumeSnapshot {}", house.kept()),
     ]);
+    assert_eq!(
+        house.field("statefulset/restate", "/spec/replicas"),
+        0,
+        "it would make an empty one"
+    );
+    house
+        .operation("status", &[])
+        .exits(0)
+        .prints(&["the database is not the one from before", "bring it back: "]);
+    assert_eq!(house.last_operation()["state"]["state"], "databaseGone");
+    house
+        .data("wipe", &[])
+        .exits(2)
+        .says(&["the database is not the one from before"]);
+    house.diff().exits(1);
     house.restore(&house.kept()).exits(0);
     assert_eq!(house.fingerprint(), fingerprint);
     assert_eq!(house.counter(), 1);
@@ -178,6 +195,45 @@ fn a_claim_that_somebody_else_deletes_is_not_taken_for_ours() {
         .exits(2)
         .says(&["storage-restate-0", "kubernetes.io/pvc-protection"]);
     assert_eq!(house.counter(), 1);
+}
+
+#[test]
+fn a_database_whose_claim_somebody_deleted_comes_back_from_its_volume() {
+    let house = deployed("volume");
+    house.increment();
+    let (claim, fingerprint) = (house.claim(), house.fingerprint());
+    let volume = house.field("pvc/storage-restate-0", "/spec/volumeName");
+    let volume = volume.as_str().expect("it is bound").to_owned();
+    killed_when(&house, "the node is stopped", || {
+        house.field("statefulset/restate", "/spec/replicas") == 0
+    });
+    house.kubectl(&["delete", "pvc", "storage-restate-0"]);
+    let patch = r#"{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}"#;
+    house.operation("resume", &[]).exits(3).says(&[
+        "the database is not the one from before",
+        "PersistentVolumeClaim storage-restate-0 was deleted meanwhile",
+        &format!(
+            "kubectl patch pv {volume} --type=merge --patch='{patch}', then cargo xtask deploy"
+        ),
+    ]);
+    house.kubectl(&["patch", "pv", &volume, "--type=merge", "--patch", patch]);
+    house
+        .deploy(&["--yes"])
+        .exits(0)
+        .says(&["the database is not the one from before a wipe"]);
+    assert_ne!(house.claim(), claim);
+    assert_eq!(
+        house.field("pvc/storage-restate-0", "/spec/volumeName"),
+        volume.as_str()
+    );
+    assert_eq!(house.fingerprint(), fingerprint);
+    assert_eq!(house.counter(), 1);
+    assert_eq!(house.last_operation()["state"]["state"], "superseded");
+    house.is_tidy();
+    house.deploy(&["--yes"]).exits(0).says(&["nothing to do"]);
+    // It goes with its namespace, as before.
+    let policy = r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#;
+    house.kubectl(&["patch", "pv", &volume, "--type=merge", "--patch", policy]);
 }
 
 #[test]

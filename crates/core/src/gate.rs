@@ -84,6 +84,55 @@ impl Release {
     }
 }
 
+/// The database that a node has: what must be true of its claim before the node is stopped or started. A node
+/// whose claim is gone would make an empty one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Database {
+    /// The node's claim.
+    pub claim: ObjectRef,
+    /// Which of them.
+    pub incarnation: Incarnation,
+    /// Its `PersistentVolume`, where that stays whatever becomes of the claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+}
+
+/// Which claim a node is to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Incarnation {
+    /// This one.
+    Is(Uid),
+    /// The one that the plan itself makes. The journal knows which that is.
+    Made,
+    /// None yet.
+    Absent,
+}
+
+impl Database {
+    /// Why it is not there, if it is not. Reads [`Observation::claim`].
+    #[must_use]
+    pub fn doubt(&self, observation: &Observation) -> Option<String> {
+        let claim = &self.claim;
+        let planned = match (&self.incarnation, &observation.claim) {
+            (Incarnation::Is(planned), _) => planned,
+            (Incarnation::Made, _) => return Some(format!("{claim} was not made by this plan")),
+            (Incarnation::Absent, Some(_)) => return Some(format!("{claim} appeared meanwhile")),
+            (Incarnation::Absent, None) => return None,
+        };
+        let Some(live) = &observation.claim else {
+            return Some(format!("{claim} was deleted meanwhile"));
+        };
+        if uid(live).as_ref() != Some(planned) {
+            return Some(format!(
+                "{claim} was deleted and recreated meanwhile: the plan was for UID {planned}"
+            ));
+        }
+        is_going(live).then(|| format!("{claim} is being deleted"))
+    }
+}
+
 /// A snapshot that is to be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

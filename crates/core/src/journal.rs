@@ -21,6 +21,7 @@ use crate::{
 
 mod admission;
 mod checklist;
+mod gone;
 mod guard;
 mod patience;
 mod reason;
@@ -37,6 +38,7 @@ pub use guard::moved;
 
 pub use admission::{Admission, AtWork, InTheWay, Unfinished, admit, admit_beside};
 pub use checklist::{Checklist, Item, Mark};
+pub use gone::DatabaseGone;
 pub use reason::Reason;
 pub use state::State;
 pub use stored::{NotTaken, Stored};
@@ -60,6 +62,9 @@ pub struct Journal {
     /// Another operation made it void.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     superseded: Option<String>,
+    /// What became of the node's claim, by somebody else: the node was not started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    database_gone: Option<String>,
 }
 
 /// One step that has begun.
@@ -148,6 +153,7 @@ impl Journal {
             entries: Vec::new(),
             stopped: None,
             superseded: None,
+            database_gone: None,
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     change::Change,
-    gate::{Gate, Release},
+    gate::{Database, Gate, Release},
     object::{Digest, ObjectRef, Uid},
     wait::Wait,
 };
@@ -181,6 +181,13 @@ pub enum Guard {
         uid: Uid,
         /// The claim's incarnation.
         claim: Uid,
+    },
+    /// It is this incarnation of a node's StatefulSet, and the node has the database of the plan.
+    Node {
+        /// The set's incarnation.
+        uid: Uid,
+        /// What it has.
+        database: Database,
     },
     /// It is a claim that may be deleted: its data are safe.
     Gate(Gate),

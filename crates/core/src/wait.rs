@@ -103,8 +103,8 @@ pub struct Observation {
     pub mounts: Vec<Value>,
     /// The `PersistentVolume` of the claim in question.
     pub volume: Option<Value>,
-    /// The claim that the volume in question names, if it exists: for
-    /// [`Guard::Bound`](crate::plan::Guard::Bound).
+    /// The claim that the volume in question names, or that the node in question has, if it exists: for
+    /// [`Guard::Bound`](crate::plan::Guard::Bound) and [`Guard::Node`](crate::plan::Guard::Node).
     pub claim: Option<Value>,
     /// The StatefulSet that a [`Gate`](crate::gate::Gate) names.
     pub set: Option<Value>,

@@ -60,6 +60,9 @@ pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Fa
     if step.until == Wait::Drained {
         observation.open_invocations = open_invocations(client, namespace).await;
     }
+    if let Guard::Node { database, .. } = &step.guard {
+        observation.claim = client.get(&database.claim).await?;
+    }
     if let Guard::Gate(gate) = &step.guard {
         (observation.snapshots, observation.contents) = snapshots(client, namespace).await?;
         observation.volume = match &observation.object {

@@ -15,7 +15,7 @@ use crate::{operations::snapshot::Kept, plan::Target};
 pub enum Admission {
     /// Nothing is in its way.
     Free,
-    /// An earlier operation is past its point of no return: this one takes its place and closes it.
+    /// An earlier operation can only be closed: this one takes its place and does that.
     Supersedes,
 }
 
@@ -57,8 +57,8 @@ pub fn admit(
     let journal = &stored.journal;
     match journal.state() {
         State::Done | State::TakenBack | State::Superseded { .. } => Ok(Admission::Free),
-        State::PastReturn if CURES.contains(&operation) => Ok(Admission::Supersedes),
-        state @ (State::Open | State::PastReturn) => {
+        state if state.can_be_closed() && CURES.contains(&operation) => Ok(Admission::Supersedes),
+        state @ (State::Open | State::PastReturn | State::DatabaseGone(_)) => {
             let steps = journal.plan().steps.len();
             let position = journal.position();
             let step = journal.plan().steps.get(position);

@@ -23,9 +23,10 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
     let met = object.and_then(uid);
     let same = match guard {
         Guard::None | Guard::Absent => true,
-        Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Bound { uid, .. } => {
-            met.as_ref() == Some(uid)
-        }
+        Guard::Is { uid }
+        | Guard::Unchanged { uid, .. }
+        | Guard::Bound { uid, .. }
+        | Guard::Node { uid, .. } => met.as_ref() == Some(uid),
         Guard::Gate(gate) => met.as_ref() == Some(&gate.claim),
         Guard::Release(release) => met.as_ref() == Some(&release.volume),
     };
@@ -84,17 +85,20 @@ pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
     let met = observation.object.as_ref().and_then(uid);
     match (guard, &observation.object) {
         (Guard::Absent, Some(_)) => Some("it appeared meanwhile".to_string()),
-        (Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Bound { .. }, None) => {
-            Some("it was deleted meanwhile".to_string())
-        }
-        (Guard::Is { uid } | Guard::Unchanged { uid, .. } | Guard::Bound { uid, .. }, Some(_))
-            if met.as_ref() != Some(uid) =>
-        {
-            Some(format!(
-                "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
-                met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
-            ))
-        }
+        (
+            Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Bound { .. } | Guard::Node { .. },
+            None,
+        ) => Some("it was deleted meanwhile".to_string()),
+        (
+            Guard::Is { uid }
+            | Guard::Unchanged { uid, .. }
+            | Guard::Bound { uid, .. }
+            | Guard::Node { uid, .. },
+            Some(_),
+        ) if met.as_ref() != Some(uid) => Some(format!(
+            "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
+            met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
+        )),
         (
             Guard::Unchanged {
                 intent: planned, ..
@@ -102,6 +106,7 @@ pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
             Some(object),
         ) if !is_as_planned(object, planned) => Some("somebody changed it meanwhile".to_string()),
         (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),
+        (Guard::Node { database, .. }, Some(_)) => database.doubt(observation),
         (Guard::Gate(gate), _) => gate.doubt(observation),
         (Guard::Release(release), _) => release.doubt(observation),
         (Guard::None, _)

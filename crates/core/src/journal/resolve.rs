@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Journal;
 use crate::{
+    gate::Incarnation,
     object::{ObjectRef, Uid},
     plan::{Checked, Effect, Guard, Step},
     wait::Wait,
@@ -54,6 +55,11 @@ impl Journal {
             Guard::Release(release) => {
                 release.made = release.made.take().or_else(|| made(&release.snapshot));
             }
+            Guard::Node { database, .. } if database.incarnation == Incarnation::Made => {
+                if let Some(made) = self.made(&database.claim) {
+                    database.incarnation = Incarnation::Is(made);
+                }
+            }
             _ => {}
         }
         Some(step)
@@ -98,6 +104,11 @@ impl Journal {
             }
             // A volume that its claim has given up would go.
             Effect::Reclaim { .. } => (undo, step.guard.clone()),
+            // A node whose claim is gone would make an empty one. A journal of an older version does not know it.
+            Effect::Scale { .. } => match &step.guard {
+                guard @ Guard::Node { .. } => (undo, guard.clone()),
+                _ => (undo, Guard::None),
+            },
             other => (other, Guard::None),
         };
         Some(Step {

@@ -1,12 +1,12 @@
 //! Where an operation stands as a whole.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Journal};
+use super::{DatabaseGone, Entry, Journal};
 use crate::{operations::snapshot::Kept, plan::Effect};
 
 /// Where an operation stands as a whole.
@@ -21,6 +21,8 @@ pub enum State {
     Done,
     /// It stopped, and everything was taken back.
     TakenBack,
+    /// It stopped, and was taken back as far as that goes: somebody else deleted the database meanwhile.
+    DatabaseGone(Box<DatabaseGone>),
     /// Another operation took its place.
     Superseded {
         /// Which one.
@@ -39,6 +41,10 @@ impl State {
                 "or close it:  cargo xtask deploy {flags}, or restore {flags} -s {}",
                 kept.and_then(Kept::way_back).unwrap_or("SNAPSHOT")
             ),
+            Self::DatabaseGone(gone) => {
+                let anew = format!("or begin anew: cargo xtask deploy {flags}");
+                return [gone.way_back(flags, kept), anew].into();
+            }
             Self::Done | Self::TakenBack | Self::Superseded { .. } => return Vec::new(),
         };
         let resume = format!("go on:        cargo xtask operation resume {flags}");
@@ -53,16 +59,33 @@ impl fmt::Display for State {
             Self::PastReturn => f.write_str("is not finished, and cannot be taken back any more"),
             Self::Done => f.write_str("is done"),
             Self::TakenBack => f.write_str("was taken back"),
+            Self::DatabaseGone(gone) => write!(
+                f,
+                "was taken back, and the database is not the one from before: {}, and the node stays stopped",
+                gone.why
+            ),
             Self::Superseded { by } => write!(f, "was closed by a {by}"),
         }
     }
 }
 
 impl State {
-    /// Whether somebody has to go on with it, or take it back.
+    /// Whether somebody has to go on with it, take it back, or bring back what it was about.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        matches!(self, Self::Open | Self::PastReturn)
+        match self {
+            Self::Open | Self::PastReturn | Self::DatabaseGone(_) => true,
+            Self::Done | Self::TakenBack | Self::Superseded { .. } => false,
+        }
+    }
+
+    /// Whether an operation that makes an environment whole may take its place.
+    #[must_use]
+    pub fn can_be_closed(&self) -> bool {
+        match self {
+            Self::PastReturn | Self::DatabaseGone(_) => true,
+            Self::Open | Self::Done | Self::TakenBack | Self::Superseded { .. } => false,
+        }
     }
 }
 
@@ -79,7 +102,8 @@ impl Journal {
         }
         let stopped = self.stopped.is_some();
         if stopped && !past && !self.is_unsettled() && self.to_undo().is_none() {
-            State::TakenBack
+            self.database_gone()
+                .map_or(State::TakenBack, |gone| State::DatabaseGone(Box::new(gone)))
         } else if past {
             State::PastReturn
         } else {

@@ -126,7 +126,7 @@ impl Stored {
     #[must_use]
     pub fn begin(journal: Journal, last: Option<&Self>, now: Timestamp) -> Self {
         let follows = last.map_or(0, |last| last.epoch);
-        let closed = last.filter(|last| last.journal.state() == State::PastReturn);
+        let closed = last.filter(|last| last.journal.state().can_be_closed());
         Self {
             epoch: now.as_second().unsigned_abs().max(follows + 1),
             plan: journal.plan.digest(),
@@ -152,8 +152,8 @@ impl Stored {
                 epoch: self.epoch,
                 ..closed.alone()
             },
-            (Some(_), State::Open) | (None, _) => self.clone(),
-            (Some(_), _) => self.alone(),
+            (Some(_), State::Open | State::DatabaseGone(_)) | (None, _) => self.clone(),
+            (Some(_), State::PastReturn | State::Done | State::Superseded { .. }) => self.alone(),
         }
     }
 

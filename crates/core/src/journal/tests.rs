@@ -21,6 +21,7 @@ use crate::{
 
 mod closes;
 mod driver;
+mod gone;
 mod patience;
 mod stored;
 mod undo;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     object::uid,
-    plan::{Effect, Finding, Guard},
+    plan::{Effect, Finding, Guard, Step},
     wait::{Observation, Wait},
 };
 
@@ -85,13 +85,26 @@ impl Journal {
             self.not_undone("nobody knows what was made".to_string());
             return Next::Look;
         };
-        match moved(&step.guard, observation).or_else(|| would_go(&step.guard, observation)) {
-            Some(moved) => {
-                self.not_undone(moved);
+        match self.against(&step, observation) {
+            Some(cause) => {
+                self.not_undone(cause);
                 Next::Look
             }
             None => Next::Undo(step.act),
         }
+    }
+
+    /// Why something is not taken back.
+    fn against(&mut self, undo: &Step, observation: &Observation) -> Option<String> {
+        if let (Some(_), Effect::Suspend { .. }) = (&self.database_gone, &undo.act) {
+            return Some("the node stays stopped".to_string());
+        }
+        if let Guard::Node { database, .. } = &undo.guard {
+            // Whoever made the set anew meanwhile: it is told how many pods it has.
+            self.database_gone = database.doubt(observation);
+            return self.database_gone.clone();
+        }
+        moved(&undo.guard, observation).or_else(|| would_go(&undo.guard, observation))
     }
 
     /// Whether an effect was asked for, nobody has heard whether it was done, and it matters: something may

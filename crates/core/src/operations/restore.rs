@@ -19,7 +19,7 @@ use super::{
     volume_replacement::{VolumeReplacement, discard, is_empty, restored_claim, size, template},
 };
 use crate::{
-    gate::{Source, found, name, text},
+    gate::{Incarnation, Source, found, name, text},
     names::{CLAIM, OPENED_BY_ANNOTATION},
     object::{bytes, uid},
     plan::{Effect, Finding, Guard, Loss, Plan, Step, Target},
@@ -72,15 +72,17 @@ pub fn plan(
         .map(|_| replacement.examine(snapshot, uid(source), like));
     let mut steps = examined.unwrap_or_default();
     steps.extend(replacement.silence());
+    let empty_claim = empty.and_then(uid);
+    let nothing = replacement.on_claim(empty_claim.map_or(Incarnation::Absent, Incarnation::Is));
     steps.extend(match &database {
         Some(database) => out_of_the_way(&replacement, database, like, snapshot, source),
-        None => iter::once(replacement.stop())
+        None => iter::once(replacement.stop(nothing))
             .chain(empty.and_then(discard))
             .collect(),
     });
     steps.extend(replacement.change_node());
     steps.extend(in_its_place(&replacement, snapshot, source, like));
-    steps.push(replacement.start());
+    steps.push(replacement.start(Some(replacement.on_claim(Incarnation::Made))));
     steps.extend(replacement.record_node());
     steps.extend(replacement.register());
     steps.extend(replacement.resume());
@@ -147,7 +149,7 @@ fn out_of_the_way(
 ) -> Vec<Step> {
     let mut steps: Vec<Step> = replacement.keep_volume(database).into_iter().collect();
     steps.push(replacement.rehearse(database));
-    steps.push(replacement.stop());
+    steps.push(replacement.stop(replacement.kept(database)));
     steps.push(replacement.preserve(database, Purpose::BeforeRestore));
     steps.extend(replacement.verify(database, live));
     let source = uid(source).map(|uid| Source {

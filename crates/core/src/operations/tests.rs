@@ -23,6 +23,7 @@ use crate::{
 
 mod attach;
 mod kept;
+mod node;
 mod orphan;
 mod refusals;
 mod retention;
@@ -149,4 +150,9 @@ fn story(planned: Result<Plan, Refusals>) -> String {
         }
         Err(refusals) => refusals.to_string(),
     }
+}
+
+fn step_of(plan: &Plan, act: &str) -> Step {
+    let step = plan.steps.iter().find(|step| step.act.to_string() == act);
+    step.unwrap().clone()
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     data::{Facts, Options},
-    database::{Node, admission, claim_ref, denied, node, strangers},
+    database::{DatabaseVolume, Node, admission, claim_ref, denied, node, strangers},
     opening::{node_image, told},
     refusal::Refusal,
     snapshot::default_name,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     change::{Change, asked},
-    gate::{name, text},
+    gate::{Database, Incarnation, name, text},
     journal::Admission,
     names::{DISCOVER, ENVIRONMENT_LABEL, FIELD_MANAGER, TEST},
     object::{ObjectRef, Uid, intent, uid},
@@ -102,12 +102,11 @@ impl<'a> VolumeReplacement<'a> {
         steps
     }
 
-    /// From here on nothing is written, until the node is started again.
-    pub(super) fn stop(&self) -> Step {
+    /// From here on nothing is written, until the node is started again: with the database that it had, if it had one.
+    pub(super) fn stop(&self, database: Database) -> Step {
         let claim = claim_ref(self.target);
-        let guard = Guard::Is {
-            uid: self.node.uid.clone(),
-        };
+        let has_database = database.incarnation != Incarnation::Absent;
+        let guard = self.node(Some(database));
         let stop = Step::new(self.scale(0), guard, Wait::Stopped { claim })
             .why("the fence: what is stored now stays as it is");
         let set = self.facts.set.as_ref();
@@ -115,6 +114,8 @@ impl<'a> VolumeReplacement<'a> {
         // One that an unfinished operation stopped would make an empty claim before that one makes its own.
         match (self.admission, replicas) {
             (Admission::Supersedes, Some(0)) => stop,
+            // Without a claim it does not run, and would make an empty one.
+            _ if !has_database => stop,
             _ => stop.undo(self.scale(self.replicas())),
         }
     }
@@ -166,13 +167,35 @@ impl<'a> VolumeReplacement<'a> {
         Some(step.why("an older version is not to open it later"))
     }
 
-    /// The node runs again, and every partition has a leader.
-    pub(super) fn start(&self) -> Step {
-        let guard = Guard::Is {
-            uid: self.node.uid.clone(),
-        };
+    /// The node runs again, and every partition has a leader: with this database, or with an empty one.
+    pub(super) fn start(&self, database: Option<Database>) -> Step {
+        let guard = self.node(database);
         Step::new(self.scale(self.replicas()), guard, Wait::RolledOut)
             .why("as many pods as the environment's file says")
+    }
+
+    fn node(&self, database: Option<Database>) -> Guard {
+        let uid = self.node.uid.clone();
+        match database {
+            Some(database) => Guard::Node { uid, database },
+            None => Guard::Is { uid },
+        }
+    }
+
+    pub(super) fn on_claim(&self, incarnation: Incarnation) -> Database {
+        Database {
+            claim: claim_ref(self.target),
+            incarnation,
+            volume: None,
+        }
+    }
+
+    /// The present database, whose volume is kept.
+    pub(super) fn kept(&self, database: &DatabaseVolume) -> Database {
+        Database {
+            volume: Some(database.volume.name.clone()),
+            ..self.on_claim(Incarnation::Is(database.claim_uid.clone()))
+        }
     }
 
     fn scale(&self, replicas: u64) -> Effect {

@@ -47,16 +47,16 @@ pub fn plan(
     match copy {
         Copy::Verified => {
             steps.push(replacement.rehearse(&database));
-            steps.push(replacement.stop());
+            steps.push(replacement.stop(replacement.kept(&database)));
             steps.push(replacement.preserve(&database, Purpose::BeforeWipe));
             steps.extend(verification(&replacement, &database));
         }
-        Copy::None => steps.push(replacement.stop()),
+        Copy::None => steps.push(replacement.stop(replacement.kept(&database))),
     }
     let is_kept = copy == Copy::Verified;
     steps.push(replacement.delete_claim(&database, is_kept, None));
     steps.extend(replacement.change_node());
-    steps.push(replacement.start());
+    steps.push(replacement.start(None));
     steps.extend(replacement.record_node());
     steps.extend(replacement.register());
     steps.extend(replacement.resume());

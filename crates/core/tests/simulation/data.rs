@@ -3,10 +3,7 @@
 
 use std::sync::OnceLock;
 
-use longrun_core::{
-    journal::State,
-    names::{CLAIM, OPERATIONS_MANAGER},
-};
+use longrun_core::names::{CLAIM, OPERATIONS_MANAGER};
 use serde_json::Value;
 
 use crate::{
@@ -115,9 +112,7 @@ fn converge(program: &mut Program) {
 
 /// What must be true when there is nothing left to do.
 fn judge(program: &mut Program) {
-    let stored = program.world.stored();
-    let state = stored.map(|stored| stored.journal.state());
-    if matches!(state, Some(State::Open | State::PastReturn)) {
+    if program.is_unfinished() {
         program
             .world
             .violate("an operation is never finished".into());

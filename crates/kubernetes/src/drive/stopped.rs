@@ -32,9 +32,18 @@ impl fmt::Display for Stopped {
         let writes = steps.iter().filter(|step| !step.act.is_watch()).count();
         let traces = self.journal.traces();
         let made = traces.made.len();
+        let state = self.journal.state();
+        if let State::DatabaseGone(gone) = &state {
+            writeln!(
+                f,
+                "the database is not the one from before: {}, and the node stays stopped\n{}",
+                gone.why,
+                gone.way_back(&self.journal.plan().target.flags(), self.kept.as_ref())
+            )?;
+        }
         writeln!(f, "{}", self.reason)?;
         write!(f, "{}", self.report)?;
-        if self.journal.state() == State::TakenBack && traces.taken_back > 0 {
+        if state == State::TakenBack && traces.taken_back > 0 {
             f.write_str("what it changed is taken back")?;
         } else if made == 0 && traces.not_taken_back.is_empty() {
             f.write_str("nothing is changed")?;
@@ -46,7 +55,7 @@ impl fmt::Display for Stopped {
         if let Some(effect) = self.journal.unknown() {
             write!(f, ", and whether this is done is not known: {effect}")?;
         }
-        if self.journal.state() != State::TakenBack && traces.taken_back > 0 {
+        if state != State::TakenBack && traces.taken_back > 0 {
             write!(f, ", {} taken back", traces.taken_back)?;
         }
         for effect in traces.in_effect {
@@ -66,6 +75,8 @@ impl Stopped {
         let name = taken(&self.journal);
         let again = "run the same command again when the cause is gone";
         let lines = match (&state, name, &self.kept) {
+            // How it comes back is said in the first lines.
+            (State::DatabaseGone(_), _, kept) => kept.iter().map(ToString::to_string).collect(),
             _ if !self.is_kept => match name {
                 None => vec![format!("{again}: it goes on from there")],
                 Some(name) => vec![

@@ -4,10 +4,11 @@ use std::{sync::Mutex, time::Duration};
 
 use longrun_core::{
     approval::{Approved, Ask},
+    gate::{Database, Incarnation},
     journal::{State, Stored},
     names::JOURNAL,
     object::{ObjectRef, Uid},
-    plan::{Effect, Guard, Plan, Policy, Step, Target},
+    plan::{Effect, Guard, Plan, Policy, Propagation, Step, Target},
     wait::Wait,
 };
 use serde_json::json;
@@ -205,6 +206,48 @@ async fn what_is_taken_back_behind_a_guard_is_looked_at() {
             .contains("what it changed is taken back")
     );
     assert_eq!(writes, ["v", "v"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_claim_somebody_deletes_meanwhile_is_not_started_again_and_that_is_said_first()
+{
+    let server = server();
+    let claim = place("v1", "PersistentVolumeClaim", "storage-restate-0");
+    let set = place("apps/v1", "StatefulSet", "restate");
+    server.put(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": claim.name, "namespace": "restate", "uid": "c"}}));
+    server.put(
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 1},
+        "metadata": {"name": set.name, "namespace": "restate", "uid": "s"}}),
+    );
+    let scale = |replicas| Effect::Scale {
+        object: set.clone(),
+        replicas,
+    };
+    let guard = Guard::Node {
+        uid: Uid("s".to_owned()),
+        database: Database {
+            claim: claim.clone(),
+            incarnation: Incarnation::Is(Uid("c".to_owned())),
+            volume: Some("pv".to_owned()),
+        },
+    };
+    let stop = Step::new(scale(0), guard, Wait::None).undo(scale(1));
+    let kubectl = server.client();
+    let interrupted = async move {
+        sleep(Duration::from_secs(7)).await;
+        let uid = Uid("c".to_owned());
+        let propagation = Propagation::Background;
+        kubectl.delete(&claim, &uid, propagation).await.unwrap();
+    };
+    let steps = vec![suspend(), stop, wait_for_job()];
+    let (outcome, writes, _) = driven(&server, steps, interrupted).await;
+    let said = outcome.unwrap_err();
+    let first = said.lines().next().unwrap();
+    assert!(first.contains("not the one from before"), "{said}");
+    assert!(said.contains("kubectl patch pv pv"), "{said}");
+    assert!(!said.contains("what it changed is taken back"), "{said}");
+    assert_eq!(writes, ["test", "restate", "storage-restate-0"], "{said}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,6 +123,7 @@ pub fn plan(target: Target, facts: &Facts, options: &Options) -> Result<Plan, Pr
 
     let mut notes = pruning.notes;
     notes.extend(inventory::unreadable(facts));
+    notes.extend(takeover.note(&target, facts.kept.as_ref()));
     notes.extend(cleanup::notes(&target, facts));
     match suspender {
         Some(by) if !resumes => notes.push(upgrade::stays_suspended(&target, &by)),

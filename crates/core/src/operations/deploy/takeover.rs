@@ -1,20 +1,21 @@
 //! An operation on data that stopped beyond its point of no return: a deployment makes the environment
 //! whole again and closes it, since what keeps the operation from going on may be what is deployed.
 
-use alloc::vec::Vec;
+use alloc::{format, string::String, vec::Vec};
 
 use serde_json::Value;
 
 use super::{Facts, Observed, decision::Decision, problem::Problem};
 use crate::{
-    journal::{Admission, Stored, admit},
+    journal::{Admission, State, Stored, admit},
     names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid, uid},
     operations::{
+        snapshot::Kept,
         suspension,
         volume_replacement::{close, left},
     },
-    plan::{Effect, Guard, Step},
+    plan::{Effect, Guard, Step, Target},
     wait::Wait,
 };
 
@@ -51,6 +52,20 @@ impl Takeover {
             last.push(close(stored, uid.clone(), "deploy"));
             last
         })
+    }
+
+    /// That the database is not what it was before the operation.
+    pub(super) fn note(&self, target: &Target, kept: Option<&Kept>) -> Option<String> {
+        let (stored, _) = self.closed.as_ref()?;
+        let State::DatabaseGone(gone) = stored.journal.state() else {
+            return None;
+        };
+        Some(format!(
+            "the database is not the one from before a {}: {}; unless it is brought back first, an empty one begins; to {}",
+            stored.journal.plan().operation,
+            gone.why,
+            gone.way_back(&target.flags(), kept)
+        ))
     }
 
     /// StatefulSets that an operation stopped and did not come to start. One that is made anew has its pods.

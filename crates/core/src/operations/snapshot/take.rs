@@ -4,7 +4,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{Consistency, OPERATION, Purpose, Refusals, SnapshotSpec, default_name, is_name};
 use crate::{
-    gate::name,
+    gate::{Incarnation, name},
     names::{CLAIM, SNAPSHOT_API},
     object::ObjectRef,
     operations::{
@@ -98,13 +98,17 @@ fn fenced(
         &taken.name,
     );
     let mut steps = replacement.silence();
-    steps.push(replacement.stop());
+    let present = match database.policy {
+        Policy::Retain => replacement.kept(&database),
+        Policy::Delete => replacement.on_claim(Incarnation::Is(database.claim_uid.clone())),
+    };
+    steps.push(replacement.stop(present.clone()));
     steps.push(
         taken
             .step(target, Wait::SnapshotCut)
             .why("its point in time is fixed; the storage may finish it while the node runs"),
     );
-    steps.push(replacement.start());
+    steps.push(replacement.start(Some(present)));
     steps.extend(replacement.resume());
     steps.extend((!wish.no_wait).then(|| Step::watch(object, Wait::SnapshotReady)));
     let loses = vec![Loss::Disruption {

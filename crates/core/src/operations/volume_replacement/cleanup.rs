@@ -14,7 +14,7 @@ use crate::{
     wait::Wait,
 };
 
-/// Of a journal that is past its point of no return, what it would have cleared away itself, and may stay
+/// Of a journal that can only be closed, what it would have cleared away itself, and may stay
 /// until all is well: the old volume, the rehearsal. What is in the way until then is found by its label.
 pub(in crate::operations) fn left(journal: &Journal) -> Vec<Step> {
     journal
@@ -24,18 +24,33 @@ pub(in crate::operations) fn left(journal: &Journal) -> Vec<Step> {
             Effect::Delete { object, .. } => {
                 object.kind == "VolumeSnapshot" && is_made(journal, &step.act)
             }
-            Effect::Reclaim { policy, .. } => *policy == Policy::Delete,
+            Effect::Reclaim { policy, .. } => {
+                *policy == Policy::Delete && !is_only_copy(journal, &step.guard)
+            }
             _ => false,
         })
         .map(Step::soft)
         .collect()
 }
 
+/// Whether a volume is of a claim that the journal's own plan was to delete and did not come to: what is on it was
+/// perhaps never compared with anything.
+fn is_only_copy(journal: &Journal, guard: &Guard) -> bool {
+    let Guard::Release(release) = guard else {
+        return false;
+    };
+    let past = journal.point_of_no_return().is_some();
+    let mut steps = journal.plan().steps.iter();
+    !past
+        && steps
+            .any(|step| matches!(&step.act, Effect::Delete { uid, .. } if *uid == release.claim))
+}
+
 fn is_made(journal: &Journal, deletion: &Effect) -> bool {
     let Effect::Delete { uid, .. } = deletion else {
         return false;
     };
-    let made = |entry: &crate::journal::Entry| entry.uid.as_ref() == Some(uid);
+    let made = |entry: &crate::journal::Entry| entry.uid.as_ref() == Some(uid) && !entry.undone;
     journal.entries().iter().any(made)
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     approval::{Ask, Demand},
-    journal::{Journal, State, Stored},
+    journal::{Journal, Stored},
     names::CLAIM,
     object::{Uid, uid},
     operations::{
@@ -58,6 +58,8 @@ pub(super) struct Program {
     pub(super) skew: SignedDuration,
     /// Somebody else deleted or changed what operations on data stand on.
     pub(super) meddled: bool,
+    /// The claim that the last operation on data was planned with.
+    pub(super) planned: Option<Uid>,
     /// The environment's file asks for a larger database than at first.
     pub(super) larger: bool,
     /// The present driver of a journal in the namespace.
@@ -74,6 +76,7 @@ impl Program {
             calm: false,
             skew: SignedDuration::ZERO,
             meddled: false,
+            planned: None,
             larger: false,
             driver: 0,
             sleeper: None,
@@ -235,6 +238,9 @@ impl Program {
         };
         let journal = Journal::open(approved);
         let stored = Stored::begin(journal, self.world.stored(), self.now());
+        if operation.is_stored() {
+            self.planned.clone_from(&before.0);
+        }
         let end = match operation.is_stored() {
             true => self.begin(stored),
             false => self.drive_alone(stored.journal),
@@ -291,8 +297,7 @@ impl Program {
 
     pub(super) fn is_unfinished(&self) -> bool {
         let stored = self.world.stored();
-        stored
-            .is_some_and(|stored| matches!(stored.journal.state(), State::Open | State::PastReturn))
+        stored.is_some_and(|stored| stored.journal.state().is_unfinished())
     }
 
     /// Somebody comes back to what is not finished, or tries something else.
@@ -308,7 +313,7 @@ impl Program {
         let taken = match (choice, stored.journal.state()) {
             (0..3, _) => stored.resume(&target, now),
             (3, _) => stored.abort(&target, "somebody asked for it"),
-            (4, State::PastReturn) => {
+            (4, state) if state.can_be_closed() => {
                 self.run(&Operation::Deploy);
                 return;
             }

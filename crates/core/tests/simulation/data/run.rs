@@ -3,8 +3,8 @@
 
 use longrun_core::{
     journal::{Journal, Next, Stored},
-    names::JOURNAL,
-    object::ObjectRef,
+    names::{CLAIM, JOURNAL},
+    object::{ObjectRef, uid},
     plan::{Effect, Step},
     wait::Observation,
 };
@@ -12,7 +12,7 @@ use longrun_core::{
 use serde_json::json;
 
 use super::program::Program;
-use crate::world::{NAMESPACE, reference, text};
+use crate::world::{NAMESPACE, is_going, number, reference, text};
 
 /// How a run of the program ended.
 #[derive(Debug, PartialEq)]
@@ -192,7 +192,16 @@ impl Program {
             return None;
         }
         match effect {
-            Effect::Scale { replicas, .. } => self.world.silent = *replicas == 0,
+            Effect::Scale { replicas, .. } if undo && *replicas > 0 => {
+                self.check_start();
+                self.world.silent = false;
+            }
+            // One that a person has stopped is theirs to start.
+            Effect::Scale { object, replicas } => {
+                let set = self.world.objects.get(object);
+                let runs = set.is_some_and(|set| number(set, "/spec/replicas") > 0);
+                self.world.silent = *replicas == 0 && (runs || self.world.silent);
+            }
             // A set that is made anew has its pods.
             Effect::Create { object } if text(object, "/kind") == "StatefulSet" => {
                 self.world.silent = false;
@@ -217,6 +226,19 @@ impl Program {
         match self.random.one_in(2) {
             true => self.write(journal).err(),
             false => None,
+        }
+    }
+
+    /// Judged without the guard: whoever starts the node to take something back must know that it has the database
+    /// that it had.
+    fn check_start(&mut self) {
+        let claim = reference("PersistentVolumeClaim", CLAIM);
+        let claim = self.world.objects.get(&claim);
+        let same = claim.is_some_and(|claim| !is_going(claim) && uid(claim) == self.planned);
+        if !same {
+            self.world.violate(
+                "an undo starts the node on another claim than the one from before".into(),
+            );
         }
     }
 

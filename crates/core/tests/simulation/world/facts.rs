@@ -170,6 +170,9 @@ impl World {
         if let Some(claim) = claim {
             observation.mounts = self.mounts(claim).into_iter().cloned().collect();
         }
+        if let Guard::Node { database, .. } = &step.guard {
+            observation.claim = self.objects.get(&database.claim).cloned();
+        }
         if let (Guard::Bound { .. }, Some(volume)) = (&step.guard, &observation.object) {
             observation.claim =
                 self.get("PersistentVolumeClaim", text(volume, "/spec/claimRef/name"));

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
+    gate::{Database, Incarnation, Release},
     journal::{Journal, Next, Stored},
     names::{JOURNAL, OPERATIONS_MANAGER},
-    plan::{Propagation, Step},
+    plan::{Policy, Propagation, Step},
     wait::{Observation, Wait},
 };
 
@@ -115,6 +116,98 @@ fn a_stopped_set_that_is_made_anew_is_not_started_as_the_old_one() {
     let plan = check(&cluster.facts);
     assert!(plan.contains("create StatefulSet restate"), "{plan}");
     assert!(!plan.contains("start StatefulSet restate"), "{plan}");
+}
+
+/// A wipe that stopped the node and kept its volume, and was taken back when somebody had deleted the claim.
+fn without_its_database() -> Stored {
+    let set = ObjectRef::namespaced("apps/v1", "StatefulSet", "restate", "restate");
+    let claim = ObjectRef::namespaced(
+        "v1",
+        "PersistentVolumeClaim",
+        "restate",
+        "storage-restate-0",
+    );
+    let volume = ObjectRef::whole("v1", "PersistentVolume", "pv-1");
+    let uid = |uid: &str| Uid(uid.into());
+    let scale = |replicas| Effect::Scale {
+        object: set.clone(),
+        replicas,
+    };
+    let database = Database {
+        claim: claim.clone(),
+        incarnation: Incarnation::Is(uid("claim-1")),
+        volume: Some("pv-1".into()),
+    };
+    let node = Guard::Node {
+        uid: uid("set-1"),
+        database,
+    };
+    let release = Release {
+        volume: uid("pv-1"),
+        claim: uid("claim-1"),
+        handle: "vol".into(),
+        snapshot: None,
+        made: None,
+    };
+    let reclaim = Effect::Reclaim {
+        object: volume,
+        uid: uid("pv-1"),
+        policy: Policy::Delete,
+    };
+    let delete = Effect::Delete {
+        object: claim,
+        uid: uid("claim-1"),
+        propagation: Propagation::Background,
+    };
+    let plan = Plan {
+        operation: "wipe".into(),
+        target: target(),
+        steps: vec![
+            Step::new(scale(0), node, Wait::None).undo(scale(1)),
+            Step::new(
+                delete,
+                Guard::Is {
+                    uid: uid("claim-1"),
+                },
+                Wait::None,
+            ),
+            Step::new(reclaim, Guard::Release(release), Wait::None).soft(),
+        ],
+        loses: vec![],
+        notes: vec![],
+        generated: vec![],
+    };
+    let mut journal = Journal::open(Ask::new(plan).piped(true, None).unwrap());
+    let seen = |claim: Option<Value>| Observation {
+        object: Some(json!({"metadata": {"uid": "set-1"}})),
+        claim,
+        ..Observation::default()
+    };
+    let live = json!({"metadata": {"uid": "claim-1"}});
+    assert!(matches!(
+        journal.next(&seen(Some(live)), at(0)),
+        Next::Do(_)
+    ));
+    journal.acted(None, at(0));
+    journal.interrupt("Ctrl-C".into());
+    assert_eq!(journal.next(&seen(None), at(1)), Next::Look);
+    Stored::begin(journal, None, at(2))
+}
+
+#[test]
+fn a_deployment_says_that_it_begins_anew_and_releases_nothing_that_was_never_compared() {
+    let mut cluster = with_journal(&without_its_database());
+    stop(&mut cluster, "longrun-operations");
+    assert_snapshot!(check(&cluster.facts), @r#"
+    start StatefulSet restate until rolledOut
+    delete Job discover until gone
+    create Job discover
+    wait for Job discover until complete
+    wait for CronJob test until firstSuccess
+    take over ConfigMap longrun-journal
+    ! Job discover is replaced
+    # the database is not the one from before a wipe: PersistentVolumeClaim storage-restate-0 was deleted meanwhile; unless it is brought back first, an empty one begins; to bring it back: its volume is kept; when PersistentVolumeClaim storage-restate-0 is gone, the next one of that name gets it: kubectl patch pv pv-1 --type=merge --patch='{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}', then cargo xtask deploy -n restate --cluster dev
+    "#);
 }
 
 #[test]
