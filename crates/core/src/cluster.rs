@@ -51,6 +51,10 @@ pub trait View: DeserializeOwned {
 }
 
 fn read<T: DeserializeOwned>(kind: &str, object: &Value) -> Result<T, Unreadable> {
+    // Keeping track of the path takes time, and is of use only where something is wrong.
+    if let Ok(view) = T::deserialize(object) {
+        return Ok(view);
+    }
     serde_path_to_error::deserialize(object).map_err(|error| {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
         let kind = text("/kind").unwrap_or(kind);
@@ -59,7 +63,10 @@ fn read<T: DeserializeOwned>(kind: &str, object: &Value) -> Result<T, Unreadable
                 Some(name) => format!("{kind} {name}"),
                 None => format!("a {kind} without a name"),
             },
-            field: error.path().to_string(),
+            field: match error.path().to_string().as_str() {
+                "." => String::new(),
+                path => format!("{path}: "),
+            },
             cause: error.inner().to_string(),
         }
     })
@@ -67,9 +74,10 @@ fn read<T: DeserializeOwned>(kind: &str, object: &Value) -> Result<T, Unreadable
 
 /// An object with a field that is not what Kubernetes writes there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object} cannot be read: {field}: {cause}")]
+#[error("{object} cannot be read: {field}{cause}")]
 pub struct Unreadable {
     object: String,
+    /// Its path and `: `; nothing where it is the object itself that lacks something.
     field: String,
     cause: String,
 }

@@ -194,7 +194,8 @@ impl Gate {
                 self.set
             ));
         }
-        let mounts: Vec<&str> = observation.mounts.iter().map(name).collect();
+        let mounts = observation.mounts.iter();
+        let mounts: Vec<&str> = mounts.map(|pod| pod.metadata.name.as_str()).collect();
         (!mounts.is_empty()).then(|| format!("it is mounted by {}", mounts.join(", ")))
     }
 

@@ -392,7 +392,8 @@ impl Journal {
 
 fn known(step: &Step, observation: &Observation) -> Vec<Uid> {
     if step.until == Wait::FirstSuccess {
-        observation.jobs.iter().filter_map(uid).collect()
+        let jobs = observation.jobs.iter();
+        jobs.map(|job| job.metadata.uid.clone()).collect()
     } else {
         Vec::new()
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    cluster::{Definition, Event, Job, Namespace, Pod, View, Workload},
     object::{ObjectRef, Uid},
     plan::Finding,
 };
@@ -24,7 +25,6 @@ mod renewed;
 mod rollout;
 mod snapshot;
 
-pub use pods::trouble;
 pub use renewed::Before;
 
 /// What must hold before the next step begins.
@@ -91,16 +91,16 @@ pub struct Observation {
     /// The object itself, if it exists.
     pub object: Option<Value>,
     /// The pods that it owns, directly or not.
-    pub pods: Vec<Value>,
+    pub pods: Vec<Pod>,
     /// The Jobs that it owns.
-    pub jobs: Vec<Value>,
+    pub jobs: Vec<Job>,
     /// Warnings about the object and what it owns, newest first.
     pub warnings: Vec<Warning>,
     /// Invocations that are not completed; `None` when it is not known.
     pub open_invocations: Option<Counted>,
     /// Every pod of the namespace that names the claim in question as a volume, finished ones too: they
     /// hold it as well. The claim in question is the step's object, or the one its wait names.
-    pub mounts: Vec<Value>,
+    pub mounts: Vec<Pod>,
     /// The `PersistentVolume` of the claim in question.
     pub volume: Option<Value>,
     /// The claim that the volume in question names, or that the node in question has, if it exists: for
@@ -121,9 +121,17 @@ impl Observation {
     pub fn running(&self) -> Vec<ObjectRef> {
         self.jobs
             .iter()
-            .filter(|job| !job::is_finished(job) && !job::is_interrupted(job))
-            .filter_map(job::reference)
+            .filter(|job| !job.is_over() && job.interrupted().is_none())
+            .map(Job::reference)
             .collect()
+    }
+
+    /// Some of the pods, with the warnings.
+    fn of<'a>(&'a self, pods: &'a [&'a Pod]) -> pods::Seen<'a> {
+        pods::Seen {
+            pods,
+            warnings: &self.warnings,
+        }
     }
 }
 
@@ -147,6 +155,17 @@ pub struct Warning {
     pub reason: String,
     /// The text.
     pub message: String,
+}
+
+impl From<&Event> for Warning {
+    fn from(event: &Event) -> Self {
+        Self {
+            last: event.last(),
+            about: event.title(),
+            reason: event.reason.clone(),
+            message: event.message().to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -202,7 +221,7 @@ impl Wait {
             | Self::Renewed { .. } => None,
             Self::Drained | Self::Grown => Some(SignedDuration::from_mins(10)),
             Self::Verified => Some(SignedDuration::from_mins(30)),
-            Self::FirstSuccess => Some(least + job::pause(observation)),
+            Self::FirstSuccess => Some(least + job::pause(observation.object.as_ref())),
             _ => Some(least),
         }
     }
@@ -267,22 +286,36 @@ impl Wait {
             return not_yet("it does not exist");
         };
         match self {
-            Self::Active => active(object),
-            Self::Established => established(object),
-            Self::RolledOut => rollout::assess(object, observation, began),
-            Self::Complete => job::complete(object, observation, began),
-            Self::FirstSuccess => job::first_success(object, observation, began),
+            Self::Active => read(object, active),
+            Self::Established => read(object, established),
+            Self::RolledOut => read(object, |set| rollout::assess(set, observation, began)),
+            Self::Complete => read(object, |job| job::complete(job, observation, began)),
+            Self::FirstSuccess => read(object, |cron_job| {
+                job::first_success(cron_job, observation, began)
+            }),
             Self::SnapshotReady => snapshot::ready(object, observation),
             Self::SnapshotCut => snapshot::cut(object, observation),
-            Self::Stopped { claim } => stopped(object, claim, observation),
-            Self::Verified => job::verified(object, observation, began),
+            Self::Stopped { claim } => read(object, |set| stopped(set, claim, observation)),
+            Self::Verified => read(object, |job| job::verified(job, observation, began)),
             Self::Grown => grown::assess(object, observation, began),
-            Self::Ready => pods::ready(object, observation, began),
-            Self::Renewed { before, .. } => renewed::assess(object, before, observation, began),
+            Self::Ready => read(object, |pod| pods::ready(pod, observation, began)),
+            Self::Renewed { before, .. } => read(object, |set| {
+                renewed::assess(set, before, observation, began)
+            }),
             Self::None | Self::Gone { .. } | Self::Drained | Self::Ended | Self::Held { .. } => {
                 WaitStatus::Met
             }
         }
+    }
+}
+
+/// An object that cannot be read is not where it should be, as far as anybody knows.
+fn read<T: View>(object: &Value, assess: impl FnOnce(&T) -> WaitStatus) -> WaitStatus {
+    match T::read(object) {
+        Ok(view) => assess(&view),
+        Err(unreadable) => WaitStatus::Unhealthy {
+            cause: unreadable.to_string(),
+        },
     }
 }
 
@@ -318,12 +351,8 @@ fn gone(observation: &Observation, uid: &Uid) -> WaitStatus {
 /// A count from before the tests paused, or from before the last one ended, says nothing: what it did not
 /// see may have begun since.
 fn drained(observation: &Observation, began: Timestamp) -> WaitStatus {
-    let running = observation
-        .jobs
-        .iter()
-        .filter(|job| !job::is_finished(job))
-        .count();
-    let ends = observation.jobs.iter().filter_map(job::ended);
+    let running = observation.jobs.iter().filter(|job| !job.is_over()).count();
+    let ends = observation.jobs.iter().filter_map(Job::ended);
     let quiet_since = ends.chain([began]).max();
     match (running, observation.open_invocations) {
         (0, Some(Counted { at, .. })) if Some(at) < quiet_since => {
@@ -343,28 +372,26 @@ fn ended(observation: &Observation) -> WaitStatus {
     }
 }
 
-fn stopped(set: &Value, claim: &ObjectRef, observation: &Observation) -> WaitStatus {
-    let generation = count(set, "/metadata/generation");
-    if count(set, "/status/observedGeneration") != generation {
-        return not_yet(format!(
-            "its controller has not seen generation {generation}"
-        ));
+fn stopped(set: &Workload, claim: &ObjectRef, observation: &Observation) -> WaitStatus {
+    if let Some(unseen) = rollout::unseen(set) {
+        return not_yet(unseen);
     }
-    if count(set, "/spec/replicas") != 0 {
+    if set.spec.replicas != 0 {
         return WaitStatus::Failed {
             cause: "somebody started it again".to_string(),
         };
     }
-    let mounts: Vec<&str> = observation.mounts.iter().map(crate::gate::name).collect();
-    match (mounts.is_empty(), count(set, "/status/replicas")) {
+    let mounts = observation.mounts.iter();
+    let mounts: Vec<&str> = mounts.map(|pod| pod.metadata.name.as_str()).collect();
+    match (mounts.is_empty(), set.status.replicas) {
         (true, 0) => WaitStatus::Met,
         (true, pods) => not_yet(format!("{pods} of its pods are still there")),
         (false, _) => not_yet(format!("{claim} is mounted by {}", mounts.join(", "))),
     }
 }
 
-fn active(object: &Value) -> WaitStatus {
-    match object.pointer("/status/phase").and_then(Value::as_str) {
+fn active(namespace: &Namespace) -> WaitStatus {
+    match namespace.phase() {
         Some("Terminating") => WaitStatus::Failed {
             cause: "the namespace is being deleted".to_string(),
         },
@@ -373,24 +400,25 @@ fn active(object: &Value) -> WaitStatus {
     }
 }
 
-fn established(object: &Value) -> WaitStatus {
-    if let Some(refused) = condition(object, "NamesAccepted").filter(|condition| !condition.holds) {
+fn established(definition: &Definition) -> WaitStatus {
+    let conditions = definition.conditions();
+    if let Some(refused) = conditions.failing("NamesAccepted") {
         return WaitStatus::Failed {
-            cause: refused.message,
+            cause: refused.words(),
         };
     }
-    match condition(object, "Established") {
-        Some(Condition { holds: true, .. }) => WaitStatus::Met,
-        _ => not_yet("the API server does not serve it yet"),
+    match conditions.holding("Established") {
+        Some(_) => WaitStatus::Met,
+        None => not_yet("the API server does not serve it yet"),
     }
 }
 
-pub(crate) struct Condition {
-    pub(crate) holds: bool,
-    pub(crate) message: String,
+struct Condition {
+    holds: bool,
+    message: String,
 }
 
-pub(crate) fn condition(object: &Value, kind: &str) -> Option<Condition> {
+fn condition(object: &Value, kind: &str) -> Option<Condition> {
     let condition = object
         .pointer("/status/conditions")?
         .as_array()?
@@ -410,10 +438,6 @@ pub(crate) fn condition(object: &Value, kind: &str) -> Option<Condition> {
             (reason, message) => format!("{reason}: {message}"),
         },
     })
-}
-
-fn count(object: &Value, pointer: &str) -> u64 {
-    object.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
 #[cfg(test)]

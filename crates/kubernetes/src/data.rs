@@ -48,7 +48,7 @@ pub async fn observe_data(client: &Client, environment: &str) -> Result<Facts, D
     let ledger = ObjectRef::namespaced("v1", "ConfigMap", environment, LEDGER);
     let (set, pods, claims, snapshots, classes, cron_jobs, jobs, journal, ledger, at_work) = tokio::try_join!(
         client.get(&set),
-        list("v1", "Pod"),
+        client.views(environment, ""),
         list("v1", "PersistentVolumeClaim"),
         served_snapshots(client, environment),
         client.list(&classes, ""),

@@ -44,8 +44,8 @@ async fn observe(client: &Client, environment: &str) -> Result<Facts, Failure> {
     let (node, services) = tokio::try_join!(client.get(&node), client.get(&services))?;
     Ok(Facts {
         namespace,
-        node: lists.observation(node),
-        services: lists.observation(services),
+        node: lists.observation(node)?,
+        services: lists.observation(services)?,
         pause,
         ledger,
         journal,

@@ -49,7 +49,7 @@ pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Fa
     let mut observation = if belongs(step) {
         // The object last: the lists may know of more than it does, and never of less.
         let lists = OwnedObjects::read(client, namespace).await?;
-        let mut observation = lists.observation(client.get(&reference).await?);
+        let mut observation = lists.observation(client.get(&reference).await?)?;
         if let Wait::Stopped { claim } = &step.until {
             observation.mounts = mounting(&lists.pods, &claim.name);
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     applied::is_applied,
+    cluster,
     faults::ledger::Ledger,
     journal::Stored,
     names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, TEMPORARY_LABEL},
@@ -85,7 +86,7 @@ pub async fn observe(
         objects(client, &desired, take_over),
     )?;
     for observed in &mut objects {
-        observed.observation = observation(observed.live.as_ref(), &lists);
+        observed.observation = observation(observed.live.as_ref(), &lists)?;
     }
     let unfinished = journal.as_ref().and_then(|live| {
         let stored = Stored::read(live).ok()?;
@@ -119,10 +120,9 @@ pub async fn observe(
 
 async fn namespace(client: &Client, name: &str) -> Result<Namespace, Failure> {
     let reference = ObjectRef::whole("v1", "Namespace", name);
-    let phase = |object: &Value| object.pointer("/status/phase").cloned();
-    Ok(match client.get(&reference).await? {
+    Ok(match client.view::<cluster::Namespace>(&reference).await? {
         None => Namespace::Absent,
-        Some(object) if phase(&object) == Some("Terminating".into()) => Namespace::Terminating,
+        Some(namespace) if namespace.is_terminating() => Namespace::Terminating,
         Some(_) => Namespace::Active,
     })
 }
@@ -270,7 +270,10 @@ async fn objects(
         .await
 }
 
-fn observation(live: Option<&Value>, lists: &BTreeMap<String, OwnedObjects>) -> Observation {
+fn observation(
+    live: Option<&Value>,
+    lists: &BTreeMap<String, OwnedObjects>,
+) -> Result<Observation, Failure> {
     let owned_objects = live
         .filter(|object| {
             let kind = object.get("kind").and_then(Value::as_str);
@@ -278,11 +281,11 @@ fn observation(live: Option<&Value>, lists: &BTreeMap<String, OwnedObjects>) -> 
         })
         .and_then(|object| lists.get(object.pointer("/metadata/namespace")?.as_str()?));
     match owned_objects {
-        Some(owned_objects) => owned_objects.observation(live.cloned()),
-        None => Observation {
+        Some(owned_objects) => Ok(owned_objects.observation(live.cloned())?),
+        None => Ok(Observation {
             object: live.cloned(),
             ..Observation::default()
-        },
+        }),
     }
 }
 

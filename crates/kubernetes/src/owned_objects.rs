@@ -3,44 +3,39 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use longrun_core::wait::{Observation, Warning};
+use longrun_core::{
+    cluster::{Event, Job, Metadata, Pod, ReplicaSet, Unreadable, View as _},
+    object::Uid,
+    wait::{Observation, Warning},
+};
 use serde_json::Value;
 
-use crate::{client::Client, failure::Failure, resource::Collection};
+use crate::{client::Client, failure::Failure};
 
 /// The lists of one namespace from which [`Observation`]s are made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnedObjects {
-    pub(crate) pods: Vec<Value>,
-    pub(crate) replica_sets: Vec<Value>,
-    pub(crate) jobs: Vec<Value>,
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) replica_sets: Vec<ReplicaSet>,
+    pub(crate) jobs: Vec<Job>,
     /// Events of type Warning.
-    pub(crate) events: Vec<Value>,
+    pub(crate) events: Vec<Event>,
 }
 
 /// The kinds that own pods, directly or not.
 pub(crate) const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "CronJob"];
 
 /// The annotation by which a Deployment tells which of its ReplicaSets has the present template.
-const REVISION: &str = "/metadata/annotations/deployment.kubernetes.io~1revision";
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 impl OwnedObjects {
     /// Reads the lists, side by side.
     pub(crate) async fn read(client: &Client, namespace: &str) -> Result<Self, Failure> {
-        let collection =
-            |version: &str, kind: &str| Collection::in_namespace(version, kind, namespace);
-        let (pods, replica_sets, jobs, events) = (
-            collection("v1", "Pod"),
-            collection("apps/v1", "ReplicaSet"),
-            collection("batch/v1", "Job"),
-            collection("v1", "Event"),
-        );
         let (pods, replica_sets, jobs, events) = tokio::try_join!(
-            client.list(&pods, ""),
-            client.list(&replica_sets, ""),
-            client.list(&jobs, ""),
-            client.list(&events, "fieldSelector=type%3DWarning"),
+            client.views(namespace, ""),
+            client.views(namespace, ""),
+            client.views(namespace, ""),
+            client.views(namespace, "fieldSelector=type%3DWarning"),
         )?;
         Ok(Self {
             pods,
@@ -51,130 +46,82 @@ impl OwnedObjects {
     }
 
     /// What belongs to an object.
-    pub(crate) fn observation(&self, object: Option<Value>) -> Observation {
+    pub(crate) fn observation(&self, object: Option<Value>) -> Result<Observation, Unreadable> {
         let Some(object) = object else {
-            return Observation::default();
+            return Ok(Observation::default());
         };
+        let own = Metadata::of(&object)?;
         let kind = object.get("kind").and_then(Value::as_str).unwrap_or("");
-        let mut about: BTreeSet<&str> = uid(&object).into_iter().collect();
-        let mut jobs = Vec::new();
-        let owners: BTreeSet<&str> = match kind {
-            "Deployment" => self.current_replica_set(&object).into_iter().collect(),
-            "CronJob" => {
-                jobs = self
-                    .jobs
-                    .iter()
-                    .filter(|job| is_owned(job, &about))
-                    .collect();
-                jobs.iter().filter_map(|job| uid(job)).collect()
-            }
-            _ => about.clone(),
+        let jobs: Vec<&Job> = match kind {
+            "CronJob" => owned(&self.jobs, |job| &job.metadata, &[&own.uid]),
+            _ => Vec::new(),
         };
-        about.extend(&owners);
-        let pods: Vec<&Value> = self
-            .pods
-            .iter()
-            .filter(|pod| is_owned(pod, &owners))
+        let owners: Vec<&Uid> = match kind {
+            "Deployment" => self.current_replica_set(&own).into_iter().collect(),
+            "CronJob" => jobs.iter().map(|job| &job.metadata.uid).collect(),
+            _ => vec![&own.uid],
+        };
+        let pods = owned(&self.pods, |pod| &pod.metadata, &owners);
+        let itself = match kind {
+            "Pod" => Some(Pod::read(&object)?),
+            _ => None,
+        };
+        let mounted = pods.iter().copied().chain(&itself);
+        let claims: BTreeSet<&str> = mounted.flat_map(|pod| pod.spec.claims()).collect();
+        let of_pods = pods.iter().map(|pod| &pod.metadata.uid);
+        let about: BTreeSet<&Uid> = owners
+            .into_iter()
+            .chain([&own.uid])
+            .chain(of_pods)
             .collect();
-        about.extend(pods.iter().filter_map(|pod| uid(pod)));
-        let mounted = pods.iter().copied().chain([&object]);
-        let claims: BTreeSet<&str> = mounted.flat_map(claims).collect();
         let warnings = self.warnings(&about, &claims);
-        Observation {
+        Ok(Observation {
             pods: pods.into_iter().cloned().collect(),
             jobs: jobs.into_iter().cloned().collect(),
             warnings,
-            open_invocations: None,
             object: Some(object),
             ..Observation::default()
-        }
+        })
     }
 
     /// The ReplicaSet of the present template; pods of older ones are on their way out and say nothing.
-    fn current_replica_set(&self, deployment: &Value) -> Option<&str> {
-        let owner: BTreeSet<&str> = uid(deployment).into_iter().collect();
-        let revision = deployment.pointer(REVISION)?;
-        self.replica_sets
-            .iter()
-            .find(|set| is_owned(set, &owner) && set.pointer(REVISION) == Some(revision))
-            .and_then(uid)
+    fn current_replica_set(&self, deployment: &Metadata) -> Option<&Uid> {
+        let revision = deployment.annotations.get(REVISION)?;
+        let sets = owned(&self.replica_sets, |set| &set.metadata, &[&deployment.uid]);
+        let mut sets = sets.into_iter().map(|set| &set.metadata);
+        let current = sets.find(|set| set.annotations.get(REVISION) == Some(revision));
+        current.map(|set| &set.uid)
     }
 
     /// Newest first.
-    fn warnings(&self, about: &BTreeSet<&str>, claims: &BTreeSet<&str>) -> Vec<Warning> {
-        let mut warnings: Vec<Warning> = self
-            .events
-            .iter()
-            .filter(|event| {
-                let text =
-                    |field: &str| event.pointer(&format!("/involvedObject/{field}"))?.as_str();
-                text("uid").is_some_and(|uid| about.contains(uid))
-                    || (text("kind") == Some("PersistentVolumeClaim")
-                        && text("name").is_some_and(|name| claims.contains(name)))
-            })
-            .filter_map(warning)
-            .collect();
+    fn warnings(&self, about: &BTreeSet<&Uid>, claims: &BTreeSet<&str>) -> Vec<Warning> {
+        let concerns = |event: &&Event| {
+            let of_claim = event.about.kind == "PersistentVolumeClaim";
+            let uid = event.about.uid.as_ref();
+            uid.is_some_and(|uid| about.contains(uid))
+                || of_claim && claims.contains(event.about.name.as_str())
+        };
+        let events = self.events.iter().filter(concerns);
+        let mut warnings: Vec<Warning> = events.map(Warning::from).collect();
         warnings.sort_by_key(|warning| std::cmp::Reverse(warning.last));
         warnings
     }
 }
 
-/// An Event as the waits read it. Controllers fill one of four times, depending on which API they use.
-fn warning(event: &Value) -> Option<Warning> {
-    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
-    let last: Timestamp = [
-        "/series/lastObservedTime",
-        "/lastTimestamp",
-        "/eventTime",
-        "/metadata/creationTimestamp",
-    ]
-    .into_iter()
-    .find_map(text)?
-    .parse()
-    .ok()?;
-    Some(Warning {
-        last,
-        about: format!(
-            "{} {}",
-            text("/involvedObject/kind")?,
-            text("/involvedObject/name")?
-        ),
-        reason: text("/reason").unwrap_or_default().to_owned(),
-        message: text("/message").unwrap_or_default().trim().to_owned(),
-    })
-}
-
-fn uid(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/uid")?.as_str()
-}
-
-fn is_owned(object: &Value, owners: &BTreeSet<&str>) -> bool {
-    object
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|owner| owner.get("uid")?.as_str())
-        .any(|uid| owners.contains(uid))
-}
-
-/// The names of the claims that a pod mounts.
-fn claims(pod: &Value) -> impl Iterator<Item = &str> {
-    pod.pointer("/spec/volumes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
+fn owned<'a, T>(all: &'a [T], metadata: fn(&T) -> &Metadata, owners: &[&Uid]) -> Vec<&'a T> {
+    let is_owned = |object: &Metadata| owners.iter().any(|owner| object.is_owned_by(owner));
+    all.iter().filter(|one| is_owned(metadata(one))).collect()
 }
 
 /// The pods that name the claim as a volume, finished ones too: they hold it as well.
-pub(crate) fn mounting(pods: &[Value], claim: &str) -> Vec<Value> {
-    let mounts = |pod: &&Value| claims(pod).any(|name| name == claim);
+pub(crate) fn mounting(pods: &[Pod], claim: &str) -> Vec<Pod> {
+    let mounts = |pod: &&Pod| pod.spec.claims().any(|name| name == claim);
     pods.iter().filter(mounts).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use longrun_core::cluster::View;
     use serde_json::json;
 
     use super::*;
@@ -183,7 +130,9 @@ mod tests {
         let owners: Vec<Value> = owner.iter().map(|uid| json!({"uid": uid})).collect();
         json!({
             "kind": kind,
-            "metadata": {"name": name, "uid": name, "ownerReferences": owners},
+            "metadata": {"name": name, "uid": name, "ownerReferences": owners,
+                "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"containers": [], "template": {"spec": {"containers": []}}},
         })
     }
 
@@ -194,6 +143,7 @@ mod tests {
 
     fn event(kind: &str, name: &str, time: &str) -> Value {
         json!({
+            "metadata": {"creationTimestamp": time},
             "involvedObject": {"kind": kind, "name": name, "uid": name},
             "lastTimestamp": time,
             "reason": "FailedX",
@@ -201,33 +151,38 @@ mod tests {
         })
     }
 
-    fn names(objects: &[Value]) -> Vec<&str> {
-        objects
-            .iter()
-            .filter_map(|object| object.pointer("/metadata/name")?.as_str())
-            .collect()
+    fn all<T: View>(objects: impl IntoIterator<Item = Value>) -> Vec<T> {
+        let objects = objects.into_iter();
+        objects.map(|object| T::read(&object).unwrap()).collect()
+    }
+
+    fn pods(observation: &Observation) -> Vec<&str> {
+        let pods = observation.pods.iter();
+        pods.map(|pod| pod.metadata.name.as_str()).collect()
     }
 
     #[test]
     fn a_deployment_has_the_pods_of_its_present_template() {
         let lists = OwnedObjects {
-            replica_sets: vec![
+            replica_sets: all([
                 revision(object("ReplicaSet", "old", Some("web")), "1"),
                 revision(object("ReplicaSet", "new", Some("web")), "2"),
-            ],
-            pods: vec![
+            ]),
+            pods: all([
                 object("Pod", "old-a", Some("old")),
                 object("Pod", "new-a", Some("new")),
-            ],
-            events: vec![
+            ]),
+            events: all([
                 event("Pod", "old-a", "2026-01-01T00:00:00Z"),
                 event("ReplicaSet", "new", "2026-01-01T00:00:01Z"),
                 event("Pod", "new-a", "2026-01-01T00:00:02Z"),
-            ],
+            ]),
             ..OwnedObjects::default()
         };
-        let observation = lists.observation(Some(revision(object("Deployment", "web", None), "2")));
-        assert_eq!(names(&observation.pods), ["new-a"]);
+        let observation = lists
+            .observation(Some(revision(object("Deployment", "web", None), "2")))
+            .unwrap();
+        assert_eq!(pods(&observation), ["new-a"]);
         let about: Vec<&str> = observation
             .warnings
             .iter()
@@ -239,47 +194,44 @@ mod tests {
     #[test]
     fn a_cron_job_has_its_jobs_and_their_pods() {
         let lists = OwnedObjects {
-            jobs: vec![
+            jobs: all([
                 object("Job", "test-1", Some("test")),
                 object("Job", "discover", None),
-            ],
-            pods: vec![
+            ]),
+            pods: all([
                 object("Pod", "test-1-x", Some("test-1")),
                 object("Pod", "discover-x", Some("discover")),
-            ],
+            ]),
             ..OwnedObjects::default()
         };
-        let observation = lists.observation(Some(object("CronJob", "test", None)));
-        assert_eq!(names(&observation.jobs), ["test-1"]);
-        assert_eq!(names(&observation.pods), ["test-1-x"]);
+        let observation = lists
+            .observation(Some(object("CronJob", "test", None)))
+            .unwrap();
+        assert_eq!(observation.jobs.len(), 1);
+        assert_eq!(observation.jobs[0].metadata.name, "test-1");
+        assert_eq!(pods(&observation), ["test-1-x"]);
     }
 
     #[test]
     fn trouble_with_a_claim_is_trouble_of_the_set_that_mounts_it() {
         let mut pod = object("Pod", "restate-0", Some("restate"));
-        pod["spec"] =
-            json!({"volumes": [{"persistentVolumeClaim": {"claimName": "target-restate-0"}}]});
+        pod["spec"]["volumes"] =
+            json!([{"persistentVolumeClaim": {"claimName": "target-restate-0"}}]);
         let lists = OwnedObjects {
-            pods: vec![pod],
-            events: vec![
+            pods: all([pod]),
+            events: all([
                 event(
                     "PersistentVolumeClaim",
                     "target-restate-0",
                     "2026-01-01T00:00:00Z",
                 ),
                 event("PersistentVolumeClaim", "other", "2026-01-01T00:00:00Z"),
-            ],
+            ]),
             ..OwnedObjects::default()
         };
-        let observation = lists.observation(Some(object("StatefulSet", "restate", None)));
+        let observation = lists
+            .observation(Some(object("StatefulSet", "restate", None)))
+            .unwrap();
         assert_eq!(observation.warnings.len(), 1);
-    }
-
-    #[test]
-    fn an_event_of_the_newer_api_has_its_time_too() {
-        let mut event = event("Pod", "a", "2026-01-01T00:00:00Z");
-        event["lastTimestamp"] = Value::Null;
-        event["eventTime"] = json!("2026-01-01T00:00:03.000001Z");
-        assert!(warning(&event).is_some());
     }
 }

@@ -3,9 +3,12 @@
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
-use longrun_core::{object::ObjectRef, wait::Observation};
+use longrun_core::{
+    cluster::{ContainerStatus, Pod},
+    object::ObjectRef,
+    wait::Observation,
+};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::client::Client;
 
@@ -120,16 +123,10 @@ impl fmt::Display for Report {
 }
 
 /// Pods that were over before, for example of earlier test Jobs, are not the cause.
-fn is_news(pod: &Value, since: Option<Timestamp>) -> bool {
-    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
-    let over = matches!(text("/status/phase"), Some("Succeeded" | "Failed"));
-    let created = text("/metadata/creationTimestamp").and_then(|time| time.parse().ok());
+fn is_news(pod: &Pod, since: Option<Timestamp>) -> bool {
     // Kubernetes writes whole seconds.
-    let early = |since: Timestamp, created: Timestamp| created.as_second() < since.as_second();
-    !(over
-        && since
-            .zip(created)
-            .is_some_and(|(since, created)| early(since, created)))
+    let created = pod.metadata.created.as_second();
+    !pod.has_ended() || since.is_none_or(|since| created >= since.as_second())
 }
 
 /// A container that fails, before its log is asked for.
@@ -143,53 +140,46 @@ struct Failing {
     has_run: bool,
 }
 
-fn failing(pod: &Value) -> impl Iterator<Item = Failing> {
-    let reference = ObjectRef::of(pod);
-    ["/status/initContainerStatuses", "/status/containerStatuses"]
-        .into_iter()
-        .filter_map(|pointer| pod.pointer(pointer)?.as_array())
-        .flatten()
-        .filter_map(move |status| {
-            let container = status.get("name")?.as_str()?.to_owned();
-            let state = state(status)?;
-            let has = |pointer: &str| status.pointer(pointer).is_some();
-            let previous = has("/lastState/terminated") && !has("/state/terminated");
-            Some(Failing {
-                pod: reference.clone()?,
-                container,
-                state,
-                previous,
-                has_run: previous || has("/state/terminated") || has("/state/running"),
-            })
+fn failing(pod: &Pod) -> impl Iterator<Item = Failing> {
+    pod.all_statuses().filter_map(|status| {
+        let now = &status.state;
+        let previous = status.last_state.terminated.is_some() && now.terminated.is_none();
+        Some(Failing {
+            pod: pod.reference(),
+            container: status.name.clone(),
+            state: state(status)?,
+            previous,
+            has_run: previous || now.terminated.is_some() || now.running.is_some(),
         })
+    })
 }
 
 /// What a container does, unless it runs and is ready, or has done its work.
-fn state(status: &Value) -> Option<String> {
-    let text = |pointer: &str| {
-        let text = status.pointer(pointer).and_then(Value::as_str);
-        text.filter(|text| !text.is_empty())
+fn state(status: &ContainerStatus) -> Option<String> {
+    let with = |what: String, message: &str| match message.trim() {
+        "" => what,
+        message => format!("{what}: {message}"),
     };
-    let with = |what: String, message: Option<&str>| match message {
-        Some(message) => format!("{what}: {}", message.trim()),
-        None => what,
-    };
-    let exit = |pointer: &str| status.pointer(pointer).and_then(Value::as_i64);
-    if let Some(reason) = text("/state/waiting/reason") {
-        let what = format!("waiting: {reason}");
-        return Some(with(what, text("/state/waiting/message")));
+    if let Some(waiting) = &status.state.waiting {
+        return Some(format!("waiting: {}", waiting.words()));
     }
-    if let Some(code) = exit("/state/terminated/exitCode") {
-        let reason = text("/state/terminated/reason").unwrap_or("Error");
+    if let Some(ended) = &status.state.terminated {
+        let code = ended.exit_code;
+        let reason = match ended.reason.as_str() {
+            "" => "Error",
+            reason => reason,
+        };
         let what = format!("ended with exit code {code} ({reason})");
-        return (code != 0).then(|| with(what, text("/state/terminated/message")));
+        return (code != 0).then(|| with(what, &ended.message));
     }
-    let ready = status.get("ready").and_then(Value::as_bool) == Some(true);
-    if ready {
+    if status.ready {
         return None;
     }
-    Some(match exit("/lastState/terminated/exitCode") {
-        Some(code) => format!("runs again after exit code {code}, and is not ready"),
+    Some(match &status.last_state.terminated {
+        Some(ended) => format!(
+            "runs again after exit code {}, and is not ready",
+            ended.exit_code
+        ),
         None => "runs, and is not ready".to_owned(),
     })
 }
@@ -225,17 +215,19 @@ async fn with_log(client: &Client, failing: Failing) -> PodReport {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use longrun_core::cluster::View as _;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn check(status: &Value) -> Vec<Failing> {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "a", "namespace": "n"},
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"containers": []},
             "status": {"containerStatuses": [status]},
         });
-        failing(&pod).collect()
+        failing(&Pod::read(&pod).unwrap()).collect()
     }
 
     #[test]
@@ -270,8 +262,9 @@ mod tests {
 
     #[test]
     fn what_runs_or_has_done_its_work_is_not_mentioned() {
-        let running = json!({"name": "app", "ready": true, "state": {"running": {}}});
-        let done = json!({"name": "app", "ready": false, "state": {"terminated": {"exitCode": 0}}});
+        let running =
+            json!({"name": "app", "ready": true, "restartCount": 0, "state": {"running": {}}});
+        let done = json!({"name": "app", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 0}}});
         assert!(check(&running).is_empty() && check(&done).is_empty());
     }
 }

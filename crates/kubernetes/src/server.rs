@@ -77,6 +77,20 @@ impl Server {
         if object.pointer("/metadata/creationTimestamp").is_none() {
             object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
         }
+        // What a live object of its kind always has, and short examples leave out.
+        let always = match object["kind"].as_str() {
+            Some("Job" | "Deployment" | "StatefulSet") => {
+                Some(("template", json!({"spec": {"containers": []}})))
+            }
+            Some("CronJob") => Some(("schedule", json!("* * * * *"))),
+            Some("Pod") => Some(("containers", json!([]))),
+            _ => None,
+        };
+        if let Some((field, value)) = always
+            && object["spec"].get(field).is_none()
+        {
+            object["spec"][field] = value;
+        }
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         state.objects.insert(place, object);
     }

@@ -2,6 +2,7 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
+    cluster::Pod,
     journal::Journal,
     names::SNAPSHOT_API,
     object::ObjectRef,
@@ -45,9 +46,8 @@ pub(crate) async fn mounts(
     client: &Client,
     namespace: &str,
     claim: &str,
-) -> Result<Vec<Value>, Failure> {
-    let pods = Collection::in_namespace("v1", "Pod", namespace);
-    Ok(mounting(&client.list(&pods, "").await?, claim))
+) -> Result<Vec<Pod>, Failure> {
+    Ok(mounting(&client.views(namespace, "").await?, claim))
 }
 
 /// The `VolumeSnapshot`s of a namespace and the contents that they are bound to.

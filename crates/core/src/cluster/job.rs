@@ -63,13 +63,7 @@ impl Job {
     /// Where it is found.
     #[must_use]
     pub fn reference(&self) -> ObjectRef {
-        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        ObjectRef::namespaced(
-            Self::API_VERSION,
-            Self::KIND,
-            namespace,
-            &self.metadata.name,
-        )
+        self.metadata.reference::<Self>()
     }
 
     /// How it ended; `None` while it has not.

@@ -4,8 +4,10 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::object::Uid;
+use super::{Unreadable, View, read};
+use crate::object::{ObjectRef, Uid};
 
 /// `metadata` of a live object.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -45,7 +47,32 @@ pub struct Owner {
     pub uid: Uid,
 }
 
+/// A live object of any kind.
+#[derive(Deserialize)]
+struct Live {
+    metadata: Metadata,
+}
+
 impl Metadata {
+    /// That of a live object of any kind.
+    ///
+    /// # Errors
+    /// Which field is not as it should be.
+    pub fn of(object: &Value) -> Result<Self, Unreadable> {
+        read::<Live>("object", object).map(|live| live.metadata)
+    }
+
+    /// Where an object of this kind is found.
+    #[must_use]
+    pub fn reference<T: View>(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: T::API_VERSION.into(),
+            kind: T::KIND.into(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Whether the object is being deleted.
     #[must_use]
     pub fn is_going(&self) -> bool {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Conditions, Metadata, View, condition::worded};
+use crate::object::ObjectRef;
 
 /// A Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -170,6 +171,12 @@ impl PodSpec {
 }
 
 impl Pod {
+    /// Where it is found.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        self.metadata.reference::<Self>()
+    }
+
     /// `Pending`, `Running`, …
     #[must_use]
     pub fn phase(&self) -> Option<&str> {

@@ -8,29 +8,48 @@ use serde_json::json;
 
 use super::*;
 
-/// What every live object has, and short examples leave out.
-fn whole(mut object: Value) -> Value {
-    let has = |object: &Value, field: &str| object["metadata"].get(field).is_some();
-    for (field, value) in [("name", "a"), ("creationTimestamp", "2026-01-05T10:00:00Z")] {
-        if !has(&object, field) {
-            object["metadata"][field] = json!(value);
+/// An object as it would be live, of what a test says of it.
+pub(crate) fn live(mut object: Value) -> Value {
+    let name = object.pointer("/metadata/name").cloned();
+    let name = name.unwrap_or_else(|| json!("a"));
+    for (place, field, value) in [
+        ("metadata", "uid", name.clone()),
+        ("metadata", "name", name),
+        (
+            "metadata",
+            "creationTimestamp",
+            json!("2026-01-05T10:00:00Z"),
+        ),
+        ("spec", "containers", json!([])),
+        ("spec", "schedule", json!("* * * * *")),
+        ("spec", "template", json!({"spec": {"containers": []}})),
+    ] {
+        if object[place].get(field).is_none() {
+            object[place][field] = value;
         }
     }
-    if !has(&object, "uid") {
-        object["metadata"]["uid"] = object["metadata"]["name"].clone();
+    for list in ["containerStatuses", "initContainerStatuses"] {
+        let statuses = object
+            .get_mut("status")
+            .and_then(|status| status.get_mut(list));
+        let statuses = statuses.and_then(Value::as_array_mut);
+        for status in statuses.into_iter().flatten() {
+            for (field, value) in [("ready", json!(false)), ("restartCount", json!(0))] {
+                if status.get(field).is_none() {
+                    status[field] = value;
+                }
+            }
+        }
     }
     object
 }
 
-/// A workload, CronJob or other object as it is live, of what a test says of it.
-pub(crate) fn live(object: Value) -> Value {
-    let mut object = whole(object);
-    if matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet"))
-        && object["spec"].get("template").is_none()
-    {
-        object["spec"]["template"] = json!({"spec": {"containers": []}});
-    }
-    object
+/// Pods, Jobs or others as they would be live, of what a test says of them.
+pub(crate) fn all<T: View>(objects: impl IntoIterator<Item = Value>) -> Vec<T> {
+    let objects = objects.into_iter();
+    objects
+        .map(|object| T::read(&live(object)).unwrap())
+        .collect()
 }
 
 fn test_job(status: &Value) -> Value {
@@ -180,6 +199,7 @@ fn what_cannot_be_read_says_which_field_of_which_object() {
         {"name": "restate", "ready": true, "restartCount": 0, "state": {"running": {"startedAt": "noon"}}}]})))
     .map(drop));
     odd(Pod::read(&json!({"metadata": {"uid": "1"}})).map(drop));
+    odd(Pod::read(&json!({"spec": {"containers": []}})).map(drop));
     odd(CronJob::read(&live(
         json!({"spec": {"schedule": "* * * * *", "suspend": "no"}}),
     ))
@@ -194,6 +214,7 @@ fn what_cannot_be_read_says_which_field_of_which_object() {
     Pod restate-0 cannot be read: status.containerStatuses[0]: missing field `restartCount`
     Pod restate-0 cannot be read: status.containerStatuses[0].state.running.startedAt: failed to parse four digit integer as year: invalid digit, expected 0-9 but got n
     a Pod without a name cannot be read: metadata: missing field `name`
+    a Pod without a name cannot be read: missing field `metadata`
     CronJob a cannot be read: spec.suspend: invalid type: string "no", expected a boolean
     StatefulSet restate cannot be read: spec: missing field `template`
     "#);

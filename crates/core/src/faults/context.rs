@@ -6,13 +6,12 @@ use alloc::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::{FaultAction, PodTarget, Signal};
 use crate::{
-    gate::{is_going, name},
+    cluster::Pod,
     names::{NODE, NODE_POD, NODE_PROCESS, SERVICE, SERVICE_POLICY},
-    object::{ObjectRef, uid},
+    object::ObjectRef,
     plan::{Effect, Target},
 };
 
@@ -36,9 +35,9 @@ pub struct Settings {
 pub struct FaultContext<'a> {
     pub(super) settings: &'a Settings,
     /// The node's pods.
-    pub(super) node: &'a [Value],
+    pub(super) node: &'a [Pod],
     /// The services' pods.
-    pub(super) services: &'a [Value],
+    pub(super) services: &'a [Pod],
     pub(super) now: Timestamp,
 }
 
@@ -120,15 +119,13 @@ impl FaultContext<'_> {
 }
 
 /// The pods that are not on their way out, by name.
-fn pod_targets(pods: &[Value]) -> Vec<PodTarget> {
+fn pod_targets(pods: &[Pod]) -> Vec<PodTarget> {
     let mut marked: Vec<PodTarget> = pods
         .iter()
-        .filter(|pod| !is_going(pod))
-        .filter_map(|pod| {
-            Some(PodTarget {
-                name: name(pod).to_string(),
-                uid: uid(pod)?,
-            })
+        .filter(|pod| !pod.metadata.is_going())
+        .map(|pod| PodTarget {
+            name: pod.metadata.name.clone(),
+            uid: pod.metadata.uid.clone(),
         })
         .collect();
     marked.sort_by(|one, other| one.name.cmp(&other.name));

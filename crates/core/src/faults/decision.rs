@@ -17,7 +17,7 @@ use super::{
     ledger::{Ledger, OpenFault},
 };
 use crate::{
-    cluster::Namespace,
+    cluster::{Namespace, Pod},
     journal::{Stored, admit},
     names::CHAOS_LABEL,
     object::{ObjectRef, uid},
@@ -256,34 +256,33 @@ fn recovers(fault: &Fault, target: &Target, before: Vec<Before>) -> Step {
 /// A signal is for one incarnation of the pod. Everything else says for itself which one it means.
 fn guard(act: &Effect, facts: &Facts) -> Guard {
     let pod = act.object().filter(|object| object.kind == "Pod");
-    let live = pod.and_then(|pod| find(&facts.node.pods, &pod));
-    match live.and_then(uid) {
-        Some(uid) => Guard::Is { uid },
+    match pod.and_then(|pod| find(&facts.node.pods, &pod)) {
+        Some(live) => Guard::Is {
+            uid: live.metadata.uid.clone(),
+        },
         None => Guard::None,
     }
 }
 
-fn find<'a>(pods: &'a [Value], pod: &ObjectRef) -> Option<&'a Value> {
-    pods.iter().find(|live| crate::gate::name(live) == pod.name)
+fn find<'a>(pods: &'a [Pod], pod: &ObjectRef) -> Option<&'a Pod> {
+    pods.iter().find(|live| live.metadata.name == pod.name)
 }
 
 /// The pods that are others afterwards, or have containers that are: until they are seen to be, what is seen is
 /// from before the fault.
-fn renewed(act: &Effect, hit: &[Value]) -> Vec<Before> {
+fn renewed(act: &Effect, hit: &[Pod]) -> Vec<Before> {
     let Effect::Inject { action, .. } = act else {
         return Vec::new();
     };
-    let is_hit = |pod: &Value| match action {
+    let is_hit = |pod: &Pod| match action {
         FaultAction::Signal { signal, .. } => *signal == super::Signal::Kill,
-        FaultAction::End { pods, .. } => pods
-            .iter()
-            .any(|marked| uid(pod).as_ref() == Some(&marked.uid)),
+        FaultAction::End { pods, .. } => pods.iter().any(|marked| marked.uid == pod.metadata.uid),
         FaultAction::Scale { .. } | FaultAction::Restart { .. } => true,
         FaultAction::Shut | FaultAction::Open => false,
     };
     hit.iter()
         .filter(|pod| is_hit(pod))
-        .filter_map(Before::of)
+        .map(Before::from)
         .collect()
 }
 
@@ -302,11 +301,11 @@ impl Facts {
                 .collect();
         }
         let live = match object.kind.as_str() {
-            "Pod" => find(&self.node.pods, object),
-            "Deployment" => self.services.object.as_ref(),
+            "Pod" => find(&self.node.pods, object).map(|pod| pod.metadata.uid.clone()),
+            "Deployment" => self.services.object.as_ref().and_then(uid),
             _ => None,
         };
-        vec![match live.and_then(uid) {
+        vec![match live {
             Some(uid) => format!("{object} ({uid})"),
             None => object.to_string(),
         }]

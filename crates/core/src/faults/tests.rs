@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     approval::Ask,
-    cluster::{Namespace, View as _, tests::live},
+    cluster::{
+        Namespace, View as _,
+        tests::{all, live},
+    },
     journal::{Journal, Stored},
     names::CHAOS_LABEL,
     object::Uid,
@@ -62,8 +65,8 @@ fn workload(kind: &str, name: &str, replicas: u64, pods: Vec<Value>) -> Observat
         "status": {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
             "readyReplicas": replicas, "availableReplicas": replicas}});
     Observation {
-        object: Some(object),
-        pods,
+        object: Some(live(object)),
+        pods: all(pods),
         ..Observation::default()
     }
 }
@@ -266,13 +269,18 @@ fn what_stands_against_a_fault() {
         (
             "the node is on its way out",
             kill(|facts, _| {
-                facts.node.pods[0]["metadata"]["deletionTimestamp"] = json!("2026-01-05T10:00:00Z");
+                facts.node.pods[0].metadata.deleted = Some(at(0));
             }),
         ),
         (
             "a service is not ready",
             kill(|facts, _| {
-                facts.services.pods[1] = pod("verification-b", "b", 0, false);
+                facts.services.pods[1..2].clone_from_slice(&all([pod(
+                    "verification-b",
+                    "b",
+                    0,
+                    false,
+                )]));
             }),
         ),
         (

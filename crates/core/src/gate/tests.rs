@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::tests::all;
 
 fn snapshot() -> Value {
     json!({"metadata": {"name": "kept", "uid": "s"},
@@ -91,7 +92,7 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
         doubt(|_, observation| {
             observation
                 .mounts
-                .push(json!({"metadata": {"name": "debug"}}));
+                .extend(all([json!({"metadata": {"name": "debug"}})]));
         }),
         doubt(|_, observation| observation.snapshots.clear()),
         doubt(|gate, _| gate.made = None),
@@ -159,7 +160,7 @@ fn without_a_snapshot_the_rest_of_the_gate_stands() {
         forsaken(gate, observation);
         observation
             .mounts
-            .push(json!({"metadata": {"name": "debug"}}));
+            .extend(all([json!({"metadata": {"name": "debug"}})]));
     });
     assert_eq!(mounted, "it is mounted by debug");
 }

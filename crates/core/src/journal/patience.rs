@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Entry, guard::moved};
 use crate::{
-    object::{Uid, uid},
+    object::Uid,
     plan::{Effect, Guard, Step},
     wait::{Observation, Wait},
 };
@@ -44,7 +44,7 @@ impl Entry {
         }
         let mut news = observation.clone();
         news.jobs
-            .retain(|job| uid(job).is_none_or(|uid| !self.known.contains(&uid)));
+            .retain(|job| !self.known.contains(&job.metadata.uid));
         Cow::Owned(news)
     }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     approval::Ask,
+    cluster::tests::live,
     object::{Digest, ObjectRef, intent},
     plan::{Checked, Policy, Target},
     wait::Wait,
@@ -31,9 +32,9 @@ fn place(name: &str) -> ObjectRef {
 }
 
 fn object(name: &str, uid: &str, suspend: bool) -> Value {
-    json!({"apiVersion": "batch/v1", "kind": "CronJob",
+    live(json!({"apiVersion": "batch/v1", "kind": "CronJob",
         "metadata": {"name": name, "namespace": "restate", "uid": uid},
-        "spec": {"suspend": suspend}, "status": {}})
+        "spec": {"suspend": suspend, "schedule": "*/5 * * * *"}, "status": {}}))
 }
 
 fn step(act: Effect, guard: Guard, until: Wait) -> Step {

@@ -23,6 +23,7 @@ use super::{
     volume_replacement::{clear_away, restored_claim, template},
 };
 use crate::{
+    cluster::{Job, View as _},
     gate::{is_going, name, text},
     names::{
         ATTACH, ATTACH_LABEL, COMPONENT_LABEL, ENVIRONMENT_LABEL, FIELD_MANAGER, HOLDER_ANNOTATION,
@@ -30,7 +31,7 @@ use crate::{
     },
     object::{ObjectRef, Uid, uid},
     plan::{Effect, Guard, Plan, Propagation, Step, Target},
-    wait::{Wait, condition},
+    wait::Wait,
 };
 
 /// How often the command moves the deadline.
@@ -208,9 +209,7 @@ fn guardians(facts: &Facts) -> impl Iterator<Item = &Value> {
 }
 
 fn has_ended(job: &Value) -> bool {
-    ["Failed", "Complete"]
-        .iter()
-        .any(|kind| condition(job, kind).is_some_and(|condition| condition.holds))
+    Job::read(job).is_ok_and(|job| job.is_over())
 }
 
 fn made(object: Value, until: Wait) -> Step {

@@ -11,6 +11,7 @@ use super::{
     snapshot::{Kept, kept},
 };
 use crate::{
+    cluster::Pod,
     faults::ledger::OpenFault,
     journal::{AtWork, Stored},
     version::ImageVersion,
@@ -26,7 +27,7 @@ pub struct Facts {
     /// The StatefulSet [`NODE`], if it exists.
     pub set: Option<Value>,
     /// Every pod that names the claim as a volume, finished ones too.
-    pub mounts: Vec<Value>,
+    pub mounts: Vec<Pod>,
     /// All claims: which snapshots are being restored, and whose source still exists.
     pub claims: Vec<Value>,
     /// All `VolumeSnapshot`s; `None` when the cluster does not serve that kind.

@@ -14,6 +14,7 @@ use super::{
     volume_replacement::is_temporary,
 };
 use crate::{
+    cluster::Pod,
     gate::{is_going, is_ready, name, text},
     journal::{Admission, admit, admit_beside},
     names::{CLAIM, NODE},
@@ -90,16 +91,12 @@ pub(super) fn strangers(facts: &Facts) -> Option<Refusal> {
     let set = facts.set.as_ref().and_then(uid);
     let temporary = facts.jobs.iter().filter(|job| is_temporary(job));
     let ours: Vec<Uid> = set.into_iter().chain(temporary.filter_map(uid)).collect();
-    let is_ours = |pod: &&Value| {
-        let owners = pod.pointer("/metadata/ownerReferences");
-        let mut owners = owners.and_then(Value::as_array).into_iter().flatten();
-        owners.any(|owner| ours.iter().any(|uid| text(owner, "/uid") == uid.0))
-    };
+    let is_ours = |pod: &&Pod| ours.iter().any(|owner| pod.metadata.is_owned_by(owner));
     let pods: Vec<String> = facts
         .mounts
         .iter()
         .filter(|pod| !is_ours(pod))
-        .map(|pod| name(pod).to_string())
+        .map(|pod| pod.metadata.name.clone())
         .collect();
     let claim = CLAIM.to_string();
     (!pods.is_empty()).then_some(Refusal::Mounted { claim, pods })

@@ -14,6 +14,7 @@ use super::{
     data::{Facts, Options},
     refusal::Refusals,
 };
+use crate::cluster::tests::all;
 use crate::{
     names::CLAIM,
     object::Uid,
@@ -112,8 +113,9 @@ fn facts() -> Facts {
             "spec": {"persistentVolumeReclaimPolicy": "Delete",
                 "csi": {"driver": "csi.example", "volumeHandle": "vol-1"}}})),
         set: Some(json!({"metadata": {"name": "restate", "uid": "set-1"}})),
-        mounts: [json!({"metadata": {"name": "restate-0", "ownerReferences": [{"uid": "set-1"}]}})]
-            .into(),
+        mounts: all([
+            json!({"metadata": {"name": "restate-0", "ownerReferences": [{"uid": "set-1"}]}}),
+        ]),
         claims: [claim("Bound")].into(),
         snapshots: Some([snapshot].into()),
         contents: [content].into(),

@@ -1,25 +1,26 @@
-//! Jobs, and the Jobs of a CronJob. A Job has ended when it says so in a condition: counts of pods
-//! move back and forth before.
+//! Jobs, and the Jobs of a CronJob.
 
 use alloc::{format, string::String, vec::Vec};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Observation, WaitStatus, condition, count, not_yet, pods};
-use crate::{inputs::longest_pause, names::INTERRUPTED_LABEL, object::ObjectRef, plan::Finding};
+use super::{Observation, WaitStatus, not_yet, pods};
+use crate::{
+    cluster::{CronJob, CronJobSpec, Job, JobEnd, Pod},
+    inputs::longest_pause,
+    plan::Finding,
+};
 
-pub(super) fn complete(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
-    if has(job, "Complete").is_some() {
-        return WaitStatus::Met;
+pub(super) fn complete(job: &Job, observation: &Observation, began: Timestamp) -> WaitStatus {
+    match job.end() {
+        Some(JobEnd::Complete(_)) => return WaitStatus::Met,
+        Some(JobEnd::Failed(why)) => return WaitStatus::Failed { cause: why.words() },
+        None => {}
     }
-    if let Some(cause) = has(job, "Failed") {
-        return WaitStatus::Failed { cause };
-    }
-    match (
-        pods::trouble(observation, began),
-        pods::waiting(observation),
-    ) {
+    let pods: Vec<&Pod> = observation.pods.iter().collect();
+    let seen = observation.of(&pods);
+    match (seen.trouble(began), seen.waiting()) {
         (Some(cause), _) => WaitStatus::Unhealthy { cause },
         (None, Some(waiting)) => not_yet(waiting),
         (None, None) => not_yet(attempts(job)),
@@ -27,7 +28,7 @@ pub(super) fn complete(job: &Value, observation: &Observation, began: Timestamp)
 }
 
 /// Like [`complete`], and the reason of a failure is what the program said of it.
-pub(super) fn verified(job: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
+pub(super) fn verified(job: &Job, observation: &Observation, began: Timestamp) -> WaitStatus {
     let said = observation.pods.iter().rev().find_map(pods::last_words);
     match (complete(job, observation, began), said) {
         (WaitStatus::Failed { cause }, Some(said)) => WaitStatus::Failed {
@@ -52,119 +53,54 @@ pub(super) fn finding(observation: &Observation) -> Option<Finding> {
 /// The Jobs are those that were made after the step began. Those that an operation interrupted prove
 /// nothing.
 pub(super) fn first_success(
-    cron_job: &Value,
+    cron_job: &CronJob,
     observation: &Observation,
     began: Timestamp,
 ) -> WaitStatus {
-    let mut fresh: Vec<&Value> = observation
-        .jobs
-        .iter()
-        .filter(|job| !is_interrupted(job))
-        .collect();
+    let jobs = observation.jobs.iter();
+    let mut fresh: Vec<&Job> = jobs.filter(|job| job.interrupted().is_none()).collect();
     // The oldest first: each minute brings another one that has not got far.
-    fresh.sort_by_key(|job| (created(job), name(job)));
-    if fresh.iter().any(|job| has(job, "Complete").is_some()) {
+    fresh.sort_by_key(|job| (job.metadata.created, &job.metadata.name));
+    if fresh.iter().any(|job| job.is_complete()) {
         return WaitStatus::Met;
     }
-    if cron_job.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
+    if cron_job.spec.suspend {
         return WaitStatus::Failed {
             cause: "the CronJob is suspended".into(),
         };
     }
-    let failed = fresh
-        .iter()
-        .find_map(|job| Some(format!("{} failed: {}", name(job), has(job, "Failed")?)));
-    if let Some(cause) = failed {
-        return WaitStatus::Failed { cause };
+    let failed = fresh.iter().find_map(|job| Some((job, job.failure()?)));
+    if let Some((job, why)) = failed {
+        return WaitStatus::Failed {
+            cause: format!("{} failed: {}", job.metadata.name, why.words()),
+        };
     }
-    let of_fresh = |pod: &&Value| fresh.iter().any(|job| owns(job, pod));
-    let pods = observation.pods.iter().filter(of_fresh).cloned().collect();
-    let warnings = observation.warnings.clone();
-    let seen = Observation {
-        pods,
-        warnings,
-        ..Observation::default()
+    let of_fresh = |pod: &&Pod| {
+        let owns = |job: &&Job| pod.metadata.is_owned_by(&job.metadata.uid);
+        fresh.iter().any(owns)
     };
-    if let Some(cause) = pods::trouble(&seen, began) {
+    let pods: Vec<&Pod> = observation.pods.iter().filter(of_fresh).collect();
+    if let Some(cause) = observation.of(&pods).trouble(began) {
         return WaitStatus::Unhealthy { cause };
     }
     match fresh.first() {
         None => not_yet("the next test has not begun"),
-        Some(job) => not_yet(format!("{}: {}", name(job), attempts(job))),
+        Some(job) => not_yet(format!("{}: {}", job.metadata.name, attempts(job))),
     }
 }
 
 /// How long the schedule lets the next Job wait.
-pub(super) fn pause(observation: &Observation) -> SignedDuration {
-    let schedule = observation.object.as_ref();
-    let schedule = schedule.and_then(|cron_job| cron_job.pointer("/spec/schedule")?.as_str());
-    let minutes = schedule.and_then(longest_pause).unwrap_or(1);
-    SignedDuration::from_secs(60 * (minutes as i64 - 1))
+pub(super) fn pause(cron_job: Option<&Value>) -> SignedDuration {
+    let spec = cron_job.and_then(|cron_job| CronJobSpec::of(cron_job).ok());
+    let minutes = spec.and_then(|spec| longest_pause(&spec.schedule));
+    SignedDuration::from_secs(60 * (minutes.unwrap_or(1) as i64 - 1))
 }
 
-pub(super) fn is_finished(job: &Value) -> bool {
-    has(job, "Complete").or(has(job, "Failed")).is_some()
-}
-
-pub(super) fn is_interrupted(job: &Value) -> bool {
-    let labels = job.pointer("/metadata/labels");
-    labels.is_some_and(|labels| labels.get(INTERRUPTED_LABEL).is_some())
-}
-
-/// Items of a list do not say what they are.
-pub(super) fn reference(job: &Value) -> Option<ObjectRef> {
-    let text = |pointer| job.pointer(pointer)?.as_str();
-    let (namespace, name) = (text("/metadata/namespace")?, text("/metadata/name")?);
-    Some(ObjectRef::namespaced("batch/v1", "Job", namespace, name))
-}
-
-/// When a Job said that it has ended.
-pub(super) fn ended(job: &Value) -> Option<Timestamp> {
-    let conditions = job.pointer("/status/conditions")?.as_array()?;
-    let of_end = |condition: &&Value| {
-        let kind = condition.get("type").and_then(Value::as_str);
-        matches!(kind, Some("Complete" | "Failed"))
-    };
-    let ends = conditions.iter().filter(of_end);
-    ends.filter_map(|condition| condition.get("lastTransitionTime")?.as_str()?.parse().ok())
-        .max()
-}
-
-/// The message of a condition that holds.
-fn has(job: &Value, kind: &str) -> Option<String> {
-    condition(job, kind)
-        .filter(|condition| condition.holds)
-        .map(|condition| condition.message)
-}
-
-fn owns(job: &Value, pod: &Value) -> bool {
-    let owners = pod
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    owners
-        .into_iter()
-        .flatten()
-        .any(|owner| owner.get("uid") == job.pointer("/metadata/uid"))
-}
-
-fn attempts(job: &Value) -> String {
-    match (count(job, "/status/active"), count(job, "/status/failed")) {
+fn attempts(job: &Job) -> String {
+    match (job.active(), job.failed()) {
         (0, 0) => "no pod has started".into(),
         (_, 0) => "the first attempt is running".into(),
         (0, failed) => format!("attempt {failed} failed, the next one follows"),
         (_, failed) => format!("attempt {} is running", failed + 1),
     }
-}
-
-fn name(job: &Value) -> &str {
-    job.pointer("/metadata/name")
-        .and_then(Value::as_str)
-        .unwrap_or("a Job")
-}
-
-fn created(job: &Value) -> Option<Timestamp> {
-    job.pointer("/metadata/creationTimestamp")?
-        .as_str()?
-        .parse()
-        .ok()
 }

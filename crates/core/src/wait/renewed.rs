@@ -1,16 +1,15 @@
 //! A workload that is healthy again after what it ran was ended.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-};
+use alloc::format;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Observation, WaitStatus, condition, count, not_yet, rollout};
-use crate::object::{Uid, uid};
+use super::{Observation, WaitStatus, not_yet, rollout};
+use crate::{
+    cluster::{Pod, Workload},
+    object::Uid,
+};
 
 /// A pod from before a fault. It has passed when the pod is gone, or its containers are others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,45 +20,37 @@ pub struct Before {
     pub restarts: u64,
 }
 
-impl Before {
+impl From<&Pod> for Before {
     /// As a pod is at present.
-    #[must_use]
-    pub fn of(pod: &Value) -> Option<Self> {
-        Some(Self {
-            uid: uid(pod)?,
-            restarts: restarts(pod),
-        })
+    fn from(pod: &Pod) -> Self {
+        Self {
+            uid: pod.metadata.uid.clone(),
+            restarts: pod.restarts(),
+        }
     }
-}
-
-fn restarts(pod: &Value) -> u64 {
-    let statuses = pod.pointer("/status/containerStatuses");
-    let statuses = statuses.and_then(Value::as_array).into_iter().flatten();
-    statuses.map(|status| count(status, "/restartCount")).sum()
 }
 
 /// What looks bad is what a fault does: it counts only when its time is over. The pods are asked one by one, since
 /// the controller's numbers are late.
 pub(super) fn assess(
-    object: &Value,
+    workload: &Workload,
     before: &[Before],
     observation: &Observation,
     began: Timestamp,
 ) -> WaitStatus {
-    let wanted = object.pointer("/spec/replicas").and_then(Value::as_u64);
-    let wanted = wanted.unwrap_or(1);
+    let wanted = workload.spec.replicas;
     if wanted == 0 {
         return not_yet("it is stopped");
     }
-    let is_from_before = |pod: &&Value| {
-        before.iter().any(|before| {
-            uid(pod).as_ref() == Some(&before.uid) && restarts(pod) <= before.restarts
-        })
+    let is_from_before = |pod: &&Pod| {
+        before
+            .iter()
+            .any(|before| pod.metadata.uid == before.uid && pod.restarts() <= before.restarts)
     };
     if let Some(pod) = observation.pods.iter().find(is_from_before) {
-        return not_yet(format!("{} is the one from before", name(pod)));
+        return not_yet(format!("{} is the one from before", pod.metadata.name));
     }
-    match rollout::assess(object, observation, began) {
+    match rollout::assess(workload, observation, began) {
         WaitStatus::Met => {}
         WaitStatus::Pending { cause }
         | WaitStatus::Unhealthy { cause }
@@ -67,19 +58,11 @@ pub(super) fn assess(
             return not_yet(cause);
         }
     }
-    let is_ready = |pod: &&Value| {
-        pod.pointer("/metadata/deletionTimestamp").is_none()
-            && condition(pod, "Ready").is_some_and(|ready| ready.holds)
-    };
+    let is_ready = |pod: &&Pod| !pod.metadata.is_going() && pod.is_ready();
     let ready = observation.pods.iter().filter(is_ready).count();
     if u64::try_from(ready).is_ok_and(|ready| ready >= wanted) {
         WaitStatus::Met
     } else {
         not_yet(format!("{ready} of {wanted} pods are ready"))
     }
-}
-
-fn name(pod: &Value) -> String {
-    let name = pod.pointer("/metadata/name").and_then(Value::as_str);
-    name.unwrap_or("a pod").to_string()
 }

@@ -1,35 +1,25 @@
 //! Deployments and StatefulSets.
 
-use alloc::{
-    format,
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::{Condition, Observation, WaitStatus, condition, count, not_yet, pods};
+use super::{Observation, WaitStatus, not_yet};
+use crate::cluster::{Pod, Workload};
 
-pub(super) fn assess(object: &Value, observation: &Observation, began: Timestamp) -> WaitStatus {
-    // Everything else in the status is about the generation that the controller has seen.
-    let generation = count(object, "/metadata/generation");
-    if count(object, "/status/observedGeneration") != generation {
-        return not_yet(format!(
-            "its controller has not seen generation {generation}"
-        ));
+pub(super) fn assess(
+    workload: &Workload,
+    observation: &Observation,
+    began: Timestamp,
+) -> WaitStatus {
+    if let Some(unseen) = unseen(workload) {
+        return not_yet(unseen);
     }
-    let of_present = Observation {
-        pods: present(object, &observation.pods),
-        warnings: observation.warnings.clone(),
-        ..Observation::default()
-    };
-    let trouble = pods::trouble(&of_present, began);
-    if let Some(Condition {
-        holds: false,
-        message,
-    }) = condition(object, "Progressing")
-    {
+    let pods = present(workload, &observation.pods);
+    let seen = observation.of(&pods);
+    let trouble = seen.trouble(began);
+    if let Some(given_up) = workload.status.conditions.failing("Progressing") {
+        let message = given_up.words();
         return WaitStatus::Failed {
             cause: match trouble {
                 Some(trouble) => format!("{message} {trouble}"),
@@ -37,63 +27,55 @@ pub(super) fn assess(object: &Value, observation: &Observation, began: Timestamp
             },
         };
     }
-    let Some(cause) = missing(object) else {
+    let Some(cause) = missing(workload) else {
         return WaitStatus::Met;
     };
     // A pod that may not be made has no status to tell of it; the Deployment's has.
-    let not_made = condition(object, "ReplicaFailure").filter(|failure| failure.holds);
-    if let Some(trouble) = trouble.or(not_made.map(|failure| failure.message)) {
+    let not_made = workload.status.conditions.holding("ReplicaFailure");
+    if let Some(trouble) = trouble.or_else(|| Some(not_made?.words())) {
         return WaitStatus::Unhealthy { cause: trouble };
     }
-    match pods::waiting(&of_present) {
+    match seen.waiting() {
         Some(waiting) => not_yet(format!("{cause} ({waiting})")),
         None => not_yet(cause),
     }
 }
 
+/// Why the status says nothing yet about what is asked for.
+pub(super) fn unseen(workload: &Workload) -> Option<String> {
+    (!workload.is_seen()).then(|| match workload.metadata.generation {
+        Some(generation) => format!("its controller has not seen generation {generation}"),
+        None => "its generation is not known".into(),
+    })
+}
+
 /// The pods of the present template. Those of the one before may be in the very trouble that the new
 /// one ends.
-fn present(object: &Value, pods: &[Value]) -> Vec<Value> {
-    let text = |pod: &Value, pointer| Some(pod.pointer(pointer)?.as_str()?.to_string());
-    let (pointer, revision) = if is_deployment(object) {
+fn present<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
+    let (label, revision) = if workload.is_deployment() {
         // The Deployment does not say which hash is the present one: its youngest pod does.
-        let pointer = "/metadata/labels/pod-template-hash";
-        let youngest = pods
-            .iter()
-            .max_by_key(|pod| text(pod, "/metadata/creationTimestamp"));
-        (pointer, youngest.and_then(|pod| text(pod, pointer)))
+        let label = "pod-template-hash";
+        let youngest = pods.iter().max_by_key(|pod| pod.metadata.created);
+        (label, youngest.and_then(|pod| pod.metadata.label(label)))
     } else {
-        let pointer = "/metadata/labels/controller-revision-hash";
-        (pointer, text(object, "/status/updateRevision"))
+        let revision = workload.status.update_revision.as_deref();
+        ("controller-revision-hash", revision)
     };
-    pods.iter()
-        .filter(|pod| revision.is_none() || text(pod, pointer) == revision)
-        .cloned()
-        .collect()
+    let is_present = |pod: &&Pod| revision.is_none() || pod.metadata.label(label) == revision;
+    pods.iter().filter(is_present).collect()
 }
 
-fn is_deployment(object: &Value) -> bool {
-    object.get("kind").and_then(Value::as_str) == Some("Deployment")
-}
-
-fn missing(object: &Value) -> Option<String> {
-    let wanted = object
-        .pointer("/spec/replicas")
-        .and_then(Value::as_u64)
-        .unwrap_or(1);
-    let updated = count(object, "/status/updatedReplicas");
-    let all = count(object, "/status/replicas");
-    let serving = if is_deployment(object) {
-        count(object, "/status/availableReplicas")
-    } else {
-        count(object, "/status/readyReplicas")
-    };
-    if updated < wanted {
+fn missing(workload: &Workload) -> Option<String> {
+    let (wanted, status) = (workload.spec.replicas, &workload.status);
+    let serving = workload.serving();
+    if status.updated < wanted {
+        let updated = status.updated;
         Some(format!(
             "{updated} of {wanted} pods run the present template"
         ))
-    } else if all > wanted {
-        Some(format!("{} surplus pods are still there", all - wanted))
+    } else if status.replicas > wanted {
+        let surplus = status.replicas - wanted;
+        Some(format!("{surplus} surplus pods are still there"))
     } else if serving < wanted {
         Some(format!("{serving} of {wanted} pods are ready"))
     } else {

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::tests::{all, live};
 
 mod reader;
 
@@ -29,15 +30,15 @@ fn check(until: &Wait, observations: &[Observation]) -> String {
 
 fn of(object: Value) -> Observation {
     Observation {
-        object: Some(object),
+        object: Some(live(object)),
         ..Observation::default()
     }
 }
 
 fn with(object: &Value, pods: Vec<Value>, warnings: Vec<Warning>) -> Observation {
     Observation {
-        object: Some(object.clone()),
-        pods,
+        object: Some(live(object.clone())),
+        pods: all(pods),
         warnings,
         ..Observation::default()
     }
@@ -189,7 +190,7 @@ fn a_warning_counts_until_it_is_outdated() {
 fn the_first_test_that_succeeds_is_enough() {
     let cron_job = json!({"kind": "CronJob", "spec": {}});
     let jobs = |jobs: Vec<Value>| Observation {
-        jobs,
+        jobs: all(jobs),
         ..of(cron_job.clone())
     };
     let mut interrupted = condition("Complete", "True", "2026-01-05T10:00:00Z", "1");
@@ -199,10 +200,10 @@ fn the_first_test_that_succeeds_is_enough() {
     let mut failing = jobs(vec![interrupted.clone()]);
     let mut of_old = pod("p", "", BEGAN, &waiting("ImagePullBackOff"));
     of_old["metadata"]["ownerReferences"] = json!([{"uid": "1"}]);
-    failing.pods = vec![of_old.clone()];
+    failing.pods = all([of_old.clone()]);
     let mut fresh = jobs(vec![stuck.clone()]);
     of_old["metadata"]["ownerReferences"] = json!([{"uid": "2"}]);
-    fresh.pods = vec![of_old];
+    fresh.pods = all([of_old]);
     let complete = condition("Complete", "True", "2026-01-05T10:02:00Z", "4");
     let mut denied = jobs(vec![stuck.clone()]);
     denied.warnings = vec![warning(
@@ -283,8 +284,8 @@ fn the_other_waits() {
 
 #[test]
 fn a_drain_believes_no_count_from_before_the_quiet() {
-    let drain = |jobs, open: Option<(u64, i64)>| Observation {
-        jobs,
+    let drain = |jobs: Vec<Value>, open: Option<(u64, i64)>| Observation {
+        jobs: all(jobs),
         open_invocations: open.map(|(count, seconds)| Counted {
             count,
             at: time(BEGAN) + SignedDuration::from_secs(seconds),
@@ -322,8 +323,8 @@ fn a_drain_believes_no_count_from_before_the_quiet() {
 #[test]
 fn only_tests_that_still_run_are_waited_for() {
     let named = |mut job: Value| {
-        job["metadata"] = json!({"name": "test-1", "namespace": "restate",
-            "labels": job["metadata"]["labels"]});
+        job["metadata"]["name"] = json!("test-1");
+        job["metadata"]["namespace"] = json!("restate");
         job
     };
     let ended = |kind| json!({"status": {"conditions": [{"type": kind, "status": "True"}]}});
@@ -331,7 +332,7 @@ fn only_tests_that_still_run_are_waited_for() {
     let running = json!({"status": {"active": 1}});
     let observations =
         [marked, ended("Complete"), ended("Failed"), running].map(|job| Observation {
-            jobs: vec![named(job)],
+            jobs: all([named(job)]),
             ..Observation::default()
         });
     assert_snapshot!(check(&Wait::Ended, &observations), @r#"
@@ -352,7 +353,7 @@ fn a_node_is_stopped_when_nothing_holds_its_claim() {
         )
     };
     let mut mounted = set(2, 0, 0);
-    mounted.mounts = vec![json!({"metadata": {"name": "check"}})];
+    mounted.mounts = all([json!({"metadata": {"name": "check"}})]);
     let observations = [
         set(1, 0, 0),
         set(2, 1, 0),

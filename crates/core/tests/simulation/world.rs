@@ -178,6 +178,10 @@ impl World {
     pub(crate) fn create(&mut self, mut object: Value, manager: &str) -> Uid {
         self.uids += 1;
         let made = Uid(format!("uid-{}", self.uids));
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            // Of null nothing is kept.
+            metadata.retain(|_, value| !value.is_null());
+        }
         object["metadata"]["uid"] = json!(made);
         object["metadata"]["generation"] = json!(1);
         object["metadata"]["creationTimestamp"] = json!(self.now.to_string());

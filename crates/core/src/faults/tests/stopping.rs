@@ -53,7 +53,7 @@ fn seen(name: &str, world: &World) -> Observation {
             let mut observation = node(vec![pod("restate-0", "n", 1, true)]);
             // A signal is for the pod itself.
             if matches!(planned(name).steps[0].act.object(), Some(object) if object.kind == "Pod") {
-                observation.object = Some(observation.pods[0].clone());
+                observation.object = Some(pod("restate-0", "n", 1, true));
             }
             observation
         }

@@ -1,6 +1,7 @@
 //! Another driver goes on, or takes back, with what the first one left written.
 
 use super::*;
+use crate::cluster::tests::{all, live};
 use crate::{names::OPERATIONS_MANAGER, plan::Policy, wait::Counted};
 
 fn target() -> Target {
@@ -22,13 +23,13 @@ fn another_driver_has_all_the_time_again() {
         }),
         ..Observation::default()
     };
-    let still: See = |_| observation(Some(json!({})));
+    let still: See = |_| observation(Some(live(json!({}))));
     let bad: See = |_| {
         let state = json!({"waiting": {"reason": "ImagePullBackOff"}});
         let statuses = json!({"containerStatuses": [{"name": "c", "state": state}]});
         Observation {
-            pods: vec![json!({"metadata": {"name": "p"}, "status": statuses})],
-            ..observation(Some(json!({})))
+            pods: all([json!({"metadata": {"name": "p"}, "status": statuses})]),
+            ..observation(Some(live(json!({}))))
         }
     };
     for (wait, seen, before, then) in [
@@ -130,7 +131,7 @@ fn met(act: &Effect, live: &Value, jobs: &[Value]) -> &'static str {
     let before = observation(Some(object("a", "1", false)));
     assert!(matches!(first.next(&before, at(0)), Next::Do(_)));
     let seen = Observation {
-        jobs: jobs.to_vec(),
+        jobs: all(jobs.to_vec()),
         ..observation(Some(live.clone()))
     };
     match resumed(first, 9).next(&seen, at(9)) {

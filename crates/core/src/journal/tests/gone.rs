@@ -47,8 +47,10 @@ fn live_claim() -> Value {
 }
 
 fn set(replicas: u64) -> Value {
-    json!({"metadata": {"uid": "set", "generation": 2}, "spec": {"replicas": replicas},
-        "status": {"observedGeneration": 2, "replicas": 0}})
+    live(
+        json!({"kind": "StatefulSet", "metadata": {"name": "restate", "uid": "set", "generation": 2},
+        "spec": {"replicas": replicas}, "status": {"observedGeneration": 2, "replicas": 0}}),
+    )
 }
 
 /// So many steps are done, and the next one is asked for.

@@ -1,13 +1,14 @@
 //! How long a step waits, and with what words it gives up.
 
 use super::*;
+use crate::cluster::tests::{all, live};
 use crate::wait::{Counted, Warning};
 
 /// After how many minutes a wait is given up, by what its object's status is in each of them.
 fn minutes(wait: Wait, status: fn(i64) -> Value) -> Option<i64> {
     let mut journal = journal(vec![watch(wait)]);
     (0..2000).find(|minute| {
-        let seen = observation(Some(json!({"status": status(*minute)})));
+        let seen = observation(Some(live(json!({"status": status(*minute)}))));
         matches!(journal.next(&seen, at(minute * 60)), Next::Stop(_))
     })
 }
@@ -55,12 +56,12 @@ fn a_bad_state_counts_when_it_has_held() {
             } else {
                 "ContainerCreating"
             };
-            let pods = vec![
+            let pods = all([
                 json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [
                 {"name": "c", "state": {"waiting": {"reason": reason}}}]}}),
-            ];
+            ]);
             let seen = Observation {
-                object: Some(json!({})),
+                object: Some(live(json!({}))),
                 pods,
                 ..Observation::default()
             };
@@ -119,7 +120,7 @@ fn a_drain_is_bounded_however_much_moves() {
 fn a_test_has_as_long_to_begin_as_its_schedule_says() {
     let given_up = |schedule: &str| {
         let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
-        let seen = observation(Some(json!({"spec": {"schedule": schedule}})));
+        let seen = observation(Some(live(json!({"spec": {"schedule": schedule}}))));
         (0..2000).find(|second| matches!(journal.next(&seen, at(*second)), Next::Stop(_)))
     };
     assert_eq!(given_up("* * * * *"), Some(4 * 60));

@@ -1,6 +1,7 @@
 //! A journal that outlives its driver: who may go on with it, who may take it back, and what others see.
 
 use super::*;
+use crate::cluster::tests::{all, live};
 use crate::plan::{Loss, Policy, Propagation};
 
 fn object_of(kind: &str, name: &str, uid: &str) -> Value {
@@ -289,15 +290,14 @@ fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
 
 #[test]
 fn beyond_the_point_of_no_return_another_driver_tries_again() {
-    let live = || Some(object("a", "1", false));
     let steps = vec![delete("a"), watch(Wait::Complete)];
-    let mut past = begun(steps, &[live(), None]);
+    let mut past = begun(steps, &[Some(object("a", "1", false)), None]);
     let failed =
         json!({"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "bad"}]}});
-    assert!(next(&mut past.journal, Some(failed), 3).starts_with("stop"));
-    assert!(next(&mut past.journal, Some(json!({})), 4).starts_with("stop"));
+    assert!(next(&mut past.journal, Some(live(failed)), 3).starts_with("stop"));
+    assert!(next(&mut past.journal, Some(live(json!({}))), 4).starts_with("stop"));
     let mut resumed = past.resume(&target(), at(9)).unwrap().journal;
-    assert!(next(&mut resumed, Some(json!({})), 9).starts_with("Wait"));
+    assert!(next(&mut resumed, Some(live(json!({}))), 9).starts_with("Wait"));
 }
 
 #[test]
@@ -340,13 +340,11 @@ fn the_checklist_says_what_is_done_and_what_is_next() {
 
 #[test]
 fn running_tests_have_their_time_and_no_more() {
-    let running = |count: usize| {
-        Observation {
-        jobs: (0..count)
-            .map(|index| json!({"metadata": {"name": format!("test-{index}"), "namespace": "restate"}}))
-            .collect(),
+    let job =
+        |index| json!({"metadata": {"name": format!("test-{index}"), "namespace": "restate"}});
+    let running = |count: usize| Observation {
+        jobs: all((0..count).map(job)),
         ..Observation::default()
-    }
     };
     let ends = |seen: &Observation| {
         let mut journal = journal(vec![watch(Wait::Ended)]);
@@ -364,8 +362,8 @@ fn only_tests_that_began_after_the_step_prove_something_whatever_the_clocks_say(
         "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
     };
     let seen = |jobs: Vec<Value>| Observation {
-        object: Some(json!({"kind": "CronJob"})),
-        jobs,
+        object: Some(live(json!({"kind": "CronJob"}))),
+        jobs: all(jobs),
         ..Observation::default()
     };
     let mut journal = journal(vec![watch(Wait::FirstSuccess)]);
@@ -379,9 +377,9 @@ fn only_tests_that_began_after_the_step_prove_something_whatever_the_clocks_say(
 #[test]
 fn a_clock_that_is_set_back_does_not_make_it_wait_longer() {
     let mut journal = journal(vec![watch(Wait::Complete)]);
-    assert!(next(&mut journal, Some(json!({})), 10_000).starts_with("Wait"));
+    assert!(next(&mut journal, Some(live(json!({}))), 10_000).starts_with("Wait"));
     let given_up = (0..1000).find(|second| {
-        let seen = observation(Some(json!({})));
+        let seen = observation(Some(live(json!({}))));
         matches!(journal.next(&seen, at(*second)), Next::Stop(_))
     });
     assert_eq!(given_up, Some(240));

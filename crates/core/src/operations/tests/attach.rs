@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::cluster::tests::live;
 use crate::{
     names::HOLDER_ANNOTATION,
     operations::{
@@ -23,9 +24,11 @@ fn wish(snapshot: &str) -> Wish {
 
 fn guardian(ended: bool) -> Value {
     let status = if ended { "True" } else { "False" };
-    json!({"metadata": {"name": "attach-kept", "uid": "g", "labels": {"longrun/attach": "kept"},
+    live(
+        json!({"metadata": {"name": "attach-kept", "uid": "g", "labels": {"longrun/attach": "kept"},
             "annotations": {HOLDER_ANNOTATION: "a@b"}},
-        "status": {"conditions": [{"type": "Failed", "status": status}]}})
+        "status": {"conditions": [{"type": "Failed", "status": status}]}}),
+    )
 }
 
 #[test]

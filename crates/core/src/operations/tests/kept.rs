@@ -1,6 +1,7 @@
 //! What is said of the snapshot that an operation took: only what was found, and only while it is there.
 
 use super::*;
+use crate::cluster::tests::{all, live};
 use crate::{
     approval::Ask,
     journal::{Journal, Next, Stored},
@@ -35,8 +36,8 @@ fn there(name: &str, code: i64) -> Observation {
     let pod = json!({"metadata": {"name": "reader"}, "status": {"containerStatuses": [{"name": "compare",
         "state": {"terminated": {"exitCode": code, "message": "what it says"}}}]}});
     Observation {
-        object: Some(object),
-        pods: [pod].into(),
+        object: Some(live(object)),
+        pods: all([pod]),
         ..Observation::default()
     }
 }

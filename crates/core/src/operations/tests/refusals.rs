@@ -1,6 +1,7 @@
 //! Bad input: all reasons at once, each with the way on.
 
 use super::*;
+use crate::cluster::tests::all;
 use crate::{
     approval::Ask,
     journal::{AtWork, Journal, Stored},
@@ -61,7 +62,11 @@ fn what_a_wipe_refuses() {
             let spec = &mut facts.volume.as_mut().unwrap()["spec"];
             spec.as_object_mut().unwrap().shift_remove("csi");
         }),
-        wiped(|facts| facts.mounts.push(json!({"metadata": {"name": "debug"}}))),
+        wiped(|facts| {
+            facts
+                .mounts
+                .extend(all([json!({"metadata": {"name": "debug"}})]));
+        }),
         wiped(|facts| snapshot(facts)["status"]["readyToUse"] = json!(false)),
     ];
     assert_snapshot!(stories.join("\n"), @r#"

@@ -1,6 +1,7 @@
 //! Wipe and restore, step by step.
 
 use super::*;
+use crate::cluster::tests::all;
 use crate::{
     approval::Ask,
     journal::{Journal, Next, Stored},
@@ -238,8 +239,9 @@ fn what_a_killed_operation_left_goes_first() {
         .push(json!({"metadata": {"name": "old-check", "uid": "j", "labels": labels}}));
     left.claims
         .push(json!({"metadata": {"name": "old-check", "uid": "c", "labels": labels}}));
-    left.mounts
-        .push(json!({"metadata": {"name": "old-check-x", "ownerReferences": [{"uid": "j"}]}}));
+    left.mounts.extend(all([
+        json!({"metadata": {"name": "old-check-x", "ownerReferences": [{"uid": "j"}]}}),
+    ]));
     // The database is nobody's to clear away, whatever label it has.
     left.claims[0]["metadata"]["labels"] = labels;
     let story = wiped(&left);

@@ -9,7 +9,13 @@ fn a_check_that_failed_says_what_its_program_said() {
         "reason": "BackoffLimitExceeded"}]}});
     let ended = |code: i64, message: &str| {
         let state = json!({"terminated": {"exitCode": code, "message": message}});
-        pod("check", "", BEGAN, &json!({"state": state}))
+        let mut pod = pod("check", "", BEGAN, &json!({"state": state}));
+        pod["status"]["containerStatuses"] = json!([
+            // What a mesh injects, in the first place, and is killed with the pod.
+            {"name": "istio-proxy", "state": {"terminated": {"exitCode": 143}}},
+            {"name": "compare", "state": state}
+        ]);
+        pod
     };
     let observations = [
         with(&failed, vec![ended(1, "entry 3 differs\n")], vec![]),

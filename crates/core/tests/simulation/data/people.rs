@@ -103,7 +103,7 @@ impl Program {
             self.world.create(
                 json!({"apiVersion": "v1", "kind": "Pod",
                     "metadata": {"name": STRANGER, "namespace": NAMESPACE},
-                    "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": CLAIM}}]}}),
+                    "spec": {"containers": [], "volumes": [{"persistentVolumeClaim": {"claimName": CLAIM}}]}}),
                 PERSON,
             );
         }

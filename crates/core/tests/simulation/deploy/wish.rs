@@ -74,7 +74,11 @@ impl Wish {
         let pod = |name: &str, image: &str| json!({"spec": {"containers": [{"name": name, "image": image}]}});
         let cron = |name: &str| {
             let job = json!({"spec": {"template": pod("test", &self.service)}});
-            object("CronJob", name, json!({"spec": {"jobTemplate": job}}))
+            object(
+                "CronJob",
+                name,
+                json!({"spec": {"schedule": "* * * * *", "jobTemplate": job}}),
+            )
         };
         let node = pod(
             "restate",

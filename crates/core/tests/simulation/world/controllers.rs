@@ -167,7 +167,8 @@ impl World {
             }
             "" if image(pod).ends_with("bad") => {
                 let waiting = json!({"reason": "ImagePullBackOff"});
-                let container = json!({"name": "main", "state": {"waiting": waiting}});
+                let container = json!({"name": "main", "ready": false, "restartCount": 0,
+                    "state": {"waiting": waiting}});
                 self.update(place, "status", json!({"containerStatuses": [container]}));
             }
             "" if self.can_start(pod) => {
@@ -265,7 +266,8 @@ impl World {
         };
         let phase = if good { "Succeeded" } else { "Failed" };
         let ended = json!({"phase": phase, "containerStatuses": [
-            {"name": "compare", "state": {"terminated": {"exitCode": code}}}]});
+            {"name": "compare", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code}}}]});
         self.update(&pod_place, "status", ended);
         self.end(place, good);
     }

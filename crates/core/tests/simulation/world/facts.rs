@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use longrun_core::{
+    cluster::View,
     journal::Stored,
     names::{CLAIM, INVENTORY, JOURNAL, NODE, TEMPORARY_LABEL},
     object::ObjectRef,
@@ -121,7 +122,7 @@ impl World {
             claim,
             volume,
             set: self.get("StatefulSet", NODE),
-            mounts: self.mounts(CLAIM).into_iter().cloned().collect(),
+            mounts: views(self.mounts(CLAIM)),
             claims: self.all("PersistentVolumeClaim"),
             snapshots: Some(self.all("VolumeSnapshot")),
             contents: self.all("VolumeSnapshotContent"),
@@ -168,7 +169,7 @@ impl World {
             _ => None,
         };
         if let Some(claim) = claim {
-            observation.mounts = self.mounts(claim).into_iter().cloned().collect();
+            observation.mounts = views(self.mounts(claim));
         }
         if let Guard::Node { database, .. } = &step.guard {
             observation.claim = self.objects.get(&database.claim).cloned();
@@ -215,14 +216,16 @@ impl World {
             && ["Deployment", "Job"].contains(&object.kind.as_str())
         {
             pods.push(
-                json!({"metadata": {"name": "pod"}, "status": {"containerStatuses": [
-                {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}),
+                json!({"metadata": {"name": "pod", "uid": "pod", "creationTimestamp": self.now},
+                "spec": {"containers": []}, "status": {"containerStatuses": [{"name": "main",
+                    "ready": false, "restartCount": 0,
+                    "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}}),
             );
         }
         Observation {
             object: Some(live.clone()),
-            pods,
-            jobs,
+            pods: views(&pods),
+            jobs: views(&jobs),
             warnings: Vec::new(),
             open_invocations: Some(Counted {
                 count: open as u64,
@@ -231,6 +234,12 @@ impl World {
             ..Observation::default()
         }
     }
+}
+
+fn views<'a, T: View>(objects: impl IntoIterator<Item = &'a Value>) -> Vec<T> {
+    let objects = objects.into_iter();
+    let read = |object| T::read(object).unwrap_or_else(|why| panic!("{why}: {object}"));
+    objects.map(read).collect()
 }
 
 fn is_temporary(object: &Value) -> bool {

@@ -79,6 +79,7 @@ fn settled(desired: &Value) -> Value {
     let kind = desired["kind"].as_str().unwrap().to_string();
     live["metadata"]["uid"] = json!(format!("{kind}-1"));
     live["metadata"]["generation"] = json!(1);
+    live["metadata"]["creationTimestamp"] = json!("2026-01-05T10:00:00Z");
     live["metadata"]["managedFields"] = json!([{"manager": FIELD_MANAGER, "operation": "Apply"}]);
     live["status"] = match kind.as_str() {
         "Namespace" => json!({"phase": "Active"}),
