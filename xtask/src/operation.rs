@@ -2,10 +2,11 @@
 
 use longrun_core::{
     approval::Approved,
+    execution::JournalStore,
     journal::Journal,
     plan::{Plan, Target},
 };
-use longrun_kubernetes::{Client, JournalStore, Lease, Progress, Stopped, drive};
+use longrun_kubernetes::{Client, Lease, Progress, Stopped, drive};
 
 use crate::{
     deployment::holder,

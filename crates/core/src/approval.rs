@@ -289,6 +289,24 @@ impl Approved {
         }
     }
 
+    /// The plan's first step alone, when that makes the namespace: neither a lease nor a dry run exists without it, so
+    /// that it is done before anything else.
+    #[must_use]
+    pub fn namespace(&self) -> Option<Self> {
+        let first = self.plan.steps.first()?;
+        let made = first.act.object().filter(|_| first.act.makes())?;
+        let is_first = made.kind == "Namespace" && made.name == self.plan.target.environment;
+        is_first.then(|| Self {
+            plan: Plan {
+                steps: [first.clone()].into(),
+                loses: Vec::new(),
+                notes: Vec::new(),
+                ..self.plan.clone()
+            },
+            by: self.by.clone(),
+        })
+    }
+
     /// Takes the token apart: the journal keeps both.
     pub(crate) fn into_parts(self) -> (Plan, By) {
         (self.plan, self.by)

@@ -182,7 +182,8 @@ impl Gate {
             .then(|| format!("its volume {name} would be deleted with it"))
     }
 
-    fn fence_doubt(&self, observation: &Observation) -> Option<String> {
+    /// Whether something may have been written since the snapshot.
+    pub(crate) fn fence_doubt(&self, observation: &Observation) -> Option<String> {
         let Some(set) = &observation.set else {
             return Some(format!("{} is gone, and nobody knows since when", self.set));
         };

@@ -33,8 +33,8 @@ mod tests;
 mod traces;
 mod undo;
 
-use guard::is_done;
 pub use guard::moved;
+use guard::{is_anothers, is_done};
 
 pub use admission::{Admission, AtWork, InTheWay, Unfinished, admit, admit_beside};
 pub use checklist::{Checklist, Item, Mark};
@@ -108,7 +108,7 @@ pub struct Entry {
     /// Since when no new cause of waiting has come up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     still_since: Option<Timestamp>,
-    /// It was asked for more than once, because an answer was lost: an earlier one may have been done.
+    /// An answer was lost: it may have been done.
     #[serde(skip)]
     again: bool,
     /// Every cause so far: going back and forth between two is no progress. Another driver begins anew.
@@ -185,6 +185,18 @@ impl Journal {
         self.resolved(self.position())
     }
 
+    /// The step whose object the next decision depends on, or nothing when nothing that could be seen matters: a write
+    /// may be enough, and most of what is taken back is taken back blindly.
+    #[must_use]
+    pub fn to_observe(&self) -> Option<Step> {
+        let step = self.current().filter(|_| self.needs_observation())?;
+        let entry = self.entries.last();
+        let acted =
+            entry.is_some_and(|entry| entry.step == self.position() && entry.acted.is_some());
+        let is_enough = self.stopped.is_none() && acted && step.until == Wait::None;
+        (!is_enough).then_some(step)
+    }
+
     /// Index of the current step; the number of steps when all are done.
     #[must_use]
     pub fn position(&self) -> usize {
@@ -249,14 +261,13 @@ impl Journal {
             return Next::Done;
         };
         if entry.acted.is_none() {
-            // The driver died in between, and perhaps the answer was lost after the effect was done.
-            if is_done(&step.act, &step.guard, observation) {
+            let is_ours = entry.again || !is_anothers(step, observation);
+            if is_ours && is_done(&step.act, &step.guard, observation) {
                 entry.acted = Some(now);
                 entry.uid = observation.object.as_ref().and_then(uid);
             } else if let Some(moved) = moved(&step.guard, observation) {
                 return self.fail(step, observation, now, |step| Reason::Moved { step, moved });
             } else {
-                entry.again = true;
                 return Next::Do(step.act.clone());
             }
         }
@@ -339,6 +350,14 @@ impl Journal {
         if let Some(entry) = self.entries.last_mut() {
             entry.acted = Some(now);
             entry.uid = uid;
+        }
+    }
+
+    /// What [`Next::Do`] asked for may have been done: nobody has heard.
+    pub fn unanswered(&mut self) {
+        let waits = |entry: &&mut Entry| entry.acted.is_none() && entry.ended.is_none();
+        if let Some(entry) = self.entries.last_mut().filter(waits) {
+            entry.again = true;
         }
     }
 

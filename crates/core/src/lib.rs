@@ -9,6 +9,7 @@ pub mod applied;
 pub mod approval;
 pub mod change;
 pub mod cluster;
+pub mod execution;
 pub mod faults;
 pub mod gate;
 pub mod inputs;

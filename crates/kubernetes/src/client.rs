@@ -191,11 +191,12 @@ impl Client {
         parse(verb, &reference, &text)
     }
 
-    /// Deletes one incarnation of an object; refused with 409 when it is another.
+    /// Deletes one incarnation of an object, at this version where one is given; refused with 409 when it is another.
     pub(crate) async fn delete(
         &self,
         object: &ObjectRef,
         uid: &Uid,
+        version: Option<&str>,
         propagation: Propagation,
     ) -> Result<(), Failure> {
         let policy = match propagation {
@@ -206,7 +207,7 @@ impl Client {
         let options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid, "resourceVersion": version},
             "propagationPolicy": policy,
         });
         let request = Request::delete(path(object)).header(CONTENT_TYPE, "application/json");

@@ -1,43 +1,43 @@
-//! Does what an approved plan says, step by step: look, ask the journal what comes next, do exactly that.
-//! Every decision is the journal's; here are only the requests, and the patience with a silent API server.
+//! Carries out an approved plan on a real cluster. What to ask of it is decided by [`Execution`]; here are only the
+//! requests.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::Fuse};
+use jiff::Timestamp;
 use longrun_core::{
-    journal::{Journal, Next},
-    plan::Effect,
+    execution::{
+        Cluster, Execution, JournalStore, LeaseStatus, Progress, RequestError, Time, execute,
+    },
+    journal::{Journal, Stored},
+    object::Uid,
+    plan::{Effect, Step},
     wait::Observation,
 };
+use serde_json::Value;
 
 use crate::{
-    client::Client,
-    lease::{Lease, LeaseStatus},
-    progress::OnProgress,
+    client::Client, clock::Moment, lease::Lease, observation::observation, progress::OnProgress,
+    report::Report, volumes::kept_by,
 };
 
 mod change_watcher;
 mod effect;
 mod inject;
-mod journal_store;
-mod prepare;
-mod run;
+mod journal;
 mod stopped;
 #[cfg(test)]
 mod tests;
 
-pub use journal_store::JournalStore;
-pub use prepare::prepare;
-use run::{INTERRUPTED, PAUSE, Run, Silent};
+use change_watcher::ChangeWatcher;
 pub use stopped::Stopped;
 
-/// Drives an approved plan to its end. When `interrupted` becomes ready, no further step is begun, and what
+/// How long after a failed request the next one is sent.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Carries out an approved plan to its end. When `interrupted` becomes ready, no further step is begun, and what
 /// can be taken back is taken back. Without a lease, other operations may be at work: that is for plans whose
 /// steps none of them minds.
-///
-/// A journal that is kept in the namespace is written before each effect; then the driver looks and asks
-/// again, and only if the answer is the same it acts: between the last look and a deletion there is no other
-/// request.
 ///
 /// # Errors
 /// When the plan cannot be done to its end: why, how far it came, and what the reader needs to know.
@@ -48,83 +48,141 @@ pub async fn drive(
     progress: OnProgress<'_>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Journal, Box<Stopped>> {
-    let mut run = Run::new(client, journal.into(), lease, progress);
-    let mut interrupted = pin!(interrupted.fuse());
-    let mut seen = Observation::default();
-    // The effect that is written down and not done yet.
-    let mut ahead: Option<Effect> = None;
-    loop {
-        if interrupted.as_mut().now_or_never().is_some() {
-            run.journal.interrupt(INTERRUPTED.to_owned());
+    let mut execution = Execution::new(journal);
+    let mut cluster = ApiServer {
+        client,
+        lease,
+        progress,
+        began: Moment::now(),
+        interrupted: pin!(interrupted.fuse()),
+        is_interrupted: false,
+        changes: None,
+        report: Report::default(),
+    };
+    let end = execute(&mut cluster, &mut execution).await;
+    let report = cluster.report;
+    let store = execution.into_store();
+    let is_kept = store.is_kept();
+    let journal = store.into_journal();
+    let Err(reason) = end else {
+        return Ok(journal);
+    };
+    // What became of the snapshot that the plan took is told as it is now.
+    Err(Box::new(Stopped {
+        reason,
+        kept: kept_by(client, &journal).await,
+        journal,
+        is_kept,
+        report,
+    }))
+}
+
+/// A real cluster, as one plan is carried out on it.
+struct ApiServer<'a, I> {
+    client: &'a Client,
+    lease: Option<&'a Lease>,
+    progress: OnProgress<'a>,
+    began: Moment,
+    interrupted: Pin<&'a mut Fuse<I>>,
+    is_interrupted: bool,
+    /// What is watched while a step waits, and for which.
+    changes: Option<(Effect, ChangeWatcher)>,
+    report: Report,
+}
+
+impl<I: Future<Output = ()>> Cluster for ApiServer<'_, I> {
+    fn time(&self) -> Time {
+        Time {
+            now: self.client.now(),
+            elapsed: self.began.at_least_ago(),
         }
-        run.watch();
-        // What stopped the plan is in the last observation, and may be the very silence.
-        if run.journal.needs_observation() {
-            match run.look().await {
-                Ok(observation) => seen = observation,
-                Err(failure) => {
-                    let silence = run.silence(&failure);
-                    match (silence, run.journal.stopped().cloned()) {
-                        (None, _) => run.pause(PAUSE, interrupted.as_mut()).await,
-                        (Some(cause), None) => run.journal.interrupt(cause),
-                        // Nothing is taken back of which nobody knows what it is.
-                        (Some(_), Some(reason)) => return Err(run.stopped(reason)),
-                    }
-                    continue;
-                }
-            }
-        }
-        // As late as can be before a write, since a look takes its time.
-        match run.standing() {
-            _ if run.journal.is_over() => {}
-            LeaseStatus::Held => {}
-            // Whoever holds it now may be at work on the same objects: nothing is touched any more.
-            LeaseStatus::Lost(cause) => return Err(run.abandon(cause)),
-            LeaseStatus::Overdue => {
-                if let Some(cause) = run.overdue() {
-                    return Err(run.abandon(cause));
-                }
-                run.pause(PAUSE, interrupted.as_mut()).await;
-                continue;
-            }
-        }
-        let next = run.journal.next(&seen, client.now());
-        let written = ahead.take();
-        if let Next::Do(effect) | Next::Undo(effect) = &next
-            && run.journal.is_kept()
-            && written.as_ref() != Some(effect)
+    }
+
+    fn lease(&self) -> LeaseStatus {
+        self.lease.map_or(LeaseStatus::Held, Lease::standing)
+    }
+
+    fn interrupted(&mut self) -> bool {
+        self.is_interrupted |= self.interrupted.as_mut().now_or_never().is_some();
+        self.is_interrupted
+    }
+
+    async fn observe(&mut self, step: &Step) -> Result<Observation, RequestError> {
+        let seen = observation(self.client, step).await;
+        seen.map_err(|failure| match failure.is_passing() {
+            true => RequestError::Unanswered(failure.to_string()),
+            false => RequestError::Refused(failure.to_string()),
+        })
+    }
+
+    async fn apply(
+        &mut self,
+        step: &Step,
+        seen: &Observation,
+    ) -> Result<Option<Uid>, RequestError> {
+        effect::perform(self.client, &step.act, seen).await
+    }
+
+    async fn read_journal(&mut self, environment: &str) -> Result<Option<Value>, RequestError> {
+        journal::read(self.client, environment).await
+    }
+
+    async fn write_journal(
+        &mut self,
+        stored: &Stored,
+        over: Option<&Value>,
+    ) -> Result<(), RequestError> {
+        journal::write(self.client, stored, over).await
+    }
+
+    async fn wait(&mut self, step: &Step) {
+        if self
+            .changes
+            .as_ref()
+            .is_none_or(|(watched, _)| *watched != step.act)
         {
-            let is_written = run.write(interrupted.as_mut()).await?;
-            ahead = is_written.then(|| effect.clone());
-            continue;
+            let watcher = ChangeWatcher::for_step(self.client, step);
+            self.changes = Some((step.act.clone(), watcher));
         }
-        match next {
-            Next::Do(effect) => {
-                if let Some(Silent) = run.act(&effect, &seen).await {
-                    run.pause(PAUSE, interrupted.as_mut()).await;
-                }
-                run.note().await;
-            }
-            Next::Look => {
-                run.ended();
-                run.note().await;
-            }
-            Next::Wait { cause, since } => {
-                run.say_waiting(&cause, since, &seen);
-                run.wait(interrupted.as_mut()).await;
-            }
-            Next::TurnBack(_) => run.gather(&seen).await,
-            Next::Undo(effect) => run.undo(&effect, &seen).await,
-            Next::Done => {
-                run.close().await;
-                return Ok(run.journal.into_journal());
-            }
-            Next::Stop(reason) => {
-                run.close().await;
-                run.gather(&seen).await;
-                run.find_kept().await;
-                return Err(run.stopped(reason));
-            }
+        let Some((_, changes)) = &mut self.changes else {
+            return;
+        };
+        tokio::select! {
+            () = changes.changed() => {}
+            () = until_lost(self.lease) => {}
+            () = self.interrupted.as_mut() => self.is_interrupted = true,
         }
+    }
+
+    async fn pause(&mut self) {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = until_lost(self.lease) => {}
+            () = self.interrupted.as_mut() => self.is_interrupted = true,
+        }
+    }
+
+    async fn diagnose(&mut self, failed: Option<&Step>, seen: &Observation, since: Timestamp) {
+        // What stopped it may be younger than what was seen of its pods.
+        let again = match failed {
+            Some(step) => observation(self.client, step).await.ok(),
+            None => None,
+        };
+        let seen = again.as_ref().unwrap_or(seen);
+        self.report = Report::gather(self.client, seen, Some(since)).await;
+    }
+
+    fn report(&mut self, progress: &Progress<'_>) {
+        if let Progress::Ended { .. } = progress {
+            self.changes = None;
+        }
+        (self.progress)(progress);
+    }
+}
+
+async fn until_lost(lease: Option<&Lease>) {
+    match lease {
+        Some(lease) => lease.until_lost().await,
+        None => std::future::pending().await,
     }
 }

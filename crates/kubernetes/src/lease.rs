@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use longrun_core::{faults::is_fault, journal::AtWork, names::LEASE, object::ObjectRef};
+use longrun_core::{
+    execution::LeaseStatus, faults::is_fault, journal::AtWork, names::LEASE, object::ObjectRef,
+};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -75,18 +77,6 @@ pub enum LeaseError {
     /// The API server did not say.
     #[error("whether another operation is at work is not known, and nothing was changed: {0}")]
     Failure(#[from] Failure),
-}
-
-/// Whether a lease can be relied upon.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeaseStatus {
-    /// Nobody else can be at work.
-    Held,
-    /// It could not be renewed lately, because the API server is silent or this machine slept: another may
-    /// have begun. Nothing may be changed until it is held or lost.
-    Overdue,
-    /// Another has it, or it is gone, for this reason.
-    Lost(String),
 }
 
 /// The right to change an environment, while it lasts. End it with [`Lease::release`]; dropped without, it

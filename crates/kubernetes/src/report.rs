@@ -27,8 +27,6 @@ pub struct Report {
     pub pods: Vec<PodReport>,
     /// The latest warnings, newest first: when, about what, the reason and the text.
     pub warnings: Vec<String>,
-    /// What could not be taken back, and why.
-    pub not_undone: Vec<String>,
 }
 
 /// A container that does not run as it should.
@@ -81,11 +79,7 @@ impl Report {
             .collect();
         warnings.dedup();
         warnings.truncate(WARNINGS);
-        Self {
-            pods,
-            warnings,
-            not_undone: Vec::new(),
-        }
+        Self { pods, warnings }
     }
 }
 
@@ -114,9 +108,6 @@ impl fmt::Display for Report {
         }
         for warning in &self.warnings {
             writeln!(f, "  {warning}")?;
-        }
-        for effect in &self.not_undone {
-            writeln!(f, "could not be taken back: {effect}")?;
         }
         Ok(())
     }

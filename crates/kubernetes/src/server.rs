@@ -16,6 +16,8 @@ use crate::{client::Client, clock::ServerClock, resource::path, transport::Trans
 pub(crate) enum Fate {
     /// It is served.
     Served,
+    /// It is served, and somebody else has just written this object.
+    Overtaken(Value),
     /// It is answered with this code.
     Refused(u16),
     /// It is never answered.
@@ -107,8 +109,11 @@ impl Server {
             state.requests += 1;
             (state.rule)(&parts.method, &place, state.requests)
         };
+        if let Fate::Overtaken(object) = &fate {
+            self.put(object.clone());
+        }
         let (code, answer) = match fate {
-            Fate::Served => {
+            Fate::Served | Fate::Overtaken(_) => {
                 let body = body.collect_bytes().await.unwrap_or_default();
                 let watch = parts
                     .uri
@@ -160,16 +165,18 @@ impl Server {
                 None => (404, no(404)),
             };
         }
+        let live = self.state().objects.get(place).cloned();
+        let is_patch = *method == Method::PATCH;
+        if is_patch && live.as_ref().is_some_and(|live| is_other(live, &sent())) {
+            return (409, no(409));
+        }
         self.state().writes.push(format!("{method} {place}"));
         if *method == Method::DELETE {
             self.state().objects.remove(place);
             return (200, json!({}));
         }
         let mut object = sent();
-        if *method == Method::PATCH
-            && let Some(live) = self.state().objects.get(place)
-        {
-            let mut live = live.clone();
+        if is_patch && let Some(mut live) = live {
             if let Some(spec) = live.get_mut("spec").and_then(Value::as_object_mut) {
                 // The operation is its only owner here: what it no longer sends goes.
                 spec.remove("suspend");
@@ -179,6 +186,12 @@ impl Server {
         self.put(object.clone());
         (200, object)
     }
+}
+
+/// Whether what is sent is meant for another version than the live one.
+fn is_other(live: &Value, sent: &Value) -> bool {
+    let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
+    version(sent).is_some_and(|sent| version(live) != Some(sent))
 }
 
 /// What is not said stays as it is; lists are replaced.

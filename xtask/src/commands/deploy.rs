@@ -5,7 +5,6 @@ use longrun_core::{
     journal::Reason,
     wait::Wait,
 };
-use longrun_kubernetes::{Progress, prepare};
 
 use crate::{
     deployment::Deployment,
@@ -87,7 +86,7 @@ async fn carry_out(
     let target = &deployment.target;
     let operation = Operation::begin("deploy", &deployment.client, target, terminal)?;
     // Neither a Lease nor a dry run exists without the namespace: it is made first.
-    let done = make_namespace(deployment, &approved, &operation).await?;
+    let done = make_namespace(&approved, &operation).await?;
     let outcome = operation
         .alone(async |lease| {
             let approved = operation.renew(approved, done, deployment.plan()).await?;
@@ -121,21 +120,15 @@ async fn carry_out(
 }
 
 /// How many steps of the plan are done by it.
-async fn make_namespace(
-    deployment: &Deployment,
-    approved: &Approved,
-    operation: &Operation<'_>,
-) -> Result<usize, Failure> {
-    let progress = |progress: &Progress<'_>| operation.show(progress);
-    tokio::select! {
-        done = prepare(&deployment.client, approved, &progress) => done.map_err(|reason| match reason {
-            Reason::Moved { .. } => Failure::refused(reason),
-            _ => Failure::half_way(reason),
+async fn make_namespace(approved: &Approved, operation: &Operation<'_>) -> Result<usize, Failure> {
+    let Some(namespace) = approved.namespace() else {
+        return Ok(0);
+    };
+    match operation.drive(namespace, None).await? {
+        Ok(_) => Ok(1),
+        Err(stopped) => Err(match stopped.reason {
+            Reason::Moved { .. } => Failure::refused(stopped),
+            _ => Failure::half_way(stopped),
         }),
-        () = operation.interrupts.first() => Err(Failure::half_way(format!(
-            "it was interrupted; Namespace {} may be there, and nothing in it",
-            deployment.target.environment
-        ))
-        .hint(AGAIN)),
     }
 }

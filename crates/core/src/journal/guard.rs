@@ -12,7 +12,7 @@ use crate::{
     gate::{found, is_going, text},
     object::{Digest, Uid, intent, uid},
     operations::{deploy::grown, opening::noted, suspension::is_left},
-    plan::{Effect, Guard},
+    plan::{Effect, Guard, Step},
     version::ImageVersion,
     wait::Observation,
 };
@@ -32,7 +32,9 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
     };
     match (effect, object) {
         (Effect::Delete { uid, .. }, object) => {
-            met.as_ref() != Some(uid) || object.is_some_and(is_going)
+            let is_gone = met.as_ref() != Some(uid) || object.is_some_and(is_going);
+            // A claim that went after the node had been started again was not ours to delete.
+            is_gone && fence_doubt(guard, observation).is_none()
         }
         (
             Effect::Create { object: desired }
@@ -76,6 +78,31 @@ pub(super) fn is_done(effect: &Effect, guard: &Guard, observation: &Observation)
         (_, None)
         | (Effect::RecordFinding { uid: None, .. }, _)
         | (Effect::Discard { .. } | Effect::Inject { .. } | Effect::Watch { .. }, _) => false,
+    }
+}
+
+fn fence_doubt(guard: &Guard, observation: &Observation) -> Option<String> {
+    match guard {
+        Guard::Gate(gate) => gate.fence_doubt(observation),
+        Guard::None
+        | Guard::Absent
+        | Guard::Is { .. }
+        | Guard::Unchanged { .. }
+        | Guard::Bound { .. }
+        | Guard::Node { .. }
+        | Guard::Release(_) => None,
+    }
+}
+
+/// Whether somebody else did what was never asked for: made an object, or put another one in the place of one that was to
+/// be deleted.
+pub(super) fn is_anothers(step: &Step, observation: &Observation) -> bool {
+    let met = observation.object.as_ref().and_then(uid);
+    match &step.act {
+        Effect::Delete { uid, .. } => {
+            step.guard != Guard::None && met.is_some_and(|met| met != *uid)
+        }
+        act => act.makes(),
     }
 }
 

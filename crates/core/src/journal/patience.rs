@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Entry, guard::moved};
 use crate::{
     object::Uid,
-    plan::{Effect, Guard, Step},
+    plan::{Guard, Step},
     wait::{Observation, Wait},
 };
 
@@ -25,8 +25,7 @@ impl Entry {
         watched: Option<Uid>,
         observation: &Observation,
     ) -> Option<String> {
-        let makes = matches!(step.act, Effect::Create { .. } | Effect::Snapshot { .. });
-        let uid = watched.or_else(|| self.uid.clone().filter(|_| makes))?;
+        let uid = watched.or_else(|| self.uid.clone().filter(|_| step.act.makes()))?;
         if step.until == Wait::None {
             return None;
         }

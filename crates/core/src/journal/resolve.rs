@@ -125,10 +125,7 @@ impl Journal {
 
     /// The incarnation that a step of the plan made of an object.
     pub(super) fn made(&self, object: &ObjectRef) -> Option<Uid> {
-        let makes = |effect: &Effect| {
-            matches!(effect, Effect::Create { .. } | Effect::Snapshot { .. })
-                && effect.object().as_ref() == Some(object)
-        };
+        let makes = |effect: &Effect| effect.makes() && effect.object().as_ref() == Some(object);
         let entry = self.entries.iter().rev().find(|entry| {
             let step = self.plan.steps.get(entry.step);
             step.is_some_and(|step| makes(&step.act))

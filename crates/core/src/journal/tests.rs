@@ -222,6 +222,7 @@ fn resumed(step: Step, met: Option<Value>) -> String {
     assert!(matches!(begun.next(&before, at(0)), Next::Do(_)));
     let written = serde_json::to_string(&begun).unwrap();
     let mut read: Journal = serde_json::from_str(&written).unwrap();
+    read.unanswered();
     match read.next(&observation(met), at(60)) {
         Next::Do(_) => "again".into(),
         Next::Look => "was done".into(),

@@ -185,6 +185,12 @@ pub enum Propagation {
 }
 
 impl Effect {
+    /// Whether it makes an object that was not there before.
+    #[must_use]
+    pub fn makes(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::Snapshot { .. })
+    }
+
     /// The object that is acted on.
     #[must_use]
     pub fn object(&self) -> Option<ObjectRef> {

@@ -8,20 +8,17 @@ use longrun_core::{
 };
 use serde_json::json;
 
-use crate::world::{PERSON, reference};
+use crate::{
+    driver::{End, Stage as _},
+    world::{PERSON, reference},
+};
 
 mod people;
 mod schedule;
 mod wish;
 
-pub(crate) use schedule::{End, Schedule};
+use schedule::Schedule;
 pub(crate) use wish::Wish;
-
-/// Schedules that failed once, with what they found.
-pub(crate) const ONCE_FAILED: &[(u64, &str)] = &[(
-    48029,
-    "the driver that took over thought tests suspended by itself that a person had suspended, and resumed them",
-)];
 
 /// Plays one schedule; the first thing that must not be, if it was.
 pub(crate) fn play(seed: u64) -> Result<(), String> {

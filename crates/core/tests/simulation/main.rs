@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, env, sync::Mutex};
 
 mod data;
 mod deploy;
+mod driver;
 mod random;
+mod stories;
 mod world;
 
 /// Plays schedules, and tells the story of the first that fails, and the seeds of the others.
@@ -45,12 +47,6 @@ fn play_all(default: u64, play: fn(u64) -> Result<(), String>) {
     }
 }
 
-fn play_again(once_failed: &[(u64, &str)], play: fn(u64) -> Result<(), String>) {
-    for (seed, what) in once_failed {
-        play(*seed).unwrap_or_else(|story| panic!("again: {what}\n{story}"));
-    }
-}
-
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
@@ -61,16 +57,6 @@ fn every_schedule_of_deployments_converges_and_loses_nothing() {
 }
 
 #[test]
-fn what_failed_once_of_deployments_fails_no_more() {
-    play_again(deploy::ONCE_FAILED, deploy::play);
-}
-
-#[test]
 fn every_schedule_of_operations_on_data_converges_and_loses_nothing() {
     play_all(3_000, data::play);
-}
-
-#[test]
-fn what_failed_once_of_operations_on_data_fails_no_more() {
-    play_again(data::ONCE_FAILED, data::play);
 }

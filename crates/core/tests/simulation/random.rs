@@ -1,5 +1,7 @@
 //! Chance that can be repeated: splitmix64.
 
+use crate::driver::{Asked, Fate};
+
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -21,5 +23,28 @@ impl Random {
 
     pub(crate) fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
+    }
+
+    /// What becomes of a request where things go wrong: a driver has a fair chance to get through.
+    pub(crate) fn fate(&mut self, asked: &Asked<'_>) -> Fate {
+        let chances = match asked {
+            Asked::Apply(_) => 10,
+            Asked::WriteJournal | Asked::ReadJournal | Asked::Wait => 25,
+            Asked::Observe | Asked::Pause => 60,
+        };
+        if !self.one_in(chances) {
+            return Fate::Served;
+        }
+        match self.below(10) {
+            0 => Fate::Killed,
+            1 => Fate::KilledAfter,
+            2 => Fate::AnswerLost,
+            3 => Fate::Unserved,
+            4 => Fate::Conflict,
+            5 => Fate::Asleep,
+            6 if self.one_in(3) => Fate::Silence(self.below(40)),
+            7 if self.one_in(3) => Fate::Interrupted,
+            _ => Fate::Meanwhile,
+        }
     }
 }

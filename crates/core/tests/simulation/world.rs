@@ -8,20 +8,18 @@ use std::{
 
 use jiff::Timestamp;
 use longrun_core::{
+    execution::RequestError,
     journal::Stored,
-    names::{
-        FIELD_MANAGER, FOUND_LABEL, INTERRUPTED_LABEL, JOURNAL, OPENED_BY_ANNOTATION,
-        OPERATIONS_MANAGER,
-    },
+    names::{FIELD_MANAGER, INTERRUPTED_LABEL},
     object::{ObjectRef, Uid, intent, uid},
     operations::deploy::{Conflict, Refusal},
-    plan::{Effect, Propagation},
-    version::ImageVersion,
+    plan::Propagation,
 };
 use serde_json::{Value, json};
 
 mod claims;
 mod controllers;
+mod effects;
 mod facts;
 mod judge;
 mod storage;
@@ -51,8 +49,10 @@ pub(crate) struct World {
     /// What the ConfigMap of the journal holds: it is only written out when somebody reads it.
     journal: Option<Stored>,
     written_out: OnceLock<Value>,
-    /// The driver that wrote it last; 0 for a deployment.
-    pub(crate) writer: u64,
+    /// How often it was written: its version.
+    versions: u64,
+    /// Who took the lease last.
+    pub(crate) holder: u64,
     /// Our own roll of the service has begun, and what runs is not wholly what is registered.
     mixing: bool,
     /// The image that was registered last, with whatever database.
@@ -139,6 +139,14 @@ fn merge(old: &Value, new: &Value, dropped: &Value) -> Value {
     }
 }
 
+pub(crate) fn refused(cause: &str) -> RequestError {
+    RequestError::Refused(cause.to_owned())
+}
+
+pub(crate) fn conflict(cause: &str) -> RequestError {
+    RequestError::Conflict(cause.to_owned())
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self {
@@ -152,7 +160,8 @@ impl World {
             writes: 0,
             journal: None,
             written_out: OnceLock::new(),
-            writer: 0,
+            versions: 0,
+            holder: 0,
             mixing: false,
             registered: String::new(),
             overridden: false,
@@ -167,6 +176,16 @@ impl World {
     pub(crate) fn violate(&mut self, what: String) {
         self.tell(&format!("VIOLATION: {what}"));
         self.violation.get_or_insert(what);
+    }
+
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks
+    }
+
+    /// Whoever held the lease before has let go of it, or was not heard of for long enough.
+    pub(crate) fn take_lease(&mut self) -> u64 {
+        self.holder += 1;
+        self.holder
     }
 
     pub(crate) fn tell(&mut self, what: &str) {
@@ -246,152 +265,6 @@ impl World {
         };
         let owned = self.objects.iter().filter(|(_, object)| owns(object));
         owned.map(|(place, _)| Arc::clone(place)).collect()
-    }
-
-    /// Does an effect of ours, on what was seen just before.
-    pub(crate) fn perform(
-        &mut self,
-        effect: &Effect,
-        seen: Option<&Value>,
-    ) -> Result<Option<Uid>, String> {
-        let place = effect.object().ok_or("no reference")?;
-        let live = self.objects.get(&place).cloned();
-        // A write carries the resourceVersion of the look before it.
-        if live.as_ref().map(intent) != seen.map(intent) {
-            return Err("the object has been modified".into());
-        }
-        self.writes += 1;
-        self.tell(&effect.to_string());
-        match effect {
-            Effect::Watch { .. } => Ok(None),
-            Effect::Discard { .. } => Err("nobody may do that".into()),
-            Effect::Create { object } => {
-                self.check_creation(&place);
-                self.add(object, live.as_ref())
-            }
-            Effect::Snapshot { object, claim } => {
-                let source = text(object, "/spec/source/persistentVolumeClaimName");
-                let source = self
-                    .objects
-                    .get(&reference("PersistentVolumeClaim", source));
-                if source.and_then(uid).as_ref() != Some(claim) {
-                    return Err("the claim was recreated meanwhile".into());
-                }
-                let made = self.add(object, live.as_ref())?;
-                // A rehearsal goes again; a person's own, and what guards an upgrade, may be pruned.
-                let purpose = object["metadata"]["labels"]["longrun/purpose"].as_str();
-                let purpose = purpose.unwrap_or_default();
-                if !["temporary", "manual", "upgrade"].contains(&purpose) {
-                    self.precious.extend(made.clone());
-                }
-                Ok(made)
-            }
-            Effect::Update { object, force } => self.update_ours(place, live, object, *force),
-            Effect::Suspend { suspend, .. } => {
-                let id = uid(&live.ok_or("NotFound")?);
-                self.suspend(&place, *suspend, OPERATIONS_MANAGER);
-                Ok(id)
-            }
-            Effect::Scale { replicas, .. } => {
-                let id = uid(&live.ok_or("NotFound")?);
-                self.scale(&place, *replicas, OPERATIONS_MANAGER);
-                Ok(id)
-            }
-            Effect::Inject { .. } => unreachable!("only faults strike"),
-            Effect::Interrupt { operation, .. } => {
-                live.ok_or("NotFound")?;
-                self.interrupt(&place, operation);
-                Ok(None)
-            }
-            Effect::Grow { storage, .. } => {
-                let mut claim = live.ok_or("NotFound")?;
-                let id = uid(&claim);
-                claim["spec"]["resources"]["requests"]["storage"] = json!(storage);
-                self.objects.insert(Arc::new(place), claim);
-                Ok(id)
-            }
-            Effect::RecordFinding {
-                uid: read, finding, ..
-            } => {
-                let live = live.ok_or("NotFound")?;
-                if read.is_none() || uid(&live) != *read {
-                    return Err("it is not the one that was read any more".into());
-                }
-                self.check_finding(&place, *finding);
-                let live = self.objects.get_mut(&place).expect("it is there");
-                live["metadata"]["labels"][FOUND_LABEL] = json!(finding.word());
-                Ok(read.clone())
-            }
-            Effect::RecordNode { image, .. } => {
-                let id = uid(&live.ok_or("NotFound")?);
-                if let Some(claim) = self.objects.get_mut(&place) {
-                    let node = json!(ImageVersion::of(image).to_string());
-                    claim["metadata"]["annotations"][OPENED_BY_ANNOTATION] = node;
-                }
-                Ok(id)
-            }
-            Effect::Reclaim { uid, policy, .. } => {
-                live.ok_or("NotFound")?;
-                self.reclaim(&place, uid, *policy)
-            }
-            Effect::Delete {
-                uid: planned,
-                propagation,
-                ..
-            } => {
-                let Some(live) = live else {
-                    return Ok(Some(planned.clone()));
-                };
-                if uid(&live).as_ref() != Some(planned) {
-                    return Err("Conflict: the UID in the precondition does not match".into());
-                }
-                self.check_precious(&place, *propagation);
-                self.check_claim(&live);
-                self.delete(&place, *propagation);
-                Ok(Some(planned.clone()))
-            }
-        }
-    }
-
-    fn add(&mut self, object: &Value, live: Option<&Value>) -> Result<Option<Uid>, String> {
-        if live.is_some() {
-            return Err("AlreadyExists".into());
-        }
-        let made = self.create(object.clone(), FIELD_MANAGER);
-        self.applied.insert(made.clone(), object.clone());
-        Ok(Some(made))
-    }
-
-    fn update_ours(
-        &mut self,
-        place: ObjectRef,
-        live: Option<Value>,
-        object: &Value,
-        force: bool,
-    ) -> Result<Option<Uid>, String> {
-        let live = live.ok_or("NotFound")?;
-        let merged = self
-            .merged(&live, object, force)
-            .map_err(|refusal| format!("{refusal:?}"))?;
-        if place.kind == "Deployment" && image(&merged) != image(&live) {
-            self.mixing = true;
-        }
-        if place.name == JOURNAL {
-            self.keep(Stored::read(object).ok(), 0);
-        }
-        let id = uid(&live);
-        if let Some(id) = &id {
-            self.applied.insert(id.clone(), object.clone());
-            self.stolen.remove(id);
-        }
-        self.objects.insert(Arc::new(place), merged);
-        Ok(id)
-    }
-
-    fn check_creation(&mut self, place: &ObjectRef) {
-        if *place == reference("CronJob", "test") && self.registered.is_empty() {
-            self.violate("the tests exist before the service is registered".into());
-        }
     }
 
     pub(crate) fn suspend(&mut self, place: &ObjectRef, suspend: bool, manager: &str) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
+    execution::RequestError,
     faults::{FaultAction, PodTarget, Signal},
     names::{OBSERVER, OPERATIONS_MANAGER, RULES_ANNOTATION, VERIFICATION_PROGRAM},
     object::{ObjectRef, Uid, uid},
@@ -11,7 +12,6 @@ use longrun_core::{
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use super::effect::Trouble;
 use crate::{
     client::{Client, IN_FLIGHT},
     exec::Ended,
@@ -25,7 +25,7 @@ pub(super) async fn inject(
     client: &Client,
     object: &ObjectRef,
     action: &FaultAction,
-) -> Result<Option<Uid>, Trouble> {
+) -> Result<Option<Uid>, RequestError> {
     match action {
         FaultAction::Signal {
             signal: which,
@@ -45,22 +45,20 @@ pub(super) async fn inject(
     }
 }
 
-impl Trouble {
-    /// An action that was answered with what makes no sense may have been struck.
-    fn of_blow(failure: Failure) -> Self {
-        match failure {
-            Failure::Unreadable { .. } => Self::Unclear(failure.words()),
-            _ => failure.into(),
-        }
+/// An action that was answered with what makes no sense may have been done.
+fn of_action(failure: Failure) -> RequestError {
+    match failure {
+        Failure::Unreadable { .. } => RequestError::Unclear(failure.words()),
+        _ => failure.into(),
     }
+}
 
-    /// A command that says how it ended has struck nothing; one that was itself ended by a signal says nothing.
-    fn of_command(ended: &Ended) -> Self {
-        match ended {
-            Ended::Code { code: ..128, .. } => Self::Refused(ended.to_string()),
-            Ended::Code { .. } | Ended::NotRun { .. } | Ended::Unknown { .. } => {
-                Self::Unclear(ended.to_string())
-            }
+/// A command that says how it ended has done nothing; one that was itself ended by a signal says nothing.
+fn of_command(ended: &Ended) -> RequestError {
+    match ended {
+        Ended::Code { code: ..128, .. } => RequestError::Refused(ended.to_string()),
+        Ended::Code { .. } | Ended::NotRun { .. } | Ended::Unknown { .. } => {
+            RequestError::Unclear(ended.to_string())
         }
     }
 }
@@ -71,13 +69,13 @@ async fn signal(
     pod: &ObjectRef,
     signal: Signal,
     process: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), RequestError> {
     let namespace = pod.namespace.as_deref().unwrap_or_default();
     let command = [VERIFICATION_PROGRAM, "signal", signal.word(), process];
     let (stdin, mut stdout, exec) = client
         .exec(namespace, &pod.name, OBSERVER, &command)
         .await
-        .map_err(Trouble::of_blow)?;
+        .map_err(of_action)?;
     let mut said = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stdout.read_to_end(&mut said)).await;
     drop(stdin);
@@ -89,13 +87,9 @@ async fn signal(
             } else {
                 ""
             };
-            Err(Trouble::Passing(Failure::NoAnswer {
-                asked: format!("send SIG{} to {process} in {pod}", signal.word()),
-                server: client.server().to_owned(),
-                cause: format!("{late}{ended}"),
-            }))
+            Err(RequestError::Unanswered(format!("{late}{ended}")))
         }
-        Err(ended) => Err(Trouble::of_command(&ended)),
+        Err(ended) => Err(of_command(&ended)),
     }
 }
 
@@ -105,15 +99,13 @@ async fn end(
     owner: &ObjectRef,
     pods: &[PodTarget],
     grace: Option<u32>,
-) -> Result<(), Trouble> {
+) -> Result<(), RequestError> {
     let namespace = owner.namespace.as_deref().unwrap_or_default();
-    let ended: Result<(), Trouble> = stream::iter(pods)
+    let ended: Result<(), RequestError> = stream::iter(pods)
         .map(|pod| async move {
             let reference = ObjectRef::namespaced("v1", "Pod", namespace, &pod.name);
             match client.end(&reference, &pod.uid, grace).await {
-                Err(failure) if !matches!(failure.code(), 404 | 409) => {
-                    Err(Trouble::of_blow(failure))
-                }
+                Err(failure) if !matches!(failure.code(), 404 | 409) => Err(of_action(failure)),
                 _ => Ok(()),
             }
         })
@@ -122,28 +114,32 @@ async fn end(
         .await;
     match ended {
         // The others may be gone.
-        Err(Trouble::Refused(cause)) if pods.len() > 1 => Err(Trouble::Unclear(cause)),
+        Err(RequestError::Refused(cause)) if pods.len() > 1 => Err(RequestError::Unclear(cause)),
         ended => ended,
     }
 }
 
-async fn write(client: &Client, object: &ObjectRef, spec: &Value) -> Result<Option<Uid>, Trouble> {
+async fn write(
+    client: &Client,
+    object: &ObjectRef,
+    spec: &Value,
+) -> Result<Option<Uid>, RequestError> {
     let patch = json!({"spec": spec});
     let written = client.merge(object, &patch, OPERATIONS_MANAGER).await;
-    let written = written.map_err(Trouble::of_blow)?;
+    let written = written.map_err(of_action)?;
     Ok(uid(&written))
 }
 
 /// The rules that were rendered, whatever the policy's are at present.
-async fn rules(client: &Client, policy: &ObjectRef) -> Result<Value, Trouble> {
+async fn rules(client: &Client, policy: &ObjectRef) -> Result<Value, RequestError> {
     let Some(live) = client.get(policy).await? else {
-        return Err(Trouble::Refused("it does not exist".to_owned()));
+        return Err(RequestError::Refused("it does not exist".to_owned()));
     };
     let annotations = live.pointer("/metadata/annotations");
     let text = annotations.and_then(|all| all.get(RULES_ANNOTATION)?.as_str());
     let rules = text.and_then(|text| serde_json::from_str(text).ok());
     rules.ok_or_else(|| {
-        Trouble::Refused(format!(
+        RequestError::Refused(format!(
             "its annotation {RULES_ANNOTATION} does not say what its rules are; `deploy` puts them back"
         ))
     })
@@ -171,8 +167,8 @@ mod tests {
             ),
             (Ended::Unknown { said: said() }, false),
         ] {
-            let trouble = Trouble::of_command(&ended);
-            let is_refused = matches!(trouble, Trouble::Refused(_));
+            let trouble = of_command(&ended);
+            let is_refused = matches!(trouble, RequestError::Refused(_));
             assert_eq!(is_refused, refused, "{ended}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
+use http::Method;
 use longrun_core::{
     approval::{Approved, Ask},
     gate::{Database, Incarnation},
@@ -209,6 +210,23 @@ async fn what_is_taken_back_behind_a_guard_is_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_appears_between_the_look_and_the_creation_is_not_touched() {
+    let server = server();
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"of": "theirs"},
+        "metadata": {"name": "a", "namespace": "restate", "uid": "theirs"}});
+    server.goes_wrong(
+        move |method, path, _| match path.ends_with("configmaps/a") {
+            true if *method == Method::PATCH => Fate::Overtaken(theirs.clone()),
+            _ => Fate::Served,
+        },
+    );
+    let (outcome, writes, _) = driven(&server, vec![create("a"), suspend()], never()).await;
+    let said = outcome.unwrap_err();
+    assert!(said.contains("it appeared meanwhile"), "{said}");
+    assert_eq!(writes, [""; 0], "{said}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_whose_claim_somebody_deletes_meanwhile_is_not_started_again_and_that_is_said_first()
 {
     let server = server();
@@ -238,7 +256,10 @@ async fn a_node_whose_claim_somebody_deletes_meanwhile_is_not_started_again_and_
         sleep(Duration::from_secs(7)).await;
         let uid = Uid("c".to_owned());
         let propagation = Propagation::Background;
-        kubectl.delete(&claim, &uid, propagation).await.unwrap();
+        kubectl
+            .delete(&claim, &uid, None, propagation)
+            .await
+            .unwrap();
     };
     let steps = vec![suspend(), stop, wait_for_job()];
     let (outcome, writes, _) = driven(&server, steps, interrupted).await;

@@ -54,7 +54,9 @@ pub async fn resume(client: &Client, environment: &str) -> Result<bool, Failure>
     let Some(uid) = client.get(&place).await?.as_ref().and_then(uid) else {
         return Ok(false);
     };
-    client.delete(&place, &uid, Propagation::Background).await?;
+    client
+        .delete(&place, &uid, None, Propagation::Background)
+        .await?;
     Ok(true)
 }
 

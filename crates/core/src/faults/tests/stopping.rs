@@ -98,8 +98,11 @@ fn a_blow_whose_first_answer_was_lost_may_have_been_struck_whatever_the_second_o
                 healthy: true,
             };
             let observation = seen(fault.name, &world);
-            for second in 0..=i64::from(lost) {
-                let next = journal.next(&observation, at(second));
+            let next = journal.next(&observation, at(0));
+            assert!(matches!(next, Next::Do(_)), "{}: {next:?}", fault.name);
+            if lost {
+                journal.unanswered();
+                let next = journal.next(&observation, at(1));
                 assert!(matches!(next, Next::Do(_)), "{}: {next:?}", fault.name);
             }
             journal.refused("forbidden".into(), at(2));

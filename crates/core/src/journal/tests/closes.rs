@@ -99,15 +99,15 @@ fn an_edited_plan_is_not_given_back_either() {
 fn no_driver_writes_over_what_it_was_not_made_of() {
     let first = past_return();
     let second = over(&first);
-    assert_eq!(second.may_follow(Some(&first.manifest())), Ok(()));
-    assert_eq!(second.may_follow(None), Ok(()));
+    assert_eq!(second.may_replace(Some(&first.manifest())), Ok(()));
+    assert_eq!(second.may_replace(None), Ok(()));
     assert!(first.may_replace(Some(&second.manifest())).is_err());
     let resumed = first.clone().resume(&target(), at(300)).unwrap();
-    assert_eq!(resumed.may_follow(Some(&first.manifest())), Ok(()));
-    assert!(second.may_follow(Some(&resumed.manifest())).is_err());
+    assert_eq!(resumed.may_replace(Some(&first.manifest())), Ok(()));
+    assert!(second.may_replace(Some(&resumed.manifest())).is_err());
     let closed = first.superseded("deploy").manifest();
     assert!(first.may_replace(Some(&closed)).is_err());
-    assert!(resumed.may_follow(Some(&closed)).is_err());
+    assert!(resumed.may_replace(Some(&closed)).is_err());
     // Somebody deleted the journal, and another operation began.
     let anew = Stored::begin(journal(vec![suspend("b")]), None, at(200));
     assert!(first.may_replace(Some(&anew.manifest())).is_err());

@@ -204,3 +204,17 @@ fn what_appeared_meanwhile_is_not_created_over() {
     };
     assert_snapshot!(reason, @"create CronJob a: not done, because it appeared meanwhile");
 }
+
+#[test]
+fn what_took_the_place_of_an_object_before_its_deletion_was_asked_for_is_not_its_deletion() {
+    let mut journal = journal(vec![delete("a")]);
+    let seen = |uid| observation(Some(object("a", uid, false)));
+    assert!(matches!(journal.next(&seen("1"), at(0)), Next::Do(_)));
+    let (Next::TurnBack(reason) | Next::Stop(reason)) = journal.next(&seen("2"), at(1)) else {
+        panic!("it goes on");
+    };
+    assert!(
+        reason.to_string().contains("recreated meanwhile"),
+        "{reason}"
+    );
+}

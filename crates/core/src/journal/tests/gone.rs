@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    gate::{Database, Incarnation},
+    gate::{Database, Gate, Incarnation},
     names::{CLAIM, NODE},
     operations::snapshot::{Kept, Standing},
 };
@@ -180,4 +180,57 @@ fn a_node_does_not_stop_for_another_database_than_the_planned_one() {
         panic!("{next:?}")
     };
     assert_eq!(undo.to_string(), "resume CronJob a");
+}
+
+/// The deletion of the claim was asked for, and nobody has heard: what is it taken for when another driver sees the claim
+/// gone, and the set like this?
+fn claim_gone(set: Option<&Value>) -> String {
+    let gate = Gate {
+        claim: Uid("c".into()),
+        handle: "h".into(),
+        set: ObjectRef::namespaced("apps/v1", "StatefulSet", "restate", NODE),
+        generation: Some(2),
+        snapshot: None,
+        made: None,
+        source: None,
+    };
+    let uid = Uid("c".into());
+    let delete = Effect::Delete {
+        object: claim(),
+        uid: uid.clone(),
+        propagation: crate::plan::Propagation::Background,
+    };
+    let gone = Wait::Gone { uid };
+    let mut journal = journal(vec![Step::new(delete, Guard::Gate(gate), gone)]);
+    let volume = json!({"metadata": {"name": "pv"}, "spec": {"csi": {"volumeHandle": "h"},
+        "claimRef": {"uid": "c"}, "persistentVolumeReclaimPolicy": "Retain"}});
+    let seen = |object, set| Observation {
+        volume: Some(volume.clone()),
+        set,
+        ..observation(object)
+    };
+    let next = journal.next(&seen(Some(live_claim()), Some(self::set(0))), at(0));
+    assert!(matches!(next, Next::Do(_)), "{next:?}");
+    journal.unanswered();
+    for second in 1..5 {
+        match journal.next(&seen(None, set.cloned()), at(second)) {
+            Next::Look | Next::TurnBack(_) => {}
+            end => return format!("{end:?}: {}", journal.state()),
+        }
+    }
+    "goes on for ever".into()
+}
+
+#[test]
+fn a_claim_that_went_after_the_node_was_started_again_is_not_taken_for_the_one_that_the_plan_deleted()
+ {
+    let mut started = set(1);
+    started["metadata"]["generation"] = json!(3);
+    let stopped = set(0);
+    let told = [Some(&stopped), Some(&started), None].map(claim_gone);
+    assert_snapshot!(told.join("\n"), @r#"
+    Done: is done
+    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "the claim was deleted meanwhile, by somebody else" }): was taken back
+    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "the claim was deleted meanwhile, by somebody else" }): was taken back
+    "#);
 }

@@ -9,22 +9,18 @@ use longrun_core::{
 use serde_json::{Value, json};
 
 use super::program::Program;
+use crate::driver::Stage as _;
 use crate::world::{NAMESPACE, PERSON, is_going, is_true, number, reference, text};
 
 /// The pod of somebody who looks at the database.
 const STRANGER: &str = "debug";
 
 impl Program {
-    /// Time passes, and other people use the cluster as well.
-    pub(super) fn meanwhile(&mut self) {
-        for _ in 0..self.random.below(15) {
-            self.tick();
-        }
-        if self.calm {
-            return;
-        }
+    /// Somebody does something, or nobody does.
+    pub(super) fn people(&mut self) {
         let choice = self.random.below(40);
         let set = reference("StatefulSet", NODE);
+        self.fence_broken |= matches!(choice, 5 | 6 | 13 | 21) && self.is_unfinished();
         match choice {
             0 => self.suspend(true),
             1 => {
@@ -75,7 +71,7 @@ impl Program {
             .suspend(&reference("CronJob", TEST), suspend, PERSON);
     }
 
-    fn remove(&mut self, place: &ObjectRef) {
+    pub(crate) fn remove(&mut self, place: &ObjectRef) {
         if let Some(object) = self.world.objects.get(place) {
             self.world.taken_away.extend(uid(object));
             self.say(&format!("deletes {place}"));

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     approval::{Ask, Demand},
+    execution::JournalStore,
     journal::{Journal, Stored},
     names::CLAIM,
     object::{Uid, uid},
@@ -12,19 +13,19 @@ use longrun_core::{
         snapshot::{self, Wish as SnapshotWish},
         wipe,
     },
-    plan::{Plan, Target},
+    plan::{Effect, Plan, Policy, Target},
 };
 use serde_json::Value;
 
-use super::run::End;
 use crate::{
+    driver::{Asked, End, Fate, Stage, drive},
     random::Random,
-    world::{NAMESPACE, World, reference, text},
+    world::{NAMESPACE, World, is_going, reference, text},
 };
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Deploy,
     Wipe,
     Destroy,
@@ -50,60 +51,133 @@ impl Operation {
 }
 
 /// One schedule: a world, chance, and how much goes wrong.
-pub(super) struct Program {
-    pub(super) world: World,
+pub(crate) struct Program {
+    pub(crate) world: World,
     pub(super) random: Random,
     pub(super) calm: bool,
     /// How far the clock of the program is ahead of the cluster's.
     pub(super) skew: SignedDuration,
     /// Somebody else deleted or changed what operations on data stand on.
     pub(super) meddled: bool,
+    /// Somebody else changed the node's set while an operation was not finished: where its driver has not heard what became
+    /// of the claim, nobody knows whether the volume has what the snapshot has, and it stays.
+    pub(super) fence_broken: bool,
     /// The claim that the last operation on data was planned with.
     pub(super) planned: Option<Uid>,
     /// The environment's file asks for a larger database than at first.
     pub(super) larger: bool,
-    /// The present driver of a journal in the namespace.
-    pub(super) driver: u64,
-    /// A driver that was cut off, and has not noticed; and which one.
-    pub(super) sleeper: Option<(Stored, u64)>,
+    /// What goes wrong when, where a story says it.
+    pub(crate) script: Option<Script>,
+    /// Another driver is at work while the first one sleeps.
+    has_sleeper: bool,
+}
+
+/// Whether more than the object decides whether it may be done: a claim goes when its snapshot is good, a volume too, and
+/// a node starts with its claim.
+fn depends_on_others(effect: &Effect) -> bool {
+    match effect {
+        Effect::Delete { object, .. } => object.kind == "PersistentVolumeClaim",
+        Effect::Reclaim { policy, .. } => *policy == Policy::Delete,
+        effect => starts(effect),
+    }
+}
+
+fn starts(effect: &Effect) -> bool {
+    matches!(effect, Effect::Scale { replicas: 1.., .. })
+}
+
+/// What becomes of each request of a story.
+pub(crate) type Script = Box<dyn FnMut(&mut Program, &Asked<'_>) -> Fate>;
+
+impl Stage for Program {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.now + self.skew
+    }
+
+    fn tick(&mut self) {
+        self.world.tick(&mut self.random);
+    }
+
+    fn fate(&mut self, asked: &Asked<'_>) -> Fate {
+        if let Some(mut script) = self.script.take() {
+            let fate = script(self, asked);
+            self.script = Some(script);
+            return fate;
+        }
+        if self.calm {
+            return Fate::Served;
+        }
+        match (self.random.fate(asked), asked) {
+            // No request carries the versions of all that such a guard has looked at.
+            (Fate::Meanwhile, Asked::Apply(effect)) if depends_on_others(effect) => Fate::Served,
+            (fate, _) => fate,
+        }
+    }
+
+    fn meanwhile(&mut self) {
+        for _ in 0..self.random.below(15) {
+            self.tick();
+        }
+        if !self.calm {
+            self.people();
+        }
+    }
+
+    fn asleep(&mut self) {
+        if !self.has_sleeper && self.random.one_in(2) {
+            self.has_sleeper = true;
+            self.go_on();
+            self.has_sleeper = false;
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.calm
+    }
+
+    fn judge(&mut self, effect: &Effect, is_undo: bool) {
+        if is_undo && starts(effect) {
+            self.check_start();
+        }
+    }
 }
 
 impl Program {
-    pub(super) fn new(world: World, random: Random) -> Self {
+    pub(crate) fn new(world: World, random: Random) -> Self {
         Self {
             world,
             random,
             calm: false,
             skew: SignedDuration::ZERO,
             meddled: false,
+            fence_broken: false,
             planned: None,
             larger: false,
-            driver: 0,
-            sleeper: None,
+            script: None,
+            has_sleeper: false,
         }
     }
 
     /// Nothing goes wrong any more, and nobody else is at work.
-    pub(super) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         self.calm = true;
         self.world.storage.calm = true;
-        self.sleeper = None;
         self.end_strangers();
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.world.now + self.skew
-    }
-
-    pub(super) fn tick(&mut self) {
-        self.world.tick(&mut self.random);
     }
 
     pub(super) fn unlucky(&mut self, chances: u64) -> bool {
         !self.calm && self.random.one_in(chances)
     }
 
-    pub(super) fn target() -> Target {
+    pub(crate) fn target() -> Target {
         Target {
             cluster: "dev".to_owned(),
             kube_system: Uid("k".to_owned()),
@@ -187,7 +261,7 @@ impl Program {
     }
 
     /// One run of a command, from the question to the end, as far as the program lives.
-    pub(super) fn run(&mut self, operation: &Operation) -> End {
+    pub(crate) fn run(&mut self, operation: &Operation) -> End {
         self.world.now += SignedDuration::from_secs(7);
         self.world.tell(&format!("--- {operation:?}"));
         let end = self.ask_and_do(operation);
@@ -236,15 +310,17 @@ impl Program {
             Operation::Restore(name) => self.world.stored_of(name).map(|data| data.origin),
             _ => None,
         };
-        let journal = Journal::open(approved);
-        let stored = Stored::begin(journal, self.world.stored(), self.now());
         if operation.is_stored() {
             self.planned.clone_from(&before.0);
         }
-        let end = match operation.is_stored() {
-            true => self.begin(stored),
-            false => self.drive_alone(stored.journal),
+        let store: JournalStore = match operation.is_stored() {
+            true => {
+                let journal = Journal::open(approved);
+                Stored::begin(journal, self.world.stored(), self.now()).into()
+            }
+            false => approved.into(),
         };
+        let end = drive(self, store, *operation != Operation::Snapshot);
         self.check_end(operation, &end, &before, source);
         end
     }
@@ -290,19 +366,31 @@ impl Program {
         }
     }
 
+    /// Judged without the guard: whoever starts the node to take something back must know that it has the database
+    /// that it had.
+    fn check_start(&mut self) {
+        let claim = reference("PersistentVolumeClaim", CLAIM);
+        let claim = self.world.objects.get(&claim);
+        let same = claim.is_some_and(|claim| !is_going(claim) && uid(claim) == self.planned);
+        if !same {
+            self.world.violate(
+                "an undo starts the node on another claim than the one from before".into(),
+            );
+        }
+    }
+
     /// A deployment has nothing to do, sooner or later.
     pub(super) fn is_cured(&mut self) -> bool {
         (0..6).any(|_| self.run(&Operation::Deploy) == End::NothingToDo)
     }
 
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         let stored = self.world.stored();
         stored.is_some_and(|stored| stored.journal.state().is_unfinished())
     }
 
     /// Somebody comes back to what is not finished, or tries something else.
     pub(super) fn go_on(&mut self) {
-        self.wake_sleeper();
         let Some(written) = self.world.journal() else {
             return;
         };
@@ -339,7 +427,7 @@ impl Program {
             Ok(stored) => {
                 let what = if choice == 3 { "abort" } else { "resume" };
                 self.world.tell(&format!("--- {what}"));
-                let end = self.take_over(stored);
+                let end = drive(self, stored, true);
                 self.world.tell(&format!("{end:?}"));
             }
             Err(refused) => self.world.tell(&refused.to_string()),

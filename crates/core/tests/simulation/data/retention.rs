@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use longrun_core::{
     approval::{Ask, Demand},
-    journal::Journal,
     names::CLAIM,
     object::uid,
     operations::snapshot::{self, Listed, Policy, Purpose},
     plan::{Effect, Step},
 };
 
-use super::{program::Program, run::End};
-use crate::world::{is_going, reference, text};
+use super::program::Program;
+use crate::{
+    driver::{End, Stage as _, drive},
+    world::{is_going, reference, text},
+};
 
 /// Lets go whatever a policy can let go.
 const STRICT: Policy = Policy {
@@ -52,7 +54,7 @@ impl Program {
             Demand::Phrase(phrase) => phrase,
         };
         match ask.typed(&answer) {
-            Ok(approved) => self.drive_alone(Journal::open(approved)),
+            Ok(approved) => drive(self, approved, false),
             Err(refused) => End::Refused(refused.to_string()),
         }
     }

@@ -11,14 +11,8 @@ use super::Schedule;
 use crate::world::{NAMESPACE, PERSON, reference};
 
 impl Schedule {
-    /// Time passes, and other people use the cluster as well.
-    pub(crate) fn meanwhile(&mut self) {
-        for _ in 0..self.random.below(15) {
-            self.tick();
-        }
-        if self.calm {
-            return;
-        }
+    /// Somebody does something, or nobody does.
+    pub(super) fn people(&mut self) {
         let config = ["a", "b", "c"][self.random.below(3) as usize];
         let config = reference("ConfigMap", config);
         let choice = self.random.below(14);

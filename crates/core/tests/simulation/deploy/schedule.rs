@@ -2,34 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use longrun_core::{
     approval::{Approved, Ask, Demand},
-    journal::{Journal, Next, moved},
     names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL},
     object::{Digest, ObjectRef, Uid, intent, uid},
     operations::deploy::{Options, listed, plan},
     plan::{Effect, Plan, Propagation, Target},
-    wait::Observation,
 };
 use serde_json::json;
 
 use super::Wish;
 use crate::{
+    driver::{Asked, End, Fate, Stage, drive},
     random::Random,
     world::{NAMESPACE, World, reference},
 };
-
-/// How one run of the program ended.
-#[derive(Debug, PartialEq)]
-pub(crate) enum End {
-    NothingToDo,
-    Done,
-    Refused,
-    Problems(String),
-    Stopped(String),
-    Killed,
-}
 
 /// One schedule: a world, chance, and how much goes wrong.
 pub(crate) struct Schedule {
@@ -39,6 +27,8 @@ pub(crate) struct Schedule {
     pub(crate) calm: bool,
     /// The objects as they were when the plan in progress was made, without what it has changed since.
     planned: BTreeMap<ObjectRef, (Uid, Digest)>,
+    /// Why the effect that is asked for must not be done.
+    moved: Option<&'static str>,
 }
 
 impl Schedule {
@@ -50,6 +40,7 @@ impl Schedule {
             random: Random::new(seed),
             calm: false,
             planned: BTreeMap::new(),
+            moved: None,
         }
     }
 
@@ -94,7 +85,7 @@ impl Schedule {
         let shown = match self.plan(wish) {
             Ok(plan) if plan.is_empty() => return End::NothingToDo,
             Ok(plan) => plan,
-            Err(problems) => return End::Problems(problems),
+            Err(problems) => return End::Refused(problems),
         };
         let before = self.world.writes;
         let refuses = self.unlucky(12);
@@ -104,117 +95,39 @@ impl Schedule {
             Demand::Yes => "y".to_owned(),
             Demand::Phrase(phrase) => phrase,
         };
-        let Ok(approved) = ask.typed(&answer) else {
-            return End::Refused;
+        let approved = match ask.typed(&answer) {
+            Ok(approved) => approved,
+            Err(refused) => return End::Refused(refused.to_string()),
         };
         self.meanwhile();
-        let Some((approved, done)) = self.make_namespace(approved) else {
-            return End::Refused;
+        let done = match self.make_namespace(&approved) {
+            Ok(done) => done,
+            Err(end) => return end,
         };
         let fresh = match self.plan(wish) {
             Ok(fresh) => fresh,
-            Err(problems) => return End::Problems(problems),
+            Err(problems) => return End::Refused(problems),
         };
         match approved.renew(fresh, done) {
-            Ok(approved) => self.drive(Journal::open(approved)),
-            Err(_) => {
-                if self.world.writes != before + done {
+            Ok(approved) => drive(self, approved, true),
+            Err(moved) => {
+                if done == 0 && self.world.writes != before {
                     self.world.violate("a refusal changed something".into());
                 }
-                End::Refused
+                End::Refused(moved.to_string())
             }
         }
     }
 
-    /// Step 0 of a first deployment: without it nothing else can be tried.
-    fn make_namespace(&mut self, approved: Approved) -> Option<(Approved, usize)> {
-        let step = approved.plan().steps.first()?;
-        let place = step.act.object()?;
-        if place.kind != "Namespace" || !matches!(step.act, Effect::Create { .. }) {
-            return Some((approved, 0));
+    /// Without the namespace nothing else can be tried: it is made first, when it is part of the plan.
+    fn make_namespace(&mut self, approved: &Approved) -> Result<usize, End> {
+        let Some(namespace) = approved.namespace() else {
+            return Ok(0);
+        };
+        match drive(self, namespace, false) {
+            End::Done => Ok(1),
+            other => Err(other),
         }
-        let observation = self.world.observation(&place);
-        if moved(&step.guard, &observation).is_some() {
-            return None;
-        }
-        self.world.perform(&step.act, None).ok()?;
-        self.tick();
-        Some((approved, 1))
-    }
-
-    fn drive(&mut self, mut journal: Journal) -> End {
-        for _ in 0..2000 {
-            if self.unlucky(80) {
-                journal.interrupt("Ctrl-C".to_owned());
-            }
-            let observation = journal
-                .current()
-                .map(|step| self.world.look(&step))
-                .unwrap_or_default();
-            match journal.next(&observation, self.world.now) {
-                Next::Do(effect) => {
-                    if let Some(end) = self.act(&mut journal, &effect, &observation) {
-                        return end;
-                    }
-                }
-                Next::Undo(effect) => {
-                    let place = effect.object().expect("an object");
-                    let observation = self.world.observation(&place);
-                    match self.world.perform(&effect, observation.object.as_ref()) {
-                        Ok(_) => journal.undone(),
-                        Err(cause) => journal.refused(cause, self.world.now),
-                    }
-                }
-                Next::Look | Next::TurnBack(_) => {}
-                Next::Wait { .. } => self.tick(),
-                Next::Done => return End::Done,
-                Next::Stop(reason) => return End::Stopped(reason.to_string()),
-            }
-            if self.unlucky(60) {
-                self.meanwhile();
-            }
-        }
-        self.world.violate("a deployment never ends".into());
-        End::Killed
-    }
-
-    /// One effect: the driver may die before it, after it, or lose the answer.
-    fn act(
-        &mut self,
-        journal: &mut Journal,
-        effect: &Effect,
-        observation: &Observation,
-    ) -> Option<End> {
-        if self.unlucky(40) {
-            return Some(End::Killed);
-        }
-        if self.unlucky(60) {
-            self.meanwhile();
-        }
-        let resumes = self.unlucky(20);
-        if resumes && self.random.one_in(2) {
-            self.resume(journal);
-            return None;
-        }
-        let moved = self.is_not_as_planned(effect);
-        match self.world.perform(effect, observation.object.as_ref()) {
-            Ok(_) if moved.is_some() => self.world.violate(format!("{effect}: {moved:?}")),
-            Ok(_) if self.unlucky(40) => return Some(End::Killed),
-            Ok(_) if resumes => self.resume(journal),
-            Ok(uid) => journal.acted(uid, self.world.now),
-            Err(cause) => journal.refused(cause, self.world.now),
-        }
-        if let Some(place) = effect.object() {
-            self.planned.remove(&place);
-        }
-        None
-    }
-
-    /// Another driver takes over from what is written down, some time later.
-    fn resume(&mut self, journal: &mut Journal) {
-        let written = serde_json::to_string(journal).expect("a journal is written");
-        *journal = serde_json::from_str(&written).expect("a journal is read");
-        self.tick();
     }
 
     /// Judged without the guards: an object that the plan has not touched yet must be what it was, and a
@@ -222,14 +135,13 @@ impl Schedule {
     fn is_not_as_planned(&self, effect: &Effect) -> Option<&'static str> {
         let place = effect.object()?;
         let live = self.world.objects.get(&place);
-        if let Effect::Delete { propagation, .. } = effect {
-            let label = |label| live?.get("metadata")?.get("labels")?.get(label)?.as_str();
+        if let (Effect::Delete { propagation, .. }, Some(live)) = (effect, live) {
+            let label = |label| live.get("metadata")?.get("labels")?.get(label)?.as_str();
             let inventory = self.world.objects.get(&reference("ConfigMap", INVENTORY));
             let ours = inventory.is_some_and(|inventory| listed(inventory).contains(&place))
                 && label(RENDERED_LABEL).is_some()
                 && label(ENVIRONMENT_LABEL) == Some(NAMESPACE)
-                && live?.pointer("/metadata/managedFields/0/manager")
-                    == Some(&json!(FIELD_MANAGER));
+                && live.pointer("/metadata/managedFields/0/manager") == Some(&json!(FIELD_MANAGER));
             if !ours {
                 return Some("it is not ours");
             }
@@ -250,8 +162,59 @@ impl Schedule {
             None
         }
     }
+}
 
-    pub(super) fn tick(&mut self) {
+impl Stage for Schedule {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.now
+    }
+
+    fn tick(&mut self) {
         self.world.tick(&mut self.random);
+    }
+
+    fn fate(&mut self, asked: &Asked<'_>) -> Fate {
+        match self.calm {
+            true => Fate::Served,
+            false => self.random.fate(asked),
+        }
+    }
+
+    fn meanwhile(&mut self) {
+        for _ in 0..self.random.below(15) {
+            self.tick();
+        }
+        if !self.calm {
+            self.people();
+        }
+    }
+
+    fn asleep(&mut self) {
+        self.meanwhile();
+    }
+
+    fn is_calm(&self) -> bool {
+        self.calm
+    }
+
+    fn judge(&mut self, effect: &Effect, _is_undo: bool) {
+        self.moved = self.is_not_as_planned(effect);
+    }
+
+    fn done(&mut self, effect: &Effect) {
+        if let Some(moved) = self.moved {
+            self.world.violate(format!("{effect}: {moved}"));
+        }
+        if let Some(place) = effect.object() {
+            self.planned.remove(&place);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use longrun_core::{
     cluster::View,
+    execution::RequestError,
     journal::Stored,
     names::{CLAIM, INVENTORY, JOURNAL, NODE, TEMPORARY_LABEL},
     object::ObjectRef,
@@ -16,7 +17,7 @@ use longrun_core::{
 };
 use serde_json::{Value, json};
 
-use super::{CLASSES, World, reference, storage::DRIVER, text};
+use super::{CLASSES, NAMESPACE, World, conflict, reference, storage::DRIVER, text};
 
 impl World {
     fn dry_run(&self, desired: &Value, live: Option<&Value>, force: bool) -> DryRun {
@@ -150,11 +151,50 @@ impl World {
         Some(config_map)
     }
 
-    /// What a driver writes to the journal's ConfigMap.
-    pub(crate) fn keep(&mut self, journal: Option<Stored>, writer: u64) {
+    /// The journal's ConfigMap as a driver reads it. Most only want to know which driver wrote it.
+    pub(crate) fn read_journal(&self, is_whole: bool) -> Option<Value> {
+        if is_whole {
+            return self.journal();
+        }
+        self.get("ConfigMap", JOURNAL)
+    }
+
+    /// Writes it over exactly the version that was read.
+    pub(crate) fn write_journal(
+        &mut self,
+        stored: &Stored,
+        over: Option<&Value>,
+    ) -> Result<(), RequestError> {
+        let place = reference("ConfigMap", JOURNAL);
+        let version = |object: &Value| {
+            let of = |field: &str| text(object, field).to_owned();
+            (of("/metadata/uid"), of("/metadata/resourceVersion"))
+        };
+        let present = self.objects.get(&place);
+        if present.map(version) != over.map(version) {
+            return Err(conflict("the journal has been modified"));
+        }
+        if present.is_none() {
+            let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": JOURNAL, "namespace": NAMESPACE}});
+            self.create(manifest, "longrun");
+        }
+        if let Some(live) = self.objects.get_mut(&place) {
+            live["data"] = json!({"epoch": stored.epoch.to_string()});
+        }
+        self.keep(Some(stored.written()));
+        Ok(())
+    }
+
+    /// What the journal's ConfigMap says from now on.
+    pub(super) fn keep(&mut self, journal: Option<Stored>) {
         self.journal = journal;
         self.written_out = OnceLock::new();
-        self.writer = writer;
+        self.versions += 1;
+        let version = json!(self.versions.to_string());
+        if let Some(live) = self.objects.get_mut(&reference("ConfigMap", JOURNAL)) {
+            live["metadata"]["resourceVersion"] = version;
+        }
     }
 
     /// What a step needs to see.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longrun_core::{
+    execution::RequestError,
     names::CLAIM,
     object::{ObjectRef, Uid, uid},
     plan::Policy,
 };
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, World, at, is_going, is_true, reference, text};
+use super::{NAMESPACE, World, at, conflict, is_going, is_true, reference, refused, text};
 use crate::random::Random;
 
 /// The driver of the model.
@@ -281,10 +282,13 @@ impl World {
         place: &ObjectRef,
         planned: &Uid,
         policy: Policy,
-    ) -> Result<Option<Uid>, String> {
-        let live = self.objects.get_mut(place).ok_or("NotFound")?;
+    ) -> Result<Option<Uid>, RequestError> {
+        let live = self
+            .objects
+            .get_mut(place)
+            .ok_or(refused("it does not exist"))?;
         if uid(live).as_ref() != Some(planned) {
-            return Err("Conflict: the UID in the precondition does not match".into());
+            return Err(conflict("the UID in the precondition does not match"));
         }
         if place.kind == "VolumeSnapshotContent" {
             live["spec"]["deletionPolicy"] = json!(policy.word());
