@@ -42,5 +42,6 @@ mod storage;
 mod templates;
 mod triage;
 mod unfinished;
+mod upgrade;
 mod waits;
 mod wipe;

@@ -302,6 +302,18 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_of_the_supported_range_are_what_tests_run() {
+        use longrun_core::{inputs::Restate, version::SUPPORTED};
+        use longrun_restate::process::{OLDEST, VERSION};
+        for end in [OLDEST, VERSION] {
+            let version: Version = end.parse().expect("a version");
+            assert!(SUPPORTED.contains(&version), "{end} is not in {SUPPORTED}");
+        }
+        assert!(SUPPORTED.to_string().starts_with(&format!(">={OLDEST},")));
+        assert_eq!(Restate::default().image.tag(), VERSION);
+    }
+
+    #[test]
     fn cargo_names_the_executable() {
         let message = r#"{"reason":"compiler-artifact","target":{"name":"verification"},"executable":"/t/release/verification"}"#;
         assert_eq!(

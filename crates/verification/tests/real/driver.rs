@@ -2,7 +2,10 @@
 
 use crate::machine::{Machine, ended, eventually, get, terminate, verification};
 use longrun_program::{ProgramId, Size};
-use longrun_restate::{Admin, Object, process::Ports};
+use longrun_restate::{
+    Admin, Object,
+    process::{self, Ports},
+};
 use std::time::{Duration, Instant};
 
 const SMALL: [&str; 4] = ["--size", "30", "--patience", "3m"];
@@ -146,7 +149,16 @@ async fn a_test_that_is_asked_to_end_does_so_at_once_without_a_verdict() {
 
 #[tokio::test]
 async fn a_day_in_the_life_of_a_test() {
-    let mut machine = Machine::start().await;
+    a_day_with(process::VERSION).await;
+}
+
+#[tokio::test]
+async fn a_day_in_the_life_of_a_test_on_the_oldest_restate() {
+    a_day_with(process::OLDEST).await;
+}
+
+async fn a_day_with(version: &str) {
+    let mut machine = Machine::start_with(version).await;
     a_test_succeeds_with_the_two_known_lines(&machine).await;
     a_second_pod_finds_it_executed_and_runs_nothing_twice(&machine).await;
     discovering_again_changes_nothing(&machine).await;

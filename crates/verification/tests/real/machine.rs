@@ -42,7 +42,12 @@ pub(crate) struct Ran {
 impl Machine {
     /// A server with the released service, registered.
     pub(crate) async fn start() -> Self {
-        let mut machine = Self::with_server().await;
+        Self::start_with(process::VERSION).await
+    }
+
+    /// The same with this version of the server.
+    pub(crate) async fn start_with(version: &str) -> Self {
+        let mut machine = Self::with_server(version).await;
         machine.start_service().await;
         machine.discover().await;
         machine
@@ -50,21 +55,20 @@ impl Machine {
 
     /// A server with a service that has a fault, registered.
     pub(crate) async fn start_faulty(fault: &str) -> Self {
-        let mut machine = Self::with_server().await;
+        let mut machine = Self::with_server(process::VERSION).await;
         machine.start_faulty_service(fault).await;
         machine.discover().await;
         machine
     }
 
-    async fn with_server() -> Self {
+    async fn with_server(version: &str) -> Self {
         let turn = TURN.lock().await;
         let directory = tempfile::tempdir().unwrap();
         let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
             || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
             PathBuf::from,
         );
-        let binary =
-            process::install(process::VERSION, &cache, &|line| eprintln!("{line}")).unwrap();
+        let binary = process::install(version, &cache, &|line| eprintln!("{line}")).unwrap();
         let mut server = Server::start(Options {
             binary,
             base: directory.path().join("restate"),

@@ -1,7 +1,10 @@
 //! The observer tells what the node does not, and never takes silence for zero.
 
 use crate::machine::{Machine, ask, ended, eventually, get, terminate, verification};
-use longrun_restate::{Object, process::Ports};
+use longrun_restate::{
+    Object,
+    process::{self, Ports},
+};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -57,7 +60,17 @@ async fn a_node_that_does_not_answer_is_unknown_and_not_idle() {
 
 #[tokio::test]
 async fn it_follows_a_node_through_a_kill_and_shows_what_is_stuck() {
-    let mut machine = Machine::start().await;
+    follows(process::VERSION).await;
+}
+
+/// Whose metrics have no count of leaders, and one of each partition.
+#[tokio::test]
+async fn it_follows_the_oldest_restate_as_well() {
+    follows(process::OLDEST).await;
+}
+
+async fn follows(version: &str) {
+    let mut machine = Machine::start_with(version).await;
     let listen = Ports::free().unwrap().admin;
     let address = format!("127.0.0.1:{listen}");
     let _observer = machine
