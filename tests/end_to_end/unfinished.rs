@@ -26,7 +26,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
         .data("wipe", &[])
         .exits(2)
         .says(&["is not finished", "operation abort -n"]);
-    // The node does not run on, and a slow one would hold the claim.
+    // The node does not run on, and a slow snapshot would hold the claim. By its Lease the wipe may be alive.
     house
         .data("snapshot", &["--name", "beside", "--yes"])
         .exits(2)

@@ -2,6 +2,7 @@
 //! that decides it: operations that take the Lease ask [`admit`], those that do without ask [`admit_beside`].
 
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
 };
@@ -93,10 +94,10 @@ pub struct AtWork {
 /// Why something does not begin beside another operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InTheWay {
-    /// It is at work.
+    /// It is at work, as far as its Lease tells: that of a killed one looks the same for some minutes.
     #[error(
-        "{} is at work in {target}: {}, since {}; a {wanted} could keep it from its end: wait until it has ended (cargo xtask status {flags} says how far it is), or ask {} to end it",
-        at_work.who, at_work.operation, at_work.since, at_work.who
+        "{} is at work in {target}: {}, since {}; a {wanted} could keep it from its end: wait until it has ended (cargo xtask status {flags} says how far it is), or ask {} to end it{}",
+        at_work.who, at_work.operation, at_work.since, at_work.who, if_killed(unfinished.as_deref())
     )]
     AtWork {
         /// What was to begin.
@@ -107,6 +108,8 @@ pub enum InTheWay {
         flags: String,
         /// What is at work.
         at_work: AtWork,
+        /// What its journal says, unless nothing is unfinished: the ways on if its program was killed.
+        unfinished: Option<Box<Unfinished>>,
     },
     /// Nobody is at work, and an operation is not finished: it may hold the node and the tests.
     #[error(transparent)]
@@ -126,6 +129,7 @@ pub fn admit_beside(
     kept: Option<Kept>,
     at_work: Option<&AtWork>,
 ) -> Result<(), InTheWay> {
+    let admitted = admit(wanted, stored, kept);
     // Of an operation that is alive, the journal is unfinished too: going on with it is the holder's.
     if let Some(at_work) = at_work.filter(|at_work| !at_work.is_fault) {
         return Err(InTheWay::AtWork {
@@ -133,28 +137,49 @@ pub fn admit_beside(
             target: target.to_string(),
             flags: target.flags(),
             at_work: at_work.clone(),
+            unfinished: admitted.err().map(Box::new),
         });
     }
-    admit(wanted, stored, kept)?;
+    admitted?;
     Ok(())
+}
+
+fn if_killed(unfinished: Option<&Unfinished>) -> String {
+    unfinished.map_or_else(String::new, |unfinished| {
+        format!("\n  if it was killed: {}", Found(unfinished))
+    })
 }
 
 impl core::error::Error for Unfinished {}
 
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            wanted,
+        write!(
+            f,
+            "no {}, and nothing was changed: {}",
+            self.wanted,
+            Found(self)
+        )
+    }
+}
+
+/// What is unfinished, and the ways on.
+struct Found<'a>(&'a Unfinished);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unfinished {
+            wanted: _,
             operation,
             target,
             flags,
             state,
             at,
             kept,
-        } = self;
+        } = self.0;
         write!(
             f,
-            "no {wanted}, and nothing was changed: a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask operation status {flags}"
+            "a {operation} of {target} {state}; it stands at {at}\n  see it:       cargo xtask operation status {flags}"
         )?;
         if let Some(kept) = kept {
             write!(f, "\n  {kept}")?;

@@ -189,18 +189,33 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     ] {
         assert!(other.contains("is not finished"), "{other}");
     }
+    // By its Lease a killed one may be alive for minutes: who asks must not have to wait for that.
+    let mut killed = begun.clone();
+    killed.at_work = Some(at_work("wipe", false));
+    let killed = story(take(&target(), &killed, &options(), &Wish::default()));
+    for said in [
+        "ana@laptop is at work",
+        "\n  if it was killed: a wipe of dev/restate is not finished",
+        "operation abort",
+    ] {
+        assert!(killed.contains(said), "{killed}");
+    }
+}
+
+fn at_work(operation: &str, is_fault: bool) -> AtWork {
+    AtWork {
+        who: "ana@laptop".into(),
+        operation: operation.into(),
+        since: "2026-01-05T09:58:00Z".into(),
+        is_fault,
+    }
 }
 
 #[test]
 fn nothing_is_taken_of_a_database_that_an_operation_works_on() {
     let beside = |operation: &str, is_fault: bool| {
         let mut facts = facts();
-        facts.at_work = Some(AtWork {
-            who: "ana@laptop".into(),
-            operation: operation.into(),
-            since: "2026-01-05T09:58:00Z".into(),
-            is_fault,
-        });
+        facts.at_work = Some(at_work(operation, is_fault));
         story(take(&target(), &facts, &options(), &Wish::default()))
     };
     assert_snapshot!(beside("wipe", false), @r#"
