@@ -55,7 +55,7 @@ fn what_a_wipe_takes_away_a_restore_brings_back() {
         .as_str()
         .expect("what was there before");
     house.kubectl(&["delete", "volumesnapshot", name]);
-    let status = house.data("wipe", &["--status"]).exits(0);
+    let status = house.operation("status", &[]).exits(0);
     let status = status.prints(&[&format!("DELETED:      VolumeSnapshot {name}")]);
     assert!(!status.stdout.contains("kept:"), "{status}");
 }
@@ -180,9 +180,9 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
         .exits(2)
         .says(&["there is no VolumeSnapshot two", "there are: one"]);
     house
-        .data("wipe", &["--status"])
+        .operation("status", &[])
         .exits(2)
-        .says(&["no wipe, restore or fenced snapshot has been begun"]);
+        .says(&["has had no wipe, restore or fenced snapshot"]);
 
     // A pod that would go on writing.
     let pod = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stranger"}, "spec": {

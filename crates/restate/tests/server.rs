@@ -160,7 +160,8 @@ fn a_version_that_does_not_exist_is_refused_with_what_npm_says() {
         text.contains("cannot install restate-server 0.0.0-none"),
         "{text}"
     );
-    assert!(text.contains("npm"), "{text}");
+    let cause = std::error::Error::source(&error).expect("what npm said");
+    assert!(cause.to_string().contains("npm"), "{cause}");
     let left = std::fs::read_dir(cache.path().join("longrun/restate"))
         .unwrap()
         .count();
