@@ -8,11 +8,11 @@ use longrun_core::{
 use longrun_kubernetes::{Heartbeat, Over, Progress, drive};
 
 use crate::{
-    database::{Database, Locking},
+    database::Database,
     deployment::holder,
     failure::Failure,
     interrupt::Interrupts,
-    operation::Operation,
+    operation::{Locking, Operation},
     show,
     terminal::Terminal,
 };
@@ -51,7 +51,8 @@ impl<'a> Attachment<'a> {
             heartbeat,
         };
         let decide = |facts: &_| attach::plan(target, facts, options, wish);
-        let made = database.carry_out(operation, approved, Locking::Anybody, decide);
+        let again = database.plan(decide);
+        let made = operation.carry_out(approved, 0, Locking::None, again);
         match made.await {
             Ok(_) => Ok(attachment),
             Err(failure) => {

@@ -1,9 +1,7 @@
-//! What the commands about the database have in common: from a name on the command line to facts, to a plan,
-//! and to its end.
+//! What the commands about the database have in common: from a name on the command line to facts, and to a plan.
 
 use longrun_core::{
-    approval::{Approved, Ask},
-    journal::{Journal, Stored},
+    journal::Stored,
     operations::{
         data::{Facts, Options, Permission},
         refusal::Refusals,
@@ -16,9 +14,7 @@ use crate::{
     commands::deploy::Choices,
     deployment::Deployment,
     failure::Failure,
-    operation::{AGAIN, Operation},
     project::Project,
-    show,
     terminal::{Answers, Terminal},
     which::Which,
 };
@@ -27,25 +23,6 @@ use crate::{
 pub(crate) struct Database {
     deployment: Deployment,
     options: Options,
-}
-
-/// How a command that changes something is answered.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Consent {
-    #[command(flatten)]
-    pub(crate) answers: Answers,
-    /// Print the plan with the reason for each step and its digest, and change nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-/// What else may be at work meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Locking {
-    /// Nothing: under the lease, with a journal that is kept in the namespace.
-    None,
-    /// Nothing that minds it: the plan looks whether an operation is at work or not finished, and takes no lease.
-    Anybody,
 }
 
 impl Database {
@@ -89,59 +66,6 @@ impl Database {
         decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
     ) -> Result<Plan, Failure> {
         permitted(self.client(), self.target(), decide, to_carry_out).await
-    }
-
-    /// Shows the plan, and gets the answer to it. Nothing when it was only to be shown, or when there is
-    /// nothing to do.
-    pub(crate) fn ask(
-        plan: Plan,
-        consent: &Consent,
-        terminal: &Terminal,
-    ) -> Result<Option<Approved>, Failure> {
-        if consent.dry_run {
-            show::dry_run(&plan, &show::to_approve(&plan), terminal)?;
-            return Ok(None);
-        }
-        terminal.say(show::plan(&plan).trim_end());
-        let approved = match Ask::new(plan).unneeded() {
-            Ok(approved) => approved,
-            Err(ask) => terminal.answer(ask, &consent.answers)?,
-        };
-        Ok(Some(approved))
-    }
-
-    /// Does what was approved, if it is still what would be planned.
-    pub(crate) async fn carry_out(
-        &self,
-        operation: &Operation<'_>,
-        approved: Approved,
-        locking: Locking,
-        decide: impl Fn(&Facts) -> Result<Plan, Refusals>,
-    ) -> Result<Journal, Failure> {
-        if locking == Locking::Anybody {
-            let approved = operation.renew(approved, 0, self.plan(decide)).await?;
-            let driven = operation.drive(approved, None).await;
-            return driven
-                .map_err(|failure| failure.hint(AGAIN))?
-                .map_err(Failure::half_way);
-        }
-        operation
-            .alone(async |lease| {
-                let approved = operation.renew(approved, 0, self.plan(decide)).await?;
-                let last = last(self.client(), &self.target().environment).await?;
-                let now = self.client().now();
-                let stored = Stored::begin(Journal::open(approved), last.as_ref(), now);
-                let driven = operation.drive(stored, Some(lease)).await;
-                driven
-                    .map_err(|failure| {
-                        failure.hint(format!(
-                            "see where it stands, and go on: cargo xtask operation status {}",
-                            self.target().flags()
-                        ))
-                    })?
-                    .map_err(Failure::half_way)
-            })
-            .await
     }
 }
 

@@ -1,23 +1,64 @@
-//! From an approved plan to its end: alone in the environment, interruptible, and shown while it goes on.
+//! The one way from a plan to its end: shown, answered, alone in the environment, made anew and still the same, carried
+//! out, interruptible, and shown while it goes on.
 
 use longrun_core::{
-    approval::Approved,
+    approval::{Approved, Ask},
     execution::JournalStore,
-    journal::Journal,
+    journal::{Journal, Stored},
     plan::{Plan, Target},
 };
 use longrun_kubernetes::{Client, Lease, Progress, Stopped, drive};
 
 use crate::{
+    database::last,
     deployment::holder,
     failure::Failure,
     interrupt::Interrupts,
     show,
-    terminal::{Terminal, Work},
+    terminal::{Answers, Terminal, Work},
 };
 
 /// How to go on after an interruption.
-pub(crate) const AGAIN: &str = "run the same command again: it goes on from there";
+const AGAIN: &str = "run the same command again: it goes on from there";
+
+/// How a command that changes something is answered.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Consent {
+    #[command(flatten)]
+    pub(crate) answers: Answers,
+    /// Print the plan with the reason for each step and its digest, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What keeps others from the environment meanwhile, and where the journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locking {
+    /// Nothing: the plan minds nobody, or looks by itself whether an operation is at work or not finished.
+    None,
+    /// The lease. What is not finished is planned anew.
+    Lease,
+    /// The lease, with a journal in the namespace: what is not finished is gone on with.
+    Journal,
+}
+
+/// Shows a plan, and gets the answer to it. Nothing when it was only to be shown.
+pub(crate) fn ask(
+    plan: Plan,
+    consent: &Consent,
+    terminal: &Terminal,
+) -> Result<Option<Approved>, Failure> {
+    if consent.dry_run {
+        show::dry_run(&plan, &show::to_approve(&plan), terminal)?;
+        return Ok(None);
+    }
+    terminal.say(show::plan(&plan).trim_end());
+    let approved = match Ask::new(plan).unneeded() {
+        Ok(approved) => approved,
+        Err(ask) => terminal.answer(ask, &consent.answers)?,
+    };
+    Ok(Some(approved))
+}
 
 /// One operation that is being carried out.
 pub(crate) struct Operation<'a> {
@@ -50,6 +91,53 @@ impl<'a> Operation<'a> {
 
     pub(crate) fn show(&self, progress: &Progress<'_>) {
         self.work.report(&show::progress(progress));
+    }
+
+    /// Does what was approved, of which the first `done` steps are done, if it is still what would be planned.
+    pub(crate) async fn carry_out(
+        &self,
+        approved: Approved,
+        done: usize,
+        locking: Locking,
+        plan: impl Future<Output = Result<Plan, Failure>>,
+    ) -> Result<Journal, Failure> {
+        if locking == Locking::None {
+            let approved = self.renew(approved, done, plan).await?;
+            return self.finish(approved, None).await;
+        }
+        self.alone(async |lease| {
+            let approved = self.renew(approved, done, plan).await?;
+            let store: JournalStore = match locking {
+                Locking::None | Locking::Lease => approved.into(),
+                Locking::Journal => {
+                    let last = last(self.client, &self.target.environment).await?;
+                    let journal = Journal::open(approved);
+                    Stored::begin(journal, last.as_ref(), self.client.now()).into()
+                }
+            };
+            self.finish(store, Some(lease)).await
+        })
+        .await
+    }
+
+    /// Drives a plan to its end: anything else is a failure.
+    pub(crate) async fn finish(
+        &self,
+        journal: impl Into<JournalStore>,
+        lease: Option<&Lease>,
+    ) -> Result<Journal, Failure> {
+        let store = journal.into();
+        let way_on = match store.is_kept() {
+            true => format!(
+                "see where it stands, and go on: cargo xtask operation status {}",
+                self.target.flags()
+            ),
+            false => AGAIN.to_owned(),
+        };
+        self.drive(store, lease)
+            .await
+            .map_err(|failure| failure.hint(way_on))?
+            .map_err(Failure::half_way)
     }
 
     /// Does something while nobody else is at work in the environment.

@@ -1,18 +1,13 @@
 //! `cargo xtask deploy`
 
-use longrun_core::{
-    approval::{Approved, Ask},
-    journal::Reason,
-    wait::Wait,
-};
+use longrun_core::{approval::Approved, journal::Reason, wait::Wait};
 
 use crate::{
     deployment::Deployment,
     failure::{ExitStatus, Failure},
-    operation::{AGAIN, Operation},
+    operation::{Consent, Locking, Operation, ask},
     project::Project,
-    show,
-    terminal::{Answers, Terminal},
+    terminal::Terminal,
     which::Which,
 };
 
@@ -25,10 +20,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
-    answers: Answers,
-    /// Print the plan and its digest, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
+    consent: Consent,
     #[command(flatten)]
     choices: Choices,
 }
@@ -49,19 +41,14 @@ pub(crate) async fn run(
     project: &Project,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Failure> {
-    let deployment =
-        Deployment::open(&args.which, &args.answers, &args.choices, project, terminal).await?;
+    let (answers, choices) = (&args.consent.answers, &args.choices);
+    let deployment = Deployment::open(&args.which, answers, choices, project, terminal).await?;
     let plan = deployment.plan().await?;
-    if args.dry_run {
-        show::dry_run(&plan, &show::to_approve(&plan), terminal)?;
+    let is_empty = plan.is_empty();
+    let Some(approved) = ask(plan, &args.consent, terminal)? else {
         return Ok(ExitStatus::Done);
-    }
-    terminal.say(show::plan(&plan).trim_end());
-    if !plan.is_empty() {
-        let approved = match Ask::new(plan).unneeded() {
-            Ok(approved) => approved,
-            Err(ask) => terminal.answer(ask, &args.answers)?,
-        };
+    };
+    if !is_empty {
         carry_out(&deployment, approved, terminal).await?;
     } else if !terminal.owes_document() {
         // The screen is for what was just changed.
@@ -87,14 +74,9 @@ async fn carry_out(
     let operation = Operation::begin("deploy", &deployment.client, target, terminal)?;
     // Neither a Lease nor a dry run exists without the namespace: it is made first.
     let done = make_namespace(&approved, &operation).await?;
+    let again = deployment.plan();
     let outcome = operation
-        .alone(async |lease| {
-            let approved = operation.renew(approved, done, deployment.plan()).await?;
-            let driven = operation.drive(approved, Some(lease)).await;
-            driven
-                .map_err(|failure| failure.hint(AGAIN))?
-                .map_err(Failure::half_way)
-        })
+        .carry_out(approved, done, Locking::Lease, again)
         .await;
     let journal = outcome.map_err(|failure| match done {
         0 => failure,

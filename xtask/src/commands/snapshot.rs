@@ -7,9 +7,9 @@ use longrun_core::{
 };
 
 use crate::{
-    database::{Consent, Database, Locking},
+    database::Database,
     failure::{ExitStatus, Failure},
-    operation::Operation,
+    operation::{Consent, Locking, Operation, ask},
     project::Project,
     terminal::Terminal,
     which::{Any, Which},
@@ -162,19 +162,18 @@ async fn take(args: &Take, project: &Project, terminal: &Terminal) -> Result<Exi
     };
     let decide = |facts: &_| snapshot::take(database.target(), facts, database.options(), &wish);
     let planned = database.plan(decide).await?;
-    let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
+    let Some(approved) = ask(planned, &args.consent, terminal)? else {
         return Ok(ExitStatus::Done);
     };
     let locking = if args.fence {
-        Locking::None
+        Locking::Journal
     } else {
-        Locking::Anybody
+        Locking::None
     };
     let target = database.target();
     let operation = Operation::begin("snapshot", database.client(), target, terminal)?;
-    let journal = database
-        .carry_out(&operation, approved, locking, decide)
-        .await?;
+    let again = database.plan(decide);
+    let journal = operation.carry_out(approved, 0, locking, again).await?;
     let Some(name) = snapshot::taken(&journal) else {
         return Err(Failure::half_way("no snapshot was taken"));
     };

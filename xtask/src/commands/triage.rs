@@ -11,9 +11,8 @@ use longrun_kubernetes::failed_tests;
 use serde::Serialize;
 
 use crate::{
-    database::{Consent, Database},
     failure::{ExitStatus, Failure},
-    operation::{AGAIN, Operation},
+    operation::{Consent, Operation, ask},
     project::Project,
     recorded,
     saved::Saved,
@@ -236,7 +235,7 @@ async fn end(
     ));
     let report = Report::of(&evidence);
     terminal.say(show::report(&report).trim_end());
-    let Some(approved) = Database::ask(plan, &args.consent, terminal)? else {
+    let Some(approved) = ask(plan, &args.consent, terminal)? else {
         return Ok(ExitStatus::Done);
     };
     let operation = Operation::begin("triage --resolve", &seen.client, &seen.target, terminal)?;
@@ -246,11 +245,7 @@ async fn end(
     };
     let approved = operation.renew(approved, 0, again).await?;
     let path = saved.keep(&evidence)?;
-    operation
-        .drive(approved, None)
-        .await
-        .map_err(|failure| failure.hint(AGAIN))?
-        .map_err(Failure::half_way)?;
+    operation.finish(approved, None).await?;
     operation.done(&format!("{}: {job} is gone", seen.target));
     let triaged = Triaged {
         report,

@@ -4,9 +4,9 @@ use longrun_core::operations::wipe::{Copy, plan};
 
 use crate::{
     commands::volume_replacement,
-    database::{Consent, Database, Locking},
+    database::Database,
     failure::{ExitStatus, Failure},
-    operation::Operation,
+    operation::{Consent, Locking, Operation, ask},
     project::Project,
     terminal::Terminal,
     which::Which,
@@ -72,12 +72,13 @@ pub(crate) async fn run(
     };
     let decide = |facts: &_| plan(database.target(), facts, database.options(), copy);
     let planned = database.plan(decide).await?;
-    let Some(approved) = Database::ask(planned, &args.consent, terminal)? else {
+    let Some(approved) = ask(planned, &args.consent, terminal)? else {
         return Ok(ExitStatus::Done);
     };
     let operation = Operation::begin("wipe", database.client(), database.target(), terminal)?;
-    let journal = database
-        .carry_out(&operation, approved, Locking::None, decide)
+    let again = database.plan(decide);
+    let journal = operation
+        .carry_out(approved, 0, Locking::Journal, again)
         .await?;
     volume_replacement::report(database.client(), &journal, operation, terminal).await
 }

@@ -8,8 +8,9 @@ use longrun_kubernetes::{stored_snapshots, to_carry_out};
 
 use super::stored::Seen;
 use crate::{
-    database::{Consent, facts, permitted_by},
+    database::{facts, permitted_by},
     failure::{ExitStatus, Failure},
+    operation::Consent,
     project::Project,
     terminal::Terminal,
     which::Any,

@@ -16,10 +16,10 @@ use serde::Serialize;
 use super::orphans;
 use crate::{
     access::{self, Reached},
-    database::{Consent, Database, facts, permitted_by},
+    database::{facts, permitted_by},
     deployment::now,
     failure::{ExitStatus, Failure},
-    operation::{AGAIN, Operation},
+    operation::{Consent, Locking, Operation, ask},
     project::{Chosen, Project},
     show,
     terminal::Terminal,
@@ -81,15 +81,13 @@ impl Seen {
     ) -> Result<Option<Journal>, Failure> {
         let (client, target) = (&self.client, &self.target);
         let verb = plan.operation.clone();
-        let Some(approved) = Database::ask(plan, consent, terminal)? else {
+        let Some(approved) = ask(plan, consent, terminal)? else {
             return Ok(None);
         };
         let operation = Operation::begin(&verb, client, target, terminal)?;
-        let approved = operation.renew(approved, 0, again).await?;
-        let driven = operation.drive(approved, None).await;
-        let journal = driven
-            .map_err(|failure| failure.hint(AGAIN))?
-            .map_err(Failure::half_way)?;
+        let journal = operation
+            .carry_out(approved, 0, Locking::None, again)
+            .await?;
         operation.done(&format!("{verb} of {target}: done"));
         Ok(Some(journal))
     }
