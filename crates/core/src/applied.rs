@@ -30,6 +30,18 @@ pub fn is_applied(live: &Value, desired: &Value, manager: &str) -> bool {
             .is_some_and(|owned| is_same(owned, live, &without_name(desired)))
 }
 
+/// Who owns a field, by its path in `fieldsV1`.
+pub(crate) fn managers<'a>(live: &'a Value, field: &'static str) -> impl Iterator<Item = &'a str> {
+    let entries = live.pointer("/metadata/managedFields");
+    let entries = entries.and_then(Value::as_array).into_iter().flatten();
+    entries
+        .filter(move |entry| {
+            let fields = entry.get("fieldsV1");
+            fields.is_some_and(|fields| fields.pointer(field).is_some())
+        })
+        .filter_map(|entry| entry.get("manager")?.as_str())
+}
+
 /// An object without what nobody owns.
 fn without_name(object: &Value) -> Value {
     let mut fields = object.as_object().map_or_else(Map::new, ToOwned::to_owned);

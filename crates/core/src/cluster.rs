@@ -14,6 +14,7 @@ use serde_json::Value;
 mod condition;
 mod cron_job;
 mod event;
+mod finding;
 mod job;
 mod metadata;
 mod namespace;
@@ -24,7 +25,9 @@ mod workload;
 
 pub use condition::{Condition, Conditions, Definition};
 pub use cron_job::{CronJob, CronJobSpec};
+pub(crate) use cron_job::{is_left, suspended_by};
 pub use event::{Event, Involved};
+pub use finding::Finding;
 pub use job::{Job, JobEnd};
 pub use metadata::{Metadata, Owner};
 pub use namespace::Namespace;

@@ -11,10 +11,9 @@ use crate::{
     names::{JOURNAL, LEASE, LEDGER, NODE, NODE_POD, PAUSE, SERVICE},
     nearest,
     object::ObjectRef,
-    plan::{Effect, Target},
+    plan::{Effect, FaultAction, PodTarget, Signal, Target},
 };
 
-mod action;
 mod context;
 mod decision;
 pub mod ledger;
@@ -24,7 +23,6 @@ mod rotation_status;
 #[cfg(test)]
 mod tests;
 
-pub use action::{FaultAction, PodTarget, Signal};
 pub use context::{FaultContext, Settings};
 pub use decision::{Facts, NoGo, decide, heal};
 pub use pause::{Pause, PauseError};

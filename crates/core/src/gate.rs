@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    cluster::Finding,
     names::FOUND_LABEL,
     object::{ObjectRef, Uid, uid},
-    plan::Finding,
     wait::Observation,
 };
 

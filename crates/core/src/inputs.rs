@@ -36,7 +36,6 @@ pub use period::Period;
 pub use quantity::{Cpu, Size};
 pub use recorder::{FailureSnapshots, OnFailure, Recorder};
 pub use schedule::Schedule;
-pub(crate) use schedule::longest_pause;
 pub use schema::{Schema, schemas};
 
 use crate::nearest;

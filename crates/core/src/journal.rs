@@ -23,6 +23,8 @@ mod admission;
 mod checklist;
 mod gone;
 mod guard;
+mod kept;
+mod next;
 mod patience;
 mod reason;
 mod resolve;
@@ -39,6 +41,8 @@ use guard::{is_anothers, is_done};
 pub use admission::{Admission, AtWork, InTheWay, Unfinished, admit, admit_beside};
 pub use checklist::{Checklist, Item, Mark};
 pub use gone::DatabaseGone;
+pub use kept::{Kept, Standing};
+pub use next::Next;
 pub use reason::Reason;
 pub use state::State;
 pub use stored::{NotTaken, Stored};
@@ -114,31 +118,6 @@ pub struct Entry {
     /// Every cause so far: going back and forth between two is no progress. Another driver begins anew.
     #[serde(skip)]
     causes: BTreeSet<String>,
-}
-
-/// What the driver does next.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Do this step's effect, then say [`Journal::acted`].
-    Do(Effect),
-    /// The step has ended: look at the next one's object.
-    Look,
-    /// Look again when something has changed.
-    Wait {
-        /// What is waited for.
-        cause: String,
-        /// Since when the step waits.
-        since: Timestamp,
-    },
-    /// The plan cannot go on, for this reason, and what can be taken back is taken back from here on: look
-    /// at the next one's object.
-    TurnBack(Reason),
-    /// Do this effect, then say [`Journal::undone`].
-    Undo(Effect),
-    /// Everything is done.
-    Done,
-    /// Nothing more can be done.
-    Stop(Reason),
 }
 
 impl Journal {

@@ -23,6 +23,7 @@ pub mod operations;
 pub mod plan;
 pub mod records;
 pub mod render;
+mod schedule;
 pub mod triage;
 pub mod version;
 pub mod wait;

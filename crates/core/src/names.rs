@@ -108,7 +108,7 @@ pub const CONSISTENCY_LABEL: &str = "longrun/consistency";
 /// On a snapshot: `true` keeps it from retention.
 pub const KEEP_LABEL: &str = "longrun/keep";
 
-/// On a snapshot: what was found when it was read; see [`Finding`](crate::plan::Finding). Without it, nobody has
+/// On a snapshot: what was found when it was read; see [`Finding`](crate::cluster::Finding). Without it, nobody has
 /// compared it with anything.
 pub const FOUND_LABEL: &str = "longrun/found";
 

@@ -9,7 +9,7 @@ pub mod opening;
 pub mod refusal;
 pub mod restore;
 pub mod snapshot;
-pub(crate) mod suspension;
+mod suspension;
 mod volume_replacement;
 pub mod wipe;
 

@@ -19,10 +19,14 @@ use crate::{
 };
 
 mod effect;
+mod fault_action;
 mod moved;
 pub(crate) mod shared;
 
-pub use effect::{Effect, Finding, Policy, Propagation};
+pub use effect::{Effect, Policy, Propagation, grown};
+pub use fault_action::{FaultAction, PodTarget, Signal};
+
+pub use crate::cluster::Finding;
 
 /// Which environment on which cluster, recognised and not merely named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

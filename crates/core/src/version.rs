@@ -3,6 +3,10 @@
 use alloc::string::{String, ToString};
 use core::{cmp::Ordering, convert::Infallible, fmt, str::FromStr};
 
+use serde_json::Value;
+
+use crate::names::OPENED_BY_ANNOTATION;
+
 /// A version. `1.8.0-rc.1` is before `1.8.0`, and how it was built (`+…`) makes no difference.
 #[derive(Clone, Debug)]
 pub struct Version(semver::Version);
@@ -19,6 +23,16 @@ pub enum ImageVersion {
     Known(Version),
     /// Nobody can say: the tag (`main-82a934cde840`), or the digest where there is no tag.
     Unknown(String),
+}
+
+/// What is noted on a claim or a snapshot of the node that has opened what it holds.
+pub(crate) fn noted(object: &Value) -> Option<ImageVersion> {
+    let annotations = object.pointer("/metadata/annotations")?;
+    annotations
+        .get(OPENED_BY_ANNOTATION)?
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 /// The versions from one on and before another.

@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    cluster::{Definition, Event, Job, Namespace, Pod, View, Workload},
+    cluster::{Definition, Event, Finding, Job, Namespace, Pod, View, Workload},
     object::{ObjectRef, Uid},
-    plan::Finding,
 };
 
 mod grown;

@@ -162,6 +162,23 @@ impl Client {
         self.write("update", Request::put, object, manager).await
     }
 
+    /// Writes an object over exactly what was read: creates it where nothing was, and otherwise replaces that
+    /// incarnation at that version. Refused with 409, or 404, when somebody was there in between.
+    pub(crate) async fn write_over(
+        &self,
+        read: Option<&Value>,
+        mut object: Value,
+        manager: &str,
+    ) -> Result<Value, Failure> {
+        let Some(read) = read else {
+            return self.create(&object, manager).await;
+        };
+        for field in ["uid", "resourceVersion"] {
+            object["metadata"][field] = read["metadata"][field].clone();
+        }
+        self.replace(&object, manager).await
+    }
+
     async fn write(
         &self,
         verb: &str,

@@ -12,8 +12,9 @@ use longrun_core::{
     names::{FIELD_MANAGER, INVENTORY, JOURNAL, OPERATIONS_MANAGER, TEMPORARY_LABEL},
     object::{ObjectRef, Uid, uid},
     operations::deploy::{
-        DryRun, Facts, Growth, Namespace, Observed, grown, listed, needs_snapshots, smaller,
+        DryRun, Facts, Growth, Namespace, Observed, listed, needs_snapshots, smaller,
     },
+    plan::grown,
     wait::Observation,
 };
 use serde_json::Value;

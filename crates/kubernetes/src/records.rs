@@ -90,17 +90,10 @@ pub async fn pause_chaos(
         let Some(pause) = pause(wanted, failed, present.as_ref(), client.now()) else {
             return Ok(None);
         };
-        let mut object = pause.manifest(environment);
-        let written = match &there {
-            None => client.create(&object, OPERATIONS_MANAGER).await,
-            Some(there) => {
-                // Whoever wrote in between may have paused for longer.
-                let version = &there["metadata"]["resourceVersion"];
-                object["metadata"]["resourceVersion"] = version.clone();
-                client.replace(&object, OPERATIONS_MANAGER).await
-            }
-        };
-        match written {
+        let object = pause.manifest(environment);
+        // Whoever wrote in between may have paused for longer.
+        let written = client.write_over(there.as_ref(), object, OPERATIONS_MANAGER);
+        match written.await {
             Ok(_) => return Ok(Some(pause)),
             Err(failure) if failure.code() == 409 && attempts < ATTEMPTS => attempts += 1,
             Err(failure) => return Err(failure),

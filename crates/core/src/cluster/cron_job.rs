@@ -1,12 +1,13 @@
 //! CronJobs.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Metadata, Unreadable, View, read};
+use crate::{applied::managers, names::OPERATIONS_MANAGER};
 
 /// A CronJob.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -62,4 +63,23 @@ impl CronJobSpec {
     pub fn of(object: &Value) -> Result<Self, Unreadable> {
         read::<Rendered>(CronJob::KIND, object).map(|rendered| rendered.spec)
     }
+}
+
+/// Who suspended it, if it is suspended. Needs the managed fields.
+pub(crate) fn suspended_by(cron_job: &Value) -> Option<String> {
+    if cron_job.pointer("/spec/suspend").and_then(Value::as_bool) != Some(true) {
+        return None;
+    }
+    let mut owners = managers(cron_job, "/f:spec/f:suspend");
+    // Where a person owns the field as well, it is the person's word that counts.
+    let first = owners.next().unwrap_or("somebody");
+    let person = core::iter::once(first)
+        .chain(owners)
+        .find(|owner| *owner != OPERATIONS_MANAGER);
+    Some(person.unwrap_or(first).to_string())
+}
+
+/// Whether an operation of ours suspended it and did not come to resume it.
+pub(crate) fn is_left(cron_job: &Value) -> bool {
+    suspended_by(cron_job).as_deref() == Some(OPERATIONS_MANAGER)
 }

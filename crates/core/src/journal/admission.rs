@@ -8,8 +8,8 @@ use alloc::{
 };
 use core::fmt;
 
-use super::{State, Stored};
-use crate::{operations::snapshot::Kept, plan::Target};
+use super::{Kept, State, Stored};
+use crate::plan::Target;
 
 /// How an operation may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use alloc::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Journal, State, undo::is_finding};
-use crate::{approval::By, operations::snapshot::Kept, plan::Target};
+use super::{Journal, Kept, State, undo::is_finding};
+use crate::{approval::By, plan::Target};
 
 /// A journal as people read it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

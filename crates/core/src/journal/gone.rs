@@ -5,11 +5,8 @@ use alloc::{format, string::String};
 
 use serde::{Deserialize, Serialize};
 
-use super::Journal;
-use crate::{
-    operations::snapshot::{Kept, Standing},
-    plan::Guard,
-};
+use super::{Journal, Kept, Standing};
+use crate::plan::Guard;
 
 /// The node stays stopped: starting it would begin an empty database in the place of the one from before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

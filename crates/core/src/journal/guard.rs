@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{
     change::asked,
+    cluster::is_left,
     gate::{found, is_going, text},
     object::{Digest, Uid, intent, uid},
-    operations::{deploy::grown, opening::noted, suspension::is_left},
-    plan::{Effect, Guard, Step},
-    version::ImageVersion,
+    plan::{Effect, Guard, Step, grown},
+    version::{ImageVersion, noted},
     wait::Observation,
 };
 

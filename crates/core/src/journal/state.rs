@@ -6,8 +6,9 @@ use core::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Kept;
 use super::{DatabaseGone, Entry, Journal};
-use crate::{operations::snapshot::Kept, plan::Effect};
+use crate::plan::Effect;
 
 /// Where an operation stands as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

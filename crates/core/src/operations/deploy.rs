@@ -23,7 +23,7 @@ mod takeover;
 mod tests;
 mod upgrade;
 
-pub use growth::{Growth, grown, smaller};
+pub use growth::{Growth, smaller};
 pub use inventory::listed;
 pub use node::needs_snapshots;
 pub use planner::plan;

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::{
     journal::Journal,
-    names::{NODE, OPENED_BY_ANNOTATION},
+    names::NODE,
     plan::{Effect, Loss},
-    version::{ImageVersion, Version},
+    version::{ImageVersion, Version, noted},
 };
 
 /// Restate's rules on upgrades (docs.restate.dev, "Upgrading").
@@ -69,16 +69,6 @@ pub(super) fn node_image(set: &Value) -> Option<&str> {
     let containers = set.pointer("/spec/template/spec/containers")?.as_array()?;
     let is_node = |container: &&Value| container.get("name").and_then(Value::as_str) == Some(NODE);
     containers.iter().find(is_node)?.get("image")?.as_str()
-}
-
-/// What is noted on a claim or a snapshot of the node that has opened what it holds.
-pub(crate) fn noted(object: &Value) -> Option<ImageVersion> {
-    let annotations = object.pointer("/metadata/annotations")?;
-    annotations
-        .get(OPENED_BY_ANNOTATION)?
-        .as_str()?
-        .parse()
-        .ok()
 }
 
 /// The newest node that has opened what a claim holds: by the note on it, and by the StatefulSet that runs on it. A

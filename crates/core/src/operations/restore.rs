@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     data::{Facts, Options},
     database::{DatabaseVolume, database, hanging, not_to_be_kept},
-    opening::{Opening, node_image, noted, unknown},
+    opening::{Opening, node_image, unknown},
     refusal::{Refusal, Refusals},
     snapshot::{Purpose, restorable},
     volume_replacement::{VolumeReplacement, discard, is_empty, restored_claim, size, template},
@@ -23,7 +23,7 @@ use crate::{
     names::{CLAIM, OPENED_BY_ANNOTATION},
     object::{bytes, uid},
     plan::{Effect, Finding, Guard, Loss, Plan, Step, Target},
-    version::ImageVersion,
+    version::{ImageVersion, noted},
     wait::Wait,
 };
 

@@ -32,7 +32,9 @@ mod take;
 
 pub use delete::delete;
 pub use failure::{Limits, Withheld, failure_name, on_failure};
-pub use kept::{Kept, Standing, kept, taken};
+pub use kept::{kept, taken};
+
+pub use crate::journal::{Kept, Standing};
 pub(super) use listed::restorable;
 pub use listed::{Listed, Verification, list};
 pub use orphan::{Adoption, Orphan, StoredSnapshots, adopt, adopted};

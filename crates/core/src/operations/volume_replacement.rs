@@ -19,8 +19,10 @@ use super::{
     suspension,
 };
 use crate::{
+    applied::managers,
     change::{Change, asked},
-    gate::{Database, Incarnation, name, text},
+    cluster,
+    gate::{Database, Incarnation, name},
     journal::Admission,
     names::{DISCOVER, ENVIRONMENT_LABEL, FIELD_MANAGER, TEST},
     object::{ObjectRef, Uid, intent, uid},
@@ -79,7 +81,7 @@ impl<'a> VolumeReplacement<'a> {
     pub(super) fn silence(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self
             .cron_jobs()
-            .filter(|(_, _, live)| suspension::suspended_by(live).is_none())
+            .filter(|(_, _, live)| cluster::suspended_by(live).is_none())
             .map(|(object, uid, live)| {
                 suspension::suspend(object, uid, live)
                     .why("nothing new begins; what runs by itself meanwhile would only fail")
@@ -234,9 +236,7 @@ impl<'a> VolumeReplacement<'a> {
     /// What was suspended runs again: by this operation, or by an earlier one that did not come to it.
     pub(super) fn resume(&self) -> Vec<Step> {
         self.cron_jobs()
-            .filter(|(_, _, live)| {
-                suspension::suspended_by(live).is_none() || suspension::is_left(live)
-            })
+            .filter(|(_, _, live)| cluster::suspended_by(live).is_none() || cluster::is_left(live))
             .map(|(object, uid, _)| suspension::resume(object, uid))
             .collect()
     }
@@ -258,7 +258,7 @@ impl<'a> VolumeReplacement<'a> {
 
     fn is_test_suspended(&self) -> bool {
         self.test().is_some_and(|(_, _, live)| {
-            suspension::suspended_by(live).is_some() && !suspension::is_left(live)
+            cluster::suspended_by(live).is_some() && !cluster::is_left(live)
         })
     }
 
@@ -340,7 +340,7 @@ impl<'a> VolumeReplacement<'a> {
         if let Some((_, _, live)) = self.test()
             && self.is_test_suspended()
         {
-            let by = suspension::suspended_by(live).unwrap_or_default();
+            let by = cluster::suspended_by(live).unwrap_or_default();
             notes.push(format!(
                 "the tests are suspended by {by} and stay so: one Job checks at the end"
             ));
@@ -358,9 +358,5 @@ impl<'a> VolumeReplacement<'a> {
 
 /// Whether another manager owns a part of the pod's template, `kubectl set image` for example.
 fn is_shared(set: &Value) -> bool {
-    let fields = set.pointer("/metadata/managedFields");
-    let fields = fields.and_then(Value::as_array).into_iter().flatten();
-    fields
-        .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:template").is_some())
-        .any(|entry| text(entry, "/manager") != FIELD_MANAGER)
+    managers(set, "/f:spec/f:template").any(|manager| manager != FIELD_MANAGER)
 }

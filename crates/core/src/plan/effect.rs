@@ -4,10 +4,11 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::FaultAction;
 use crate::{
-    faults::FaultAction,
+    cluster::Finding,
     object::{ObjectRef, Uid},
     version::ImageVersion,
 };
@@ -66,7 +67,7 @@ pub enum Effect {
         /// By which operation: the label's value.
         operation: String,
     },
-    /// Lets a claim grow, and writes nothing else of it: see [`grown`](crate::operations::deploy::grown).
+    /// Lets a claim grow, and writes nothing else of it: see [`grown`].
     Grow {
         /// Which claim.
         object: ObjectRef,
@@ -122,33 +123,15 @@ pub enum Effect {
     },
 }
 
-/// What was found in a snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Finding {
-    /// The same as what it was taken of, while nothing was written to that.
-    Same,
-    /// Nothing.
-    Empty,
-}
-
-impl Finding {
-    /// What a label says; `None` when it is not one of ours.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Same, Self::Empty]
-            .into_iter()
-            .find(|finding| finding.word() == word)
-    }
-
-    /// The value of [`FOUND_LABEL`](crate::names::FOUND_LABEL).
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Same => "same",
-            Self::Empty => "empty",
-        }
-    }
+/// All that is applied of a claim to let it grow.
+#[must_use]
+pub fn grown(claim: &ObjectRef, storage: &str) -> Value {
+    json!({
+        "apiVersion": claim.api_version,
+        "kind": claim.kind,
+        "metadata": {"name": claim.name, "namespace": claim.namespace},
+        "spec": {"resources": {"requests": {"storage": storage}}},
+    })
 }
 
 /// What becomes of stored data when the object that stands for it goes.

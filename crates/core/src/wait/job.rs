@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{Observation, WaitStatus, not_yet, pods};
 use crate::{
-    cluster::{CronJob, CronJobSpec, Job, JobEnd, Pod},
-    inputs::longest_pause,
-    plan::Finding,
+    cluster::{CronJob, CronJobSpec, Finding, Job, JobEnd, Pod},
+    schedule::longest_pause,
 };
 
 pub(super) fn complete(job: &Job, observation: &Observation, began: Timestamp) -> WaitStatus {

@@ -7,8 +7,7 @@ use longrun_core::{
         OPERATIONS_MANAGER,
     },
     object::{ObjectRef, Uid, uid},
-    operations::deploy::grown,
-    plan::{Effect, Finding, Policy},
+    plan::{Effect, Finding, Policy, grown},
     version::ImageVersion,
     wait::Observation,
 };

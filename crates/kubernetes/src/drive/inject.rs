@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     execution::RequestError,
-    faults::{FaultAction, PodTarget, Signal},
     names::{OBSERVER, OPERATIONS_MANAGER, RULES_ANNOTATION, VERIFICATION_PROGRAM},
     object::{ObjectRef, Uid, uid},
+    plan::{FaultAction, PodTarget, Signal},
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;

@@ -17,17 +17,8 @@ pub(super) async fn write(
     stored: &Stored,
     over: Option<&Value>,
 ) -> Result<(), RequestError> {
-    let mut object = stored.manifest();
-    let written = match over {
-        None => client.create(&object, OPERATIONS_MANAGER).await,
-        Some(present) => {
-            for field in ["uid", "resourceVersion"] {
-                object["metadata"][field] = present["metadata"][field].clone();
-            }
-            client.replace(&object, OPERATIONS_MANAGER).await
-        }
-    };
-    match written {
+    let object = stored.manifest();
+    match client.write_over(over, object, OPERATIONS_MANAGER).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.code() == 404 => Err(RequestError::Conflict(failure.words())),
         Err(failure) => Err(unwritten(failure)),

@@ -144,9 +144,9 @@ pub(super) fn line(progress: &Progress<'_>) -> String {
 mod tests {
     use longrun_core::{
         approval::Ask,
-        faults::{self, FaultAction, PodTarget},
+        faults,
         object::Uid,
-        plan::{Guard, Plan, Step, Target},
+        plan::{FaultAction, Guard, Plan, PodTarget, Step, Target},
         wait::Wait,
     };
 

@@ -88,15 +88,8 @@ async fn write_once(
     make: impl Fn(Option<&Value>) -> Value,
 ) -> Result<(), Failure> {
     let live = client.get(place).await?;
-    let mut object = make(live.as_ref());
-    match &live {
-        None => client.create(&object, OPERATIONS_MANAGER).await?,
-        Some(live) => {
-            for field in ["uid", "resourceVersion"] {
-                object["metadata"][field] = live["metadata"][field].clone();
-            }
-            client.replace(&object, OPERATIONS_MANAGER).await?
-        }
-    };
+    let object = make(live.as_ref());
+    let written = client.write_over(live.as_ref(), object, OPERATIONS_MANAGER);
+    written.await?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use super::*;
 use crate::{
     gate::{Database, Gate, Incarnation},
     names::{CLAIM, NODE},
-    operations::snapshot::{Kept, Standing},
 };
 
 fn claim() -> ObjectRef {

@@ -6,7 +6,7 @@ use alloc::{
     vec::Vec,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     DryRun, Facts, Observed,
@@ -17,7 +17,7 @@ use crate::{
     change::{asked, changes},
     gate::{is_going, text},
     object::{ObjectRef, bytes, intent, uid},
-    plan::{Checked, Effect, Guard, Step},
+    plan::{Checked, Effect, Guard, Step, grown},
     wait::{Observation, Wait, WaitStatus},
 };
 
@@ -51,17 +51,6 @@ pub fn smaller<'a>(
         }
     }
     smaller
-}
-
-/// All that is applied of a claim to let it grow.
-#[must_use]
-pub fn grown(claim: &ObjectRef, storage: &str) -> Value {
-    json!({
-        "apiVersion": claim.api_version,
-        "kind": claim.kind,
-        "metadata": {"name": claim.name, "namespace": claim.namespace},
-        "spec": {"resources": {"requests": {"storage": storage}}},
-    })
 }
 
 /// What lets the claims of a StatefulSet grow.

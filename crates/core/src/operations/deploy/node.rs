@@ -19,11 +19,11 @@ use crate::{
     gate::{found, is_going, is_ready, name, text},
     object::{ObjectRef, uid},
     operations::{
-        opening::{Opening, node_image, noted, opened_by, unknown},
+        opening::{Opening, node_image, opened_by, unknown},
         snapshot::{Consistency, Purpose, SnapshotSpec, default_name},
     },
     plan::{Checked, Effect, Finding, Guard, Loss, Step, Target},
-    version::ImageVersion,
+    version::{ImageVersion, noted},
     wait::Wait,
 };
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Facts, Observed, decision::Decision, problem::Problem};
 use crate::{
+    cluster,
     journal::{Admission, State, Stored, admit},
     names::OPERATIONS_MANAGER,
     object::{ObjectRef, Uid, uid},
@@ -113,7 +114,7 @@ pub(super) fn resumes(facts: &Facts) -> Vec<Step> {
         .filter(|observed| observed.kind() == "CronJob" && !super::upgrade::is_test(observed));
     others
         .filter_map(|observed| observed.live.as_ref())
-        .filter(|live| suspension::is_left(live))
+        .filter(|live| cluster::is_left(live))
         .filter_map(|live| Some(suspension::resume(ObjectRef::of(live)?, uid(live)?)))
         .collect()
 }

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::{Facts, Observed};
 use crate::{
-    inputs::longest_pause,
+    cluster,
     names::{DISCOVER, RECORDER, TEST},
     object::{ObjectRef, Uid, uid},
     operations::suspension,
     plan::{Loss, Step, Target},
+    schedule::longest_pause,
     wait::Wait,
 };
 
@@ -38,13 +39,13 @@ pub(super) fn resume(facts: &Facts) -> Option<Step> {
 
 /// Who suspended the tests, if they are suspended.
 pub(super) fn suspended_by(facts: &Facts) -> Option<String> {
-    suspension::suspended_by(test_job(facts)?.live.as_ref()?)
+    cluster::suspended_by(test_job(facts)?.live.as_ref()?)
 }
 
 /// Whether an operation of ours suspended the tests and did not come to resume them.
 pub(super) fn left_suspended(facts: &Facts) -> bool {
     let live = test_job(facts).and_then(|test| test.live.as_ref());
-    live.is_some_and(suspension::is_left)
+    live.is_some_and(cluster::is_left)
 }
 
 /// The note on tests that a person suspended: it is not for a deployment to resume them.

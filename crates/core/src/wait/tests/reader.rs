@@ -1,7 +1,7 @@
 //! Jobs that read volumes.
 
 use super::*;
-use crate::plan::Finding;
+use crate::cluster::Finding;
 
 #[test]
 fn a_check_that_failed_says_what_its_program_said() {

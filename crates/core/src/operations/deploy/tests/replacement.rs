@@ -1,6 +1,7 @@
 //! What cannot be changed in place: Jobs and claims.
 
 use super::*;
+use crate::plan::grown;
 
 #[test]
 fn a_failed_job_is_replaced() {

@@ -9,10 +9,11 @@ use alloc::{
 
 use serde_json::{Value, json};
 
-use super::super::{DryRun, Facts, Growth, Namespace, Observed, Refusal, grown, smaller};
+use super::super::{DryRun, Facts, Growth, Namespace, Observed, Refusal, smaller};
 use crate::{
     names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, OPENED_BY_ANNOTATION, RENDERED_LABEL},
     object::ObjectRef,
+    plan::grown,
     wait::Observation,
 };
 

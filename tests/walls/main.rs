@@ -14,6 +14,9 @@ use std::{
 
 use serde_json::Value;
 
+mod layers;
+mod writes;
+
 /// Crate → the crates of this workspace that it may use.
 const ARROWS: [(&str, &[&str]); 12] = [
     ("launcher", &[]),
