@@ -87,9 +87,7 @@ impl Terminal {
             })?,
         };
         self.has_printed.store(true, Ordering::Relaxed);
-        let mut stdout = anstream::stdout().lock();
-        let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
-        match written {
+        match print(text.trim_end()) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
             written => written
                 .map(|()| true)
@@ -180,6 +178,19 @@ impl Terminal {
         });
         ask.typed(&self.line())
     }
+}
+
+/// Writes a result. A pipe gets no escape sequences, for example of a pod's log; to look for them costs as much as to
+/// parse a template, and most results have none.
+fn print(text: &str) -> std::io::Result<()> {
+    if text.contains('\x1b') {
+        let mut stdout = anstream::stdout().lock();
+        return writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+    // In one piece: standard output is flushed at line ends.
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(format!("{text}\n").as_bytes())?;
+    stdout.flush()
 }
 
 /// Writes to the person who waits. One whose terminal is gone keeps nothing from being ended in order.
