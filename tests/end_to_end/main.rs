@@ -43,5 +43,6 @@ mod templates;
 mod triage;
 mod unfinished;
 mod upgrade;
+mod visitors;
 mod waits;
 mod wipe;

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use crate::{database::deployed, house::House};
 
 /// Begins a wipe and kills it when a step of this object's kind is at work.
-fn killed_when(house: &House, what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn killed_when(house: &House, what: &str, mut holds: impl FnMut() -> bool) {
     let digest = house.digest("wipe", &[]);
     let run = house.begin_data("wipe", &["--approve", &digest]);
     house.until(what, || holds() || run.has_ended());

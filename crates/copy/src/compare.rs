@@ -29,8 +29,9 @@ impl fmt::Display for Difference {
     }
 }
 
-/// In what `one` and `other` differ: type, size and mode of everything in them, targets of links, and the content of
-/// every cluster marker. Sorted by path. Two that are empty are the same; `lost+found` belongs to the file system.
+/// In what `one` and `other` differ: type, size and mode of everything in them, when the content of files last changed,
+/// targets of links, and the content of every cluster marker. Sorted by path. Two that are empty are the same;
+/// `lost+found` belongs to the file system.
 ///
 /// # Errors
 /// When one of them cannot be read: then nothing is known.
@@ -47,12 +48,11 @@ pub fn compare(one: &Path, other: &Path) -> Result<Vec<Difference>, Failed> {
     for (path, pair) in pairs {
         let how = match pair {
             [Some(a), Some(b)] => {
-                let listed = attributes(a, b);
-                if listed.is_empty() && is_marker(a) {
-                    marker(path, one, other)?
-                } else {
-                    listed
+                let mut how = attributes(a, b);
+                if how.is_empty() && is_marker(a) {
+                    how = marker(path, one, other)?;
                 }
+                if how.is_empty() { time(a, b) } else { how }
             }
             [Some(entry), None] => only(entry, one),
             [None, Some(entry)] => only(entry, other),
@@ -99,6 +99,16 @@ fn attributes(a: &Entry, b: &Entry) -> String {
         how.push(format!("mode {} and {}", a.mode, b.mode));
     }
     how.join(", ")
+}
+
+/// A snapshot keeps the time of the last change, and whoever writes into a file without making it longer changes it.
+fn time(a: &Entry, b: &Entry) -> String {
+    let is_file = matches!(a.kind, Kind::File { .. });
+    if is_file && a.modified != b.modified {
+        "another time of the last change".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 pub(crate) fn is_marker(entry: &Entry) -> bool {

@@ -2,6 +2,7 @@
 //! no.
 
 use alloc::{
+    collections::BTreeSet,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -30,6 +31,13 @@ pub struct Gate {
     /// The set's generation when the fence held. The journal fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+    /// The version of the list of pods from before the comparison began: no other pod may have had the claim since.
+    /// The journal fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The Job that compared. The journal fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<Uid>,
     /// The verified snapshot; `None` only when somebody consented to lose the only copy.
     pub snapshot: Option<ObjectRef>,
     /// The incarnation of the snapshot that the plan itself made. The journal fills it in.
@@ -55,6 +63,9 @@ pub struct Release {
     /// The incarnation of the snapshot that the plan itself made. The journal fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Uid>,
+    /// It is known that no other pod had the claim from the comparison on until it was gone. The journal fills it in.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub watched: bool,
 }
 
 impl Release {
@@ -79,7 +90,12 @@ impl Release {
             self.made.as_ref(),
             &self.handle,
             observation,
-        )?;
+        );
+        let unwatched = || {
+            let what = "nobody knows whether another pod wrote to it after the comparison";
+            (!self.watched).then(|| what.to_string())
+        };
+        let doubt = doubt.or_else(unwatched)?;
         Some(format!("{doubt}: what it holds is kept"))
     }
 }
@@ -145,7 +161,8 @@ pub struct Source {
 
 impl Gate {
     /// The first doubt, if there is one. Reads the claim as the object, and [`Observation::volume`],
-    /// [`Observation::set`], [`Observation::mounts`], [`Observation::snapshots`] and [`Observation::contents`].
+    /// [`Observation::set`], [`Observation::mounts`], [`Observation::visitors`], [`Observation::snapshots`] and
+    /// [`Observation::contents`].
     #[must_use]
     pub fn doubt(&self, observation: &Observation) -> Option<String> {
         let Some(claim) = &observation.object else {
@@ -159,6 +176,7 @@ impl Gate {
         }
         self.volume_doubt(observation)
             .or_else(|| self.fence_doubt(observation))
+            .or_else(|| self.visitors_doubt(observation))
             .or_else(|| self.snapshot_doubt(observation))
             .or_else(|| self.hanging(claim, observation))
             .or_else(|| self.source_doubt(observation))
@@ -198,6 +216,28 @@ impl Gate {
         let mounts = observation.mounts.iter();
         let mounts: Vec<&str> = mounts.map(|pod| pod.metadata.name.as_str()).collect();
         (!mounts.is_empty()).then(|| format!("it is mounted by {}", mounts.join(", ")))
+    }
+
+    /// A pod that mounted the claim and is gone again leaves no object, and what it wrote is in no snapshot.
+    pub(crate) fn visitors_doubt(&self, observation: &Observation) -> Option<String> {
+        self.snapshot.as_ref()?;
+        let (Some(visitors), Some(reader)) = (&observation.visitors, &self.reader) else {
+            return Some(
+                "the API server does not say which pods had it since the comparison began: what was written since is perhaps in no snapshot".to_string(),
+            );
+        };
+        let visitors = visitors.iter().map(|pod| &pod.metadata);
+        let strangers: BTreeSet<&str> = visitors
+            .filter(|pod| !pod.is_owned_by(reader))
+            .map(|pod| pod.name.as_str())
+            .collect();
+        let strangers: Vec<&str> = strangers.into_iter().collect();
+        (!strangers.is_empty()).then(|| {
+            format!(
+                "it was given to {} after the comparison had begun: what was written since is perhaps in no snapshot",
+                strangers.join(", ")
+            )
+        })
     }
 
     fn snapshot_doubt(&self, observation: &Observation) -> Option<String> {

@@ -3,14 +3,13 @@
 
 use alloc::{
     collections::BTreeSet,
-    format,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     approval::{Approved, By},
@@ -20,6 +19,7 @@ use crate::{
 };
 
 mod admission;
+mod before;
 mod checklist;
 mod gone;
 mod guard;
@@ -35,6 +35,7 @@ mod tests;
 mod traces;
 mod undo;
 
+use before::{known, pods_version};
 pub use guard::moved;
 use guard::{is_anothers, is_done};
 
@@ -54,7 +55,7 @@ const FORMAT: u32 = 1;
 /// A plan that somebody approved, and what has been done of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
-    #[serde(deserialize_with = "known_format")]
+    #[serde(deserialize_with = "stored::known_format")]
     format: u32,
     #[serde(with = "crate::plan::shared")]
     plan: Arc<Plan>,
@@ -94,6 +95,13 @@ pub struct Entry {
     /// The StatefulSet's generation when it had stopped: the fence has held as long as it is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<u64>,
+    /// The version of the list of pods before it began, for a reader; before the deletion, for what is behind a gate. See
+    /// [`Gate::since`](crate::gate::Gate::since).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pods_version: Option<String>,
+    /// Behind a gate: it is known that no other pod had the claim until it was gone.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    watched: bool,
     /// Its undo has been done, or will never be.
     #[serde(default)]
     pub undone: bool,
@@ -223,6 +231,7 @@ impl Journal {
                 || step.guard == Guard::None && is_done(&step.act, &step.guard, observation);
             self.entries.push(Entry {
                 known: known(&step, observation),
+                pods_version: pods_version(&step, observation),
                 ..Entry::new(index, now)
             });
             if !nothing_to_do {
@@ -247,6 +256,7 @@ impl Journal {
             } else if let Some(moved) = moved(&step.guard, observation) {
                 return self.fail(step, observation, now, |step| Reason::Moved { step, moved });
             } else {
+                entry.pods_version = pods_version(step, observation);
                 return Next::Do(step.act.clone());
             }
         }
@@ -260,6 +270,7 @@ impl Journal {
             .assess(&entry.news(step, observation), entry.since());
         let given_up = match standing {
             WaitStatus::Met => {
+                entry.watched = matches!(&step.guard, Guard::Gate(gate) if gate.visitors_doubt(observation).is_none());
                 return self.end(observation, now);
             }
             WaitStatus::Failed { cause } => {
@@ -388,24 +399,6 @@ impl Journal {
     }
 }
 
-fn known(step: &Step, observation: &Observation) -> Vec<Uid> {
-    if step.until == Wait::FirstSuccess {
-        let jobs = observation.jobs.iter();
-        jobs.map(|job| job.metadata.uid.clone()).collect()
-    } else {
-        Vec::new()
-    }
-}
-
-fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-    match u32::deserialize(from)? {
-        FORMAT => Ok(FORMAT),
-        other => Err(D::Error::custom(format!(
-            "this journal has format {other}, and this program knows {FORMAT}: use the version that wrote it"
-        ))),
-    }
-}
-
 impl Entry {
     fn new(step: usize, now: Timestamp) -> Self {
         Self {
@@ -416,6 +409,8 @@ impl Entry {
             ended: None,
             known: Vec::new(),
             generation: None,
+            pods_version: None,
+            watched: false,
             undone: false,
             found: None,
             note: None,

@@ -100,6 +100,12 @@ pub struct Observation {
     /// Every pod of the namespace that names the claim in question as a volume, finished ones too: they
     /// hold it as well. The claim in question is the step's object, or the one its wait names.
     pub mounts: Vec<Pod>,
+    /// The version of the list of the namespace's pods, where that was read: what happened to pods since can be asked
+    /// for with it, as long as the API server remembers.
+    pub pods_version: Option<String>,
+    /// The pods that have named a [`Gate`](crate::gate::Gate)'s claim since [`Gate::since`](crate::gate::Gate::since),
+    /// with those that have gone; `None` when the API server does not remember, or was not asked.
+    pub visitors: Option<Vec<Pod>>,
     /// The `PersistentVolume` of the claim in question.
     pub volume: Option<Value>,
     /// The claim that the volume in question names, or that the node in question has, if it exists: for

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream::BoxStream};
 use http::{Request, header::CONTENT_TYPE, request::Builder};
 use jiff::Timestamp;
+use kube::core::WatchEvent;
 use longrun_core::{
     object::{ObjectRef, Uid},
     plan::Propagation,
@@ -100,6 +101,16 @@ impl Client {
         collection: &Collection,
         query: &str,
     ) -> Result<Option<Vec<Value>>, Failure> {
+        let list = self.list_version(collection, query).await?;
+        Ok(list.map(|(items, _)| items))
+    }
+
+    /// The same, with the version of the list.
+    pub(crate) async fn list_version(
+        &self,
+        collection: &Collection,
+        query: &str,
+    ) -> Result<Option<(Vec<Value>, Option<String>)>, Failure> {
         let asked = match &collection.namespace {
             Some(namespace) => format!("list {} objects in {namespace}", collection.kind),
             None => format!("list {} objects", collection.kind),
@@ -116,6 +127,8 @@ impl Client {
         };
         let mut list: Value =
             serde_json::from_str(&text).map_err(|error| unreadable(&error.to_string()))?;
+        let version = list.pointer("/metadata/resourceVersion");
+        let version = version.and_then(Value::as_str).map(str::to_owned);
         let Some(Value::Array(mut items)) = list.get_mut("items").map(Value::take) else {
             return Err(unreadable("it has no items"));
         };
@@ -124,7 +137,7 @@ impl Client {
             item.insert("apiVersion".into(), collection.api_version.clone().into());
             item.insert("kind".into(), collection.kind.clone().into());
         }
-        Ok(Some(items))
+        Ok(Some((items, version)))
     }
 
     /// Server-side apply.
@@ -321,17 +334,30 @@ impl Client {
         collection: &Collection,
         query: &str,
     ) -> Result<BoxStream<'static, ()>, Failure> {
+        let events = self.watch(collection, query).await?;
+        Ok(events
+            .take_while(|event| futures::future::ready(event.is_ok()))
+            .map(|_| ())
+            .boxed())
+    }
+
+    /// The events of a watch, until the connection ends.
+    pub(crate) async fn watch(
+        &self,
+        collection: &Collection,
+        query: &str,
+    ) -> Result<BoxStream<'static, Result<WatchEvent<Value>, Failure>>, Failure> {
         let asked = format!("watch {} objects", collection.kind);
         let uri = format!("{}?watch=true&{query}", collection.path());
         let request = self.request(&asked, Request::get(uri), String::new())?;
         let events = self.transport.kube.request_events::<Value>(request);
+        let server = self.server.clone();
         let events = tokio::time::timeout(READ_PATIENCE, events)
             .await
-            .map_err(|_| Failure::late(asked.clone(), &self.server, READ_PATIENCE.as_secs()))?
-            .map_err(|error| Failure::of(asked, &self.server, error))?;
+            .map_err(|_| Failure::late(asked.clone(), &server, READ_PATIENCE.as_secs()))?
+            .map_err(|error| Failure::of(asked.clone(), &server, error))?;
         Ok(events
-            .take_while(|event| futures::future::ready(event.is_ok()))
-            .map(|_| ())
+            .map(move |event| event.map_err(|error| Failure::of(asked.clone(), &server, error)))
             .boxed())
     }
 

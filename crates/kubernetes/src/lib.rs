@@ -15,6 +15,7 @@ mod exec;
 mod failure;
 pub mod faults;
 mod heartbeat;
+mod history;
 mod lease;
 mod observation;
 mod observe;

@@ -15,7 +15,7 @@ use crate::{
     client::Client,
     failure::Failure,
     owned_objects::{OwnedObjects, mounting},
-    volumes::{claim_of, content, mounts, snapshots, volume_of},
+    volumes::{claim_of, content, snapshots, volume_of},
 };
 
 /// How long the observer may take: it answers from memory.
@@ -50,6 +50,7 @@ pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Fa
         // The object last: the lists may know of more than it does, and never of less.
         let lists = OwnedObjects::read(client, namespace).await?;
         let mut observation = lists.observation(client.get(&reference).await?)?;
+        observation.pods_version = lists.pods_version;
         if let Wait::Stopped { claim } = &step.until {
             observation.mounts = mounting(&lists.pods, &claim.name);
         }
@@ -69,8 +70,22 @@ pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Fa
             Some(claim) => volume_of(client, claim).await?,
             None => None,
         };
-        observation.mounts = mounts(client, namespace, &reference.name).await?;
         observation.set = client.get(&gate.set).await?;
+        // Last: between this and the deletion nothing else is asked.
+        let pods = client.pods(namespace).await?;
+        observation.mounts = mounting(&pods.pods, &reference.name);
+        observation.visitors = match &gate.since {
+            Some(since) => {
+                let visitors = client
+                    .visitors(namespace, &reference.name, since, &pods)
+                    .await;
+                // A claim that is gone waits for nothing: then its volume stays.
+                let is_gone = observation.object.is_none();
+                visitors.or_else(|failure| if is_gone { Ok(None) } else { Err(failure) })?
+            }
+            None => None,
+        };
+        observation.pods_version = pods.version;
     } else if let Some(snapshot) = observation
         .object
         .as_ref()

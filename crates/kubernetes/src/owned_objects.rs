@@ -16,6 +16,8 @@ use crate::{client::Client, failure::Failure};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnedObjects {
     pub(crate) pods: Vec<Pod>,
+    /// The version of the list of pods.
+    pub(crate) pods_version: Option<String>,
     pub(crate) replica_sets: Vec<ReplicaSet>,
     pub(crate) jobs: Vec<Job>,
     /// Events of type Warning.
@@ -32,13 +34,14 @@ impl OwnedObjects {
     /// Reads the lists, side by side.
     pub(crate) async fn read(client: &Client, namespace: &str) -> Result<Self, Failure> {
         let (pods, replica_sets, jobs, events) = tokio::try_join!(
-            client.views(namespace, ""),
+            client.pods(namespace),
             client.views(namespace, ""),
             client.views(namespace, ""),
             client.views(namespace, "fieldSelector=type%3DWarning"),
         )?;
         Ok(Self {
-            pods,
+            pods: pods.pods,
+            pods_version: pods.version,
             replica_sets,
             jobs,
             events,

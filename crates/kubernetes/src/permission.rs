@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
     object::ObjectRef,
     operations::data::Permission,
-    plan::{Effect, Plan},
+    plan::{Effect, Guard, Plan},
 };
 use serde_json::json;
 
@@ -56,18 +56,29 @@ pub fn to_carry_out(plan: &Plan) -> Vec<Permission> {
         .filter_map(|effect| Some((of_kind(effect)?, verbs(effect))))
         .flat_map(|(object, verbs)| verbs.iter().map(move |verb| (object.clone(), *verb)))
         .collect();
-    requests
-        .into_iter()
-        .map(|(object, verb)| Permission {
-            verb: verb.to_owned(),
-            resource: plural(&object.kind),
-            group: match object.api_version.split_once('/') {
-                Some((group, _)) => group.to_owned(),
-                None => String::new(),
-            },
-            namespace: object.namespace,
-        })
-        .collect()
+    let effects = requests.into_iter().map(|(object, verb)| Permission {
+        verb: verb.to_owned(),
+        resource: plural(&object.kind),
+        group: match object.api_version.split_once('/') {
+            Some((group, _)) => group.to_owned(),
+            None => String::new(),
+        },
+        namespace: object.namespace,
+    });
+    effects.chain(to_look(plan)).collect()
+}
+
+/// What the gate asks for and no other look does: which pods had a claim, with those that are gone.
+fn to_look(plan: &Plan) -> Option<Permission> {
+    let mut steps = plan.steps.iter();
+    let kept =
+        steps.find(|step| matches!(&step.guard, Guard::Gate(gate) if gate.snapshot.is_some()))?;
+    Some(Permission {
+        verb: "watch".to_owned(),
+        resource: "pods".to_owned(),
+        group: String::new(),
+        namespace: kept.act.object()?.namespace,
+    })
 }
 
 /// The object without its name: permissions are seldom for one object.
@@ -119,4 +130,61 @@ fn review(permission: &Permission) -> serde_json::Value {
             "namespace": permission.namespace,
         }},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use longrun_core::{
+        gate::Gate,
+        object::Uid,
+        plan::{Propagation, Step, Target},
+        wait::Wait,
+    };
+
+    use super::*;
+
+    fn plan(snapshot: Option<ObjectRef>) -> Plan {
+        let uid = || Uid("c".to_owned());
+        let gate = Gate {
+            claim: uid(),
+            handle: "vol".to_owned(),
+            set: ObjectRef::namespaced("apps/v1", "StatefulSet", "calm", "restate"),
+            generation: None,
+            since: None,
+            reader: None,
+            snapshot,
+            made: None,
+            source: None,
+        };
+        let act = Effect::Delete {
+            object: ObjectRef::namespaced("v1", "PersistentVolumeClaim", "calm", "storage"),
+            uid: uid(),
+            propagation: Propagation::Background,
+        };
+        Plan {
+            operation: "wipe".to_owned(),
+            target: Target {
+                cluster: "dev".to_owned(),
+                kube_system: Uid("k".to_owned()),
+                environment: "calm".to_owned(),
+            },
+            steps: vec![Step::new(act, Guard::Gate(gate), Wait::None)],
+            loses: Vec::new(),
+            notes: Vec::new(),
+            generated: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn whoever_deletes_a_claim_that_is_kept_watches_pods() {
+        let snapshot = ObjectRef::namespaced("snapshot/v1", "VolumeSnapshot", "calm", "kept");
+        let words = |plan: &Plan| -> Vec<String> {
+            let takes = to_carry_out(plan).into_iter();
+            let words = takes.map(|takes| format!("{} {}", takes.verb, takes.resource));
+            words.collect()
+        };
+        let kept = words(&plan(Some(snapshot)));
+        assert_eq!(kept, ["delete persistentvolumeclaims", "watch pods"]);
+        assert_eq!(words(&plan(None)), ["delete persistentvolumeclaims"]);
+    }
 }

@@ -35,6 +35,8 @@ struct State {
     /// Method and path of every write that was done.
     writes: Vec<String>,
     requests: usize,
+    /// The events that a watch is told, one a line.
+    history: String,
     rule: Rule,
 }
 
@@ -44,6 +46,7 @@ impl Server {
             objects: BTreeMap::new(),
             writes: Vec::new(),
             requests: 0,
+            history: "{}".to_owned(),
             rule: Box::new(|_, _, _| Fate::Served),
         })))
     }
@@ -97,6 +100,12 @@ impl Server {
         state.objects.insert(place, object);
     }
 
+    /// A watch gets these events.
+    pub(crate) fn remembers(&self, events: &[Value]) {
+        let lines = events.iter().map(|event| format!("{event}\n"));
+        self.state().history = lines.collect();
+    }
+
     pub(crate) fn writes(&self) -> Vec<String> {
         self.state().writes.clone()
     }
@@ -119,12 +128,18 @@ impl Server {
                     .uri
                     .query()
                     .is_some_and(|query| query.contains("watch"));
-                self.answer(&parts.method, &place, &body, watch)
+                match watch {
+                    true => (200, self.state().history.clone()),
+                    false => {
+                        let (code, answer) = self.answer(&parts.method, &place, &body);
+                        (code, answer.to_string())
+                    }
+                }
             }
-            Fate::Refused(code) => (code, no(code)),
+            Fate::Refused(code) => (code, no(code).to_string()),
             Fate::Silence => std::future::pending().await,
         };
-        let body = Body::from(answer.to_string().into_bytes());
+        let body = Body::from(answer.into_bytes());
         Ok(Response::builder().status(code).body(body).unwrap())
     }
 
@@ -144,7 +159,7 @@ impl Server {
             .collect()
     }
 
-    fn answer(&self, method: &Method, place: &str, body: &[u8], watch: bool) -> (u16, Value) {
+    fn answer(&self, method: &Method, place: &str, body: &[u8]) -> (u16, Value) {
         let sent = || serde_json::from_slice::<Value>(body).unwrap();
         if *method == Method::GET {
             let found = self.state().objects.get(place).cloned();
@@ -157,7 +172,6 @@ impl Server {
                 "volumesnapshots",
             ];
             return match found {
-                _ if watch => (200, json!({})),
                 Some(object) => (200, object),
                 None if lists.iter().any(|list| place.ends_with(list)) => {
                     (200, json!({"items": self.items(place)}))

@@ -1,6 +1,7 @@
 //! Objects as decisions read them, straight from the API server.
 
 use longrun_core::{cluster::View, object::ObjectRef};
+use serde_json::Value;
 
 use crate::{client::Client, failure::Failure, resource::Collection};
 
@@ -19,6 +20,10 @@ impl Client {
     ) -> Result<Vec<T>, Failure> {
         let collection = Collection::in_namespace(T::API_VERSION, T::KIND, namespace);
         let live = self.list(&collection, query).await?;
-        Ok(live.iter().map(T::read).collect::<Result<_, _>>()?)
+        read(&live)
     }
+}
+
+pub(crate) fn read<T: View>(live: &[Value]) -> Result<Vec<T>, Failure> {
+    Ok(live.iter().map(T::read).collect::<Result<_, _>>()?)
 }

@@ -2,7 +2,6 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use longrun_core::{
-    cluster::Pod,
     journal::Journal,
     names::SNAPSHOT_API,
     object::ObjectRef,
@@ -13,7 +12,6 @@ use serde_json::Value;
 use crate::{
     client::{Client, IN_FLIGHT},
     failure::Failure,
-    owned_objects::mounting,
     resource::Collection,
 };
 
@@ -39,15 +37,6 @@ pub(crate) async fn claim_of(client: &Client, volume: &Value) -> Result<Option<V
     };
     let claim = ObjectRef::namespaced("v1", "PersistentVolumeClaim", namespace, name);
     client.get(&claim).await
-}
-
-/// Every pod that names the claim as a volume.
-pub(crate) async fn mounts(
-    client: &Client,
-    namespace: &str,
-    claim: &str,
-) -> Result<Vec<Pod>, Failure> {
-    Ok(mounting(&client.views(namespace, "").await?, claim))
 }
 
 /// The `VolumeSnapshot`s of a namespace and the contents that they are bound to.

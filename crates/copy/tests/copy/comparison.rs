@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use longrun_copy::{compare, one_line};
 use proptest::prelude::*;
@@ -14,11 +15,17 @@ use crate::tree::{Place, any_tree, chmod};
 fn two() -> (TempDir, PathBuf, PathBuf) {
     let room = tempfile::tempdir().unwrap();
     let (one, other) = (room.path().join("one"), room.path().join("other"));
+    // A snapshot keeps the times of what is in it.
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     for top in [&one, &other] {
         fs::create_dir_all(top.join("db/log-store")).unwrap();
         fs::write(top.join("db/.cluster-marker"), r#"{"cluster":"restate"}"#).unwrap();
         fs::write(top.join("db/log-store/CURRENT"), "MANIFEST-000005\n").unwrap();
         symlink("CURRENT", top.join("db/log-store/link")).unwrap();
+        for file in ["db/.cluster-marker", "db/log-store/CURRENT"] {
+            let file = fs::File::options().write(true).open(top.join(file));
+            file.unwrap().set_modified(written).unwrap();
+        }
     }
     (room, one, other)
 }
@@ -48,6 +55,10 @@ fn every_difference_is_one_line() {
         (
             Box::new(write(current, "MANIFEST\n")) as Box<dyn Fn(&Path)>,
             "db/log-store/CURRENT: size 16 and 9",
+        ),
+        (
+            Box::new(write(current, "MANIFEST-000006\n")),
+            "db/log-store/CURRENT: another time of the last change",
         ),
         (
             Box::new(|top| fs::remove_file(top.join("db/log-store/CURRENT")).unwrap()),

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::*;
-use crate::cluster::tests::all;
+use crate::cluster::{Pod, tests::all};
 
 fn snapshot() -> Value {
     json!({"metadata": {"name": "kept", "uid": "s"},
@@ -34,6 +34,7 @@ fn observation() -> Observation {
         set: Some(json!({"metadata": {"generation": 3}, "spec": {"replicas": 0}})),
         snapshots: [snapshot()].into(),
         contents: [content()].into(),
+        visitors: Some(Vec::new()),
         ..Observation::default()
     }
 }
@@ -53,6 +54,8 @@ fn gate() -> Gate {
         handle: "vol".into(),
         set: ObjectRef::namespaced("apps/v1", "StatefulSet", "restate", "restate"),
         generation: Some(3),
+        since: Some("7".into()),
+        reader: Some(Uid("job".into())),
         snapshot: Some(kept()),
         made: Some(Uid("s".into())),
         source: None,
@@ -150,6 +153,41 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
 }
 
 #[test]
+fn a_pod_that_is_gone_again_may_have_written() {
+    let pod = |name: &str, owner: &str| {
+        let owners = json!([{"uid": owner}]);
+        all([json!({"metadata": {"name": name, "ownerReferences": owners}})]).remove(0)
+    };
+    let seen = |pods: Option<Vec<Pod>>| doubt(|_, observation| observation.visitors = pods);
+    // The comparison may need several.
+    let readers = [pod("check-1", "job"), pod("check-2", "job")];
+    assert_eq!(seen(Some(readers.to_vec())), "none");
+    let mut strangers = readers.to_vec();
+    strangers.extend([
+        pod("debug", "x"),
+        pod("debug", "x"),
+        pod("restate-0", "set"),
+    ]);
+    assert_eq!(
+        seen(Some(strangers)),
+        "it was given to debug, restate-0 after the comparison had begun: what was written since is perhaps in no snapshot"
+    );
+    let unknown = "the API server does not say which pods had it since the comparison began: what was written since is perhaps in no snapshot";
+    assert_eq!(seen(None), unknown);
+    // Nor is it known of a comparison that nobody knows.
+    assert_eq!(doubt(|gate, _| gate.reader = None), unknown);
+    // Of what nobody wants to keep, nobody asks it.
+    let forsaken = |pods: Option<Vec<Pod>>| {
+        doubt(|gate, observation| {
+            gate.snapshot = None;
+            observation.visitors = pods;
+        })
+    };
+    assert_eq!(forsaken(None), "none");
+    assert_eq!(forsaken(Some([pod("debug", "x")].into())), "none");
+}
+
+#[test]
 fn without_a_snapshot_the_rest_of_the_gate_stands() {
     let forsaken = |gate: &mut Gate, observation: &mut Observation| {
         gate.snapshot = None;
@@ -173,6 +211,7 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         handle: "vol".into(),
         snapshot: Some(kept()),
         made: Some(Uid("s".into())),
+        watched: true,
     };
     let seen = |twist: fn(&mut Observation)| {
         let mut observation = Observation {
@@ -184,6 +223,20 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         twist(&mut observation);
         release.doubt(&observation).unwrap_or_else(|| "none".into())
     };
+    let unwatched = Release {
+        watched: false,
+        ..release.clone()
+    };
+    let released = Observation {
+        object: Some(volume("Released")),
+        snapshots: [snapshot()].into(),
+        contents: [content()].into(),
+        ..Observation::default()
+    };
+    assert_eq!(
+        unwatched.doubt(&released).unwrap(),
+        "nobody knows whether another pod wrote to it after the comparison: what it holds is kept"
+    );
     let doubts = [
         seen(|_| {}),
         seen(|observation| observation.object = Some(volume("Bound"))),

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use serde_json::{Value, json};
 
-use super::Journal;
+use super::{Entry, Journal};
 use crate::{
     gate::Incarnation,
     object::{ObjectRef, Uid},
@@ -50,10 +50,17 @@ impl Journal {
             Guard::Gate(gate) => {
                 gate.made = gate.made.take().or_else(|| made(&gate.snapshot));
                 gate.generation = gate.generation.or_else(|| self.generation(&gate.set));
+                if let Some(reader) = self.reader() {
+                    // What the gate has seen once need not be remembered for longer.
+                    let own = self.entries.last().filter(|entry| entry.step == index);
+                    gate.since.clone_from(&own.unwrap_or(reader).pods_version);
+                    gate.reader.clone_from(&reader.uid);
+                }
             }
             // One that is taken over from another journal knows it already.
             Guard::Release(release) => {
                 release.made = release.made.take().or_else(|| made(&release.snapshot));
+                release.watched |= self.has_watched(&release.claim);
             }
             Guard::Node { database, .. } if database.incarnation == Incarnation::Made => {
                 if let Some(made) = self.made(&database.claim) {
@@ -131,6 +138,25 @@ impl Journal {
             step.is_some_and(|step| makes(&step.act))
         })?;
         entry.uid.clone()
+    }
+
+    /// What compared the database with its snapshot: the last one that read volumes.
+    fn reader(&self) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(|step| step.until == Wait::Verified)
+        })
+    }
+
+    /// Whether it is known that no other pod had the claim that was deleted until it was gone.
+    fn has_watched(&self, claim: &Uid) -> bool {
+        let mut watched = self.entries.iter().filter(|entry| entry.watched);
+        watched.any(|entry| {
+            let step = self.plan.steps.get(entry.step);
+            step.is_some_and(
+                |step| matches!(&step.guard, Guard::Gate(gate) if gate.claim == *claim),
+            )
+        })
     }
 
     /// The generation of a StatefulSet when the plan had stopped it.

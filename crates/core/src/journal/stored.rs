@@ -8,9 +8,10 @@ use alloc::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize as _, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 
-use super::{Journal, State};
+use super::{FORMAT, Journal, State};
 use crate::{
     approval::By,
     gate::text,
@@ -311,5 +312,14 @@ impl Stored {
             },
         };
         self
+    }
+}
+
+pub(super) fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        FORMAT => Ok(FORMAT),
+        other => Err(D::Error::custom(format!(
+            "this journal has format {other}, and this program knows {FORMAT}: use the version that wrote it"
+        ))),
     }
 }

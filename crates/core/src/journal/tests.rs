@@ -26,6 +26,7 @@ mod gone;
 mod patience;
 mod stored;
 mod undo;
+mod visitors;
 
 fn place(name: &str) -> ObjectRef {
     ObjectRef::namespaced("batch/v1", "CronJob", "restate", name)

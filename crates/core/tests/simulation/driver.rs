@@ -308,7 +308,10 @@ impl<S: Stage> Cluster for Driver<'_, S> {
 
     async fn observe(&mut self, step: &Step) -> Result<Observation, RequestError> {
         let seen = self
-            .request(Asked::Observe, |driver| Ok(driver.stage.world().look(step)))
+            .request(Asked::Observe, |driver| {
+                driver.stage.world_mut().raced = false;
+                Ok(driver.stage.world().look(step))
+            })
             .await;
         self.has_looked = seen.is_ok();
         seen

@@ -36,6 +36,12 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) objects: BTreeMap<Arc<ObjectRef>, Value>,
     pub(crate) storage: Storage,
+    /// Every pod that was made or deleted, in that order: what the API server remembers of them.
+    pub(crate) pods: Vec<Value>,
+    /// How many of them it has forgotten.
+    pub(crate) forgotten: usize,
+    /// Somebody wrote to the database since the last look.
+    pub(crate) raced: bool,
     /// What we applied last, by incarnation: fields that are applied no more go.
     applied: BTreeMap<Uid, Value>,
     /// Objects of which somebody else owns a field that we apply.
@@ -153,6 +159,9 @@ impl World {
             now: "2026-01-05T00:00:00Z".parse().expect("a time"),
             objects: BTreeMap::new(),
             storage: Storage::default(),
+            pods: Vec::new(),
+            forgotten: 0,
+            raced: false,
             applied: BTreeMap::new(),
             stolen: BTreeSet::new(),
             precious: BTreeSet::new(),
@@ -218,6 +227,9 @@ impl World {
                 object["status"] = json!({"phase": "Pending"});
             }
             _ => {}
+        }
+        if text(&object, "/kind") == "Pod" {
+            self.pods.push(object.clone());
         }
         if let Some(place) = ObjectRef::of(&object) {
             self.objects.insert(Arc::new(place), object);
@@ -308,6 +320,9 @@ impl World {
             }
             _ => false,
         };
+        if place.kind == "Pod" {
+            self.pods.extend(self.objects.get(place).cloned());
+        }
         if held && let Some(object) = self.objects.get_mut(place) {
             let now = self.now.to_string();
             let metadata = object["metadata"].as_object_mut().expect("metadata");

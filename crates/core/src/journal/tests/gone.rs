@@ -189,6 +189,8 @@ fn claim_gone(set: Option<&Value>) -> String {
         handle: "h".into(),
         set: ObjectRef::namespaced("apps/v1", "StatefulSet", "restate", NODE),
         generation: Some(2),
+        since: None,
+        reader: None,
         snapshot: None,
         made: None,
         source: None,

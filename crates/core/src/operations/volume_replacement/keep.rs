@@ -58,12 +58,13 @@ impl VolumeReplacement<'_> {
             handle: database.handle.clone(),
             snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
             made: None,
+            watched: false,
         };
         let uid = database.volume_uid.clone();
         (database.policy == Policy::Delete).then(|| {
             Step::new(act, Guard::Release(release), Wait::Gone { uid })
                 .soft()
-                .why("the snapshot holds what was on it, and the new database runs")
+                .why("the snapshot holds what was on it, no other pod had its claim since the comparison, and the new database runs")
         })
     }
 
@@ -197,7 +198,7 @@ impl VolumeReplacement<'_> {
         let [read, end] = self.read(&name, &name, original);
         let read = read.why(match original {
             Some(_) => {
-                "metadata can lie: files, sizes and Restate's marker are compared with the original's"
+                "metadata can lie: files, their sizes and times and Restate's marker are compared with the original's"
             }
             None => "metadata can lie: it is a database, or nothing is begun",
         });
@@ -246,6 +247,8 @@ impl VolumeReplacement<'_> {
             handle: database.handle.clone(),
             set: self.node.set.clone(),
             generation: None,
+            since: None,
+            reader: None,
             snapshot: is_kept.then(|| self.snapshot(&self.stamp)),
             made: None,
             source,
@@ -257,7 +260,10 @@ impl VolumeReplacement<'_> {
         };
         let uid = database.claim_uid.clone();
         Step::new(act, Guard::Gate(gate), Wait::Gone { uid }).why(
-            "only if the snapshot is still there, of this volume, ready, kept and verified, and nothing was written since",
+            match is_kept {
+                true => "only if the snapshot is still there, of this volume, ready, kept and verified, the node was not started, and no other pod had the claim since the comparison began",
+                false => "only if the node was not started, and no pod has the claim",
+            },
         )
     }
 

@@ -53,6 +53,7 @@ impl Program {
             19 | 20 => self.set_clock(),
             21 => self.bounce(&set),
             22..25 => drop(self.prune()),
+            25 | 26 => self.visit(),
             _ => {}
         }
     }
@@ -103,6 +104,37 @@ impl Program {
                 PERSON,
             );
         }
+    }
+
+    /// Mounts the database, writes to it, and is gone before anybody looks.
+    pub(super) fn visit(&mut self) {
+        let claim = reference("PersistentVolumeClaim", CLAIM);
+        let is_usable = |claim: &Value| text(claim, "/status/phase") == "Bound" && !is_going(claim);
+        if self.world.objects.get(&claim).is_some_and(is_usable) {
+            self.say("writes to the database with a pod that is gone again");
+            let place = reference("Pod", "visitor");
+            let volumes = json!([{"persistentVolumeClaim": {"claimName": CLAIM}}]);
+            self.world.create(
+                json!({"apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": place.name, "namespace": NAMESPACE},
+                    "spec": {"containers": [], "volumes": volumes}}),
+                PERSON,
+            );
+            self.world.write(CLAIM);
+            self.world.objects.remove(&place);
+            self.world.raced = true;
+            if self.random.one_in(3) {
+                self.forget_pods();
+            }
+        }
+    }
+
+    /// So much happens that the API server remembers nothing of what happened to pods before.
+    fn forget_pods(&mut self) {
+        self.say("is so busy that the API server forgets what happened to pods");
+        self.world.forgotten = self.world.pods.len();
+        // A volume of which nobody knows whether it was written to is left.
+        self.meddled = true;
     }
 
     /// People finish what they began: a claim that they delete goes, a node that they stopped starts. A snapshot

@@ -147,6 +147,13 @@ impl Stage for Program {
         if is_undo && starts(effect) {
             self.check_start();
         }
+        let deletes = matches!(effect, Effect::Delete { object, .. }
+            if *object == reference("PersistentVolumeClaim", CLAIM));
+        if deletes && !self.calm && self.script.is_none() && self.random.one_in(4) {
+            // Between the look and the deletion. A volume that was written to is left.
+            self.meddled = true;
+            self.visit();
+        }
     }
 }
 

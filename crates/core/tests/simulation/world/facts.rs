@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use longrun_core::{
-    cluster::View,
+    cluster::{Pod, View},
     execution::RequestError,
     journal::Stored,
     names::{CLAIM, INVENTORY, JOURNAL, NODE, TEMPORARY_LABEL},
@@ -17,7 +17,11 @@ use longrun_core::{
 };
 use serde_json::{Value, json};
 
-use super::{CLASSES, NAMESPACE, World, conflict, reference, storage::DRIVER, text};
+use super::{
+    CLASSES, NAMESPACE, World, conflict, reference,
+    storage::{DRIVER, claims},
+    text,
+};
 
 impl World {
     fn dry_run(&self, desired: &Value, live: Option<&Value>, force: bool) -> DryRun {
@@ -203,6 +207,7 @@ impl World {
             return Observation::default();
         };
         let mut observation = self.observation(&place);
+        observation.pods_version = Some(self.pods.len().to_string());
         let claim = match &step.until {
             Wait::Stopped { claim } => Some(claim.name.as_str()),
             _ if matches!(step.guard, Guard::Gate(_)) => Some(place.name.as_str()),
@@ -223,6 +228,8 @@ impl World {
             let volume = claim.map(|claim| text(claim, "/spec/volumeName"));
             observation.volume = volume.and_then(|name| self.get("PersistentVolume", name));
             observation.set = self.objects.get(&gate.set).cloned();
+            let since = gate.since.as_ref().and_then(|since| since.parse().ok());
+            observation.visitors = since.and_then(|since| self.visitors(&place.name, since));
         }
         let snapshots = matches!(step.guard, Guard::Gate(_) | Guard::Release(_));
         if snapshots {
@@ -232,6 +239,13 @@ impl World {
             observation.contents = self.all("VolumeSnapshotContent");
         }
         observation
+    }
+
+    /// The pods of a claim since there were so many, as far as the API server remembers.
+    fn visitors(&self, claim: &str, since: usize) -> Option<Vec<Pod>> {
+        let pods = (since >= self.forgotten).then(|| self.pods.get(since..))??;
+        let named = |pod: &&Value| claims(pod).any(|name| name == claim);
+        Some(views(pods.iter().filter(named)))
     }
 
     /// An object and what belongs to it.

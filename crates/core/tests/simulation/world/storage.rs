@@ -92,7 +92,7 @@ impl World {
     }
 
     /// A running node writes all the time; on an empty volume it begins another database.
-    pub(super) fn write(&mut self, claim: &str) {
+    pub(crate) fn write(&mut self, claim: &str) {
         let Some(handle) = self.handle(claim) else {
             return;
         };

@@ -148,6 +148,7 @@ fn without_its_database() -> Stored {
         handle: "vol".into(),
         snapshot: None,
         made: None,
+        watched: false,
     };
     let reclaim = Effect::Reclaim {
         object: volume,
