@@ -150,11 +150,10 @@ fn with_server(server: &str) -> Value {
 fn a_cluster_is_deployed_to_once_it_is_trusted() {
     let shared = Shared::new("trust", None);
     let uid = kube_system();
-    shared.deploy().exits(2).says(&[
-        "nobody has confirmed yet",
-        &uid,
-        "cargo xtask cluster trust",
-    ]);
+    shared
+        .deploy()
+        .exits(2)
+        .says(&["no kube-system UID yet", &uid, "cargo xtask cluster trust"]);
 
     shared
         .run(&["cluster", "trust", "shared"])
@@ -183,11 +182,7 @@ fn a_cluster_is_deployed_to_once_it_is_trusted() {
 fn another_cluster_behind_the_right_name() {
     let other = "00000000-0000-4000-8000-000000000000";
     let shared = Shared::new("another", Some(other));
-    shared.is_unreachable(&[
-        "this is another cluster, and nothing was done",
-        &kube_system(),
-        other,
-    ]);
+    shared.is_unreachable(&["wrong cluster; nothing was done", &kube_system(), other]);
 }
 
 #[test]
@@ -204,7 +199,7 @@ fn no_kubeconfig_and_no_such_context() {
     shared
         .house
         .write("kubeconfig", "{ this: [is no kubeconfig\n");
-    shared.is_unreachable(&["the kubeconfig cannot be used"]);
+    shared.is_unreachable(&["cannot use the kubeconfig"]);
 }
 
 #[test]
@@ -235,7 +230,7 @@ fn credentials_that_are_not_accepted_or_not_to_be_had() {
     shared.kubeconfig(&with(|config| {
         config["users"][0]["user"] = json!({"token": "expired"});
     }));
-    shared.is_unreachable(&["does not accept the credentials", "renew them"]);
+    shared.is_unreachable(&["rejected the credentials", "renew them"]);
 
     let program = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1",
@@ -254,7 +249,7 @@ fn what_was_not_reviewed_is_not_applied() {
     let text = std::fs::read_to_string(shared.house.path(&committed)).expect("a rendered file");
     shared.house.write(&committed, &text.replace("one", "two"));
     let unreviewed = [
-        "is not what was reviewed, and nothing was changed",
+        "the committed manifests differ from what would be applied; nothing was changed",
         committed.as_str(),
         "cargo xtask render",
     ];

@@ -63,7 +63,7 @@ fn a_database_comes_back_although_its_snapshot_and_then_its_namespace_were_delet
     house
         .data("restore", &["-s", &kept])
         .exits(2)
-        .says(&["there is no VolumeSnapshot"]);
+        .says(&["has no VolumeSnapshot"]);
     adopt(&house, "found");
     house.restore("found").exits(0);
     assert_eq!(house.fingerprint(), fingerprint);

@@ -109,7 +109,7 @@ fn what_cannot_be_attached_changes_nothing() {
     house
         .run(&["attach", "-n", &house.name, "-s", "other"])
         .exits(2)
-        .says(&["there is no VolumeSnapshot other", "there are: kept"]);
+        .says(&["has no VolumeSnapshot other", "there are: kept"]);
     house
         .run(&arguments(&house, &["--dry-run"]))
         .exits(0)

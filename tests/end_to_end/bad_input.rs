@@ -38,7 +38,7 @@ fn a_duplicate_key() {
     environment(
         "verification:\n  replicas: 3\n  replicas: 4\n",
         "5:3",
-        &["`replicas` is there twice", "keep one of them"],
+        &["`replicas` appears twice", "keep one of them"],
     );
 }
 
@@ -98,7 +98,7 @@ fn a_file_that_has_another_name_than_what_is_in_it() {
         &house,
         &[
             &format!("{file}:1:7: "),
-            "says that its name is `other`",
+            "its `name` is `other`",
             "rename the file to other.yaml",
         ],
     );
@@ -123,18 +123,18 @@ fn an_unknown_cluster() {
     house.environment_on("nowhere", "");
     refused(
         &house,
-        &[":2:10: there is no cluster `nowhere`", &setting().cluster],
+        &[":2:10: unknown cluster `nowhere`", &setting().cluster],
     );
 
     let house = House::offline("input");
     house
         .deploy(&["--yes", "--cluster", "nowhere"])
         .exits(2)
-        .says(&["there is no cluster `nowhere`"]);
+        .says(&["unknown cluster `nowhere`"]);
     house
         .run(&["deploy", "-n", "nobody", "--yes"])
         .exits(2)
-        .says(&["there is no environment `nobody`", &house.name]);
+        .says(&["unknown environment `nobody`", &house.name]);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_template_with_an_unbalanced_block() {
     template(
         &format!("{HEAD}data:\n  a: {{{{/if}}}}\n"),
         "6:8",
-        &["not the syntax of handlebars"],
+        &["invalid handlebars syntax"],
     );
 }
 

@@ -138,7 +138,7 @@ fn a_killed_node_recovers_and_the_ledger_says_so() {
         .chaos(&["trigger", "kil-restate", "--yes"])
         .exits(2)
         .says(&[
-            "there is no fault `kil-restate`",
+            "unknown fault `kil-restate`",
             "did you mean `kill-restate`?",
         ]);
     house

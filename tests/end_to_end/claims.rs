@@ -32,7 +32,7 @@ fn a_claim_grows_under_the_pod_that_uses_it() {
     house.write(SET, &stateful_set("store", "128Mi", "store"));
     house.deploy(&["--yes"]).exits(0).says(&[
         "grow PersistentVolumeClaim data-store-0",
-        "delete, keeping what it owns, StatefulSet store",
+        "delete (orphaning dependents) StatefulSet store",
         "create StatefulSet store",
     ]);
 
@@ -95,7 +95,7 @@ fn a_claim_does_not_shrink() {
     let house = with_data("shrink");
     house.write(SET, &stateful_set("store", "32Mi", "store"));
     house.deploy(&["--yes"]).exits(2).says(&[
-        "StatefulSet store has a field that cannot be changed",
+        "StatefulSet store has an immutable field",
         "nothing was changed",
     ]);
     assert_eq!(
@@ -115,7 +115,7 @@ fn what_else_is_immutable_in_a_set_does_not_hide_behind_a_growing_claim() {
     house
         .deploy(&["--yes"])
         .exits(2)
-        .says(&["StatefulSet store has a field that cannot be changed"]);
+        .says(&["StatefulSet store has an immutable field"]);
     assert_eq!(house.field("statefulset/store", "/metadata/uid"), set);
     assert_eq!(
         house.field(

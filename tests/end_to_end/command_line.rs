@@ -64,7 +64,7 @@ fn the_users_cluster_is_said_first_and_a_flag_wins() {
     ran.prints(&[&format!("gone/{}  UNKNOWN", house.name)]);
     run(&["status"], "none").exits(2).says(&[
         "cluster none (from LONGRUN_CLUSTER)\n",
-        "there is no cluster `none`",
+        "unknown cluster `none`",
     ]);
     for arguments in [
         // Said otherwise.

@@ -51,7 +51,7 @@ fn nothing_but_a_yes_is_a_yes() {
     ] {
         answer(&house, near_miss)
             .exits(2)
-            .says(&["not confirmed, nothing was changed"]);
+            .says(&["not confirmed; nothing was changed"]);
         assert_eq!(note(&house), "one", "after {near_miss:?}");
     }
     answer(&house, "y\n").exits(0);
@@ -71,7 +71,7 @@ fn a_pipe_needs_a_flag_wherever_it_runs() {
     let house = with_a_note("pipe");
     house.deploy(&[]).exits(2).says(&[
         "data.text",
-        "no terminal to ask at, and nothing was changed",
+        "no terminal to ask at; nothing was changed",
         "--yes",
     ]);
     for (variable, value) in [("CI", "true"), ("CI", "1"), ("GITHUB_ACTIONS", "true")] {
@@ -106,7 +106,7 @@ fn a_digest_approves_the_plan_that_it_names() {
     house
         .deploy(&["--approve", &stale])
         .exits(2)
-        .says(&["not approved, nothing was changed", &stale]);
+        .says(&["not approved; nothing was changed", &stale]);
     house.deploy(&["--approve", &stale, "--yes"]).exits(2);
     house.deploy(&["--approve", ""]).exits(2);
     assert_eq!(note(&house), "one");

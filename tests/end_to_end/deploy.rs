@@ -130,5 +130,5 @@ fn what_is_not_deployed_is_said_to_be_absent() {
     house.environment_out_of_reach();
     let all = house.run(&["status"]).exits(2);
     all.prints(&["is not deployed", "gone/elsewhere  UNKNOWN:"])
-        .says(&["1 of 2 environments could not be looked at"]);
+        .says(&["1 of 2 environments could not be read"]);
 }

@@ -109,7 +109,7 @@ fn a_registry_that_knows_nobody_says_how_to_log_in() {
     let registry = Registry::closed();
     let house = house("login", &registry);
     push(&house).exits(3).says(&[
-        "lets nobody push",
+        "requires a login to push",
         "log in: ",
         &format!(" login {}", registry.address),
     ]);

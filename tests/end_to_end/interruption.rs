@@ -118,7 +118,7 @@ fn a_killed_deployment_is_taken_over_when_its_lease_has_expired() {
     house.write(NOTE, &config_map("note", "two"));
     let next = house.deploy(&["--yes"]).exits(0).says(&[
         "holds the lease since",
-        "it is taken over when nothing is heard of them",
+        "it is taken over after no sign of them",
     ]);
     assert!(
         next.took.as_secs() >= 10,

@@ -29,7 +29,7 @@ fn the_second_of_two_deployments_is_told_who_is_at_work() {
     house
         .deploy(&["--yes"])
         .exits(2)
-        .says(&["is at work in", "deploy, since", "nothing was changed"])
+        .says(&["is running deploy in", "nothing was changed"])
         .takes_at_most(40);
     assert_eq!(house.get("configmap/note"), None);
     house

@@ -38,7 +38,7 @@ fn another_managers_field_is_refused_by_name_and_taken_over_on_demand() {
     for arguments in [&["--yes"][..], &["--yes", "--take-over", "ConfigMap/other"]] {
         house.deploy(arguments).exits(2).says(&[
             "nothing was changed",
-            "ConfigMap note has fields that others own: .data.text (gitops)",
+            "ConfigMap note has fields owned by other managers: .data.text (gitops)",
             "--take-over ConfigMap/note",
         ]);
     }

@@ -1,4 +1,4 @@
-//! What is rendered no more is deleted, and nothing else: neither evidence nor data nor what is others'.
+//! What is no longer rendered is deleted, and nothing else: neither evidence nor data nor what is others'.
 
 use crate::{
     house::House,
@@ -97,7 +97,7 @@ fn what_others_have_taken_is_listed_and_left() {
     house.remove("templates/extra/configmap.yaml.hbs");
     house
         .deploy(&["--yes"])
-        .says(&["rendered no more and left alone", "longrun/rendered"]);
+        .says(&["no longer rendered and left alone", "longrun/rendered"]);
     assert_eq!(house.field("configmap/extra", "/data/text"), "one");
 }
 

@@ -121,7 +121,7 @@ fn what_kubernetes_has_let_go_is_remembered() {
     });
     assert_eq!(house.result(&right)["outcome"], "succeeded");
     let lines = house.ask_recorder("results").expect("it answers");
-    assert_eq!(lines.lines().count(), 2, "nothing is there twice: {lines}");
+    assert_eq!(lines.lines().count(), 2, "nothing appears twice: {lines}");
 
     // It still sees what happens.
     let later = house.failing_job(7);
@@ -151,7 +151,7 @@ fn triage_tells_what_is_remembered(house: &House, wrong: &str, right: &str, late
         "the Job is gone, resolved or let go",
     ]);
     house.run(&["triage", "-n", name, right]).exits(2).says(&[
-        "there is no Job",
+        "has no Job",
         "the recorder",
         "succeeded",
     ]);
@@ -183,7 +183,7 @@ fn of_lost_evidence_the_result_is_left(house: &House, lost: &str, kept: &str) {
             lost,
             kept,
         ])
-        .says(&[&format!("nothing of {lost} is saved: there is no Job")]);
+        .says(&[&format!("nothing of {lost} is saved:")]);
 }
 
 fn status_draws_it(house: &House) {

@@ -49,9 +49,9 @@ fn an_immutable_field_is_refused_by_its_name() {
     );
     house.deploy(&["--yes"]).exits(2).says(&[
         "nothing was changed",
-        "Deployment only has a field that cannot be changed",
+        "Deployment only has an immutable field",
         "spec.selector",
-        "take the change back",
+        "revert the change",
     ]);
     assert_eq!(house.field("deployment/only", "/metadata/uid"), before);
 }

@@ -273,7 +273,7 @@ fn what_names_no_program_is_refused() {
     refused(&["v1-s30-k1..2-a"], &["is not a path in a program"]);
     refused(
         &[PROGRAM, "-n", "nobody"],
-        &["there is no environment `nobody`"],
+        &["unknown environment `nobody`"],
     );
     refused(&[PROGRAM, "--runs", "0"], &["--runs"]);
     refused(&[PROGRAM, "--chaos-seed", "1"], &["--chaos"]);
@@ -297,18 +297,18 @@ fn environments_that_differ_are_asked_about() {
     house
         .run(&["reproduce", "v1-s20-all-a", "--restate", "1.7.999"])
         .exits(2)
-        .says(&["there is no restate-server 1.7.999"]);
+        .says(&["npm has no restate-server 1.7.999"]);
 }
 
 #[test]
 fn a_version_of_restate_that_does_not_exist_is_refused() {
     refused(
         &[PROGRAM, "--restate", "1.7.999"],
-        &["there is no restate-server 1.7.999 on npm", "--restate"],
+        &["npm has no restate-server 1.7.999", "--restate"],
     );
     refused(
         &[PROGRAM, "--restate", "1.7"],
-        &["there is no restate-server 1.7 on npm"],
+        &["npm has no restate-server 1.7"],
     );
 }
 
@@ -323,7 +323,7 @@ fn without_npm_that_is_said() {
     Running::start(command)
         .end()
         .exits(2)
-        .says(&["npm is not on the PATH, and restate-server 1.7.12 comes from there"])
+        .says(&["npm is not on the PATH; restate-server 1.7.12 comes from npm"])
         .says(&["install Node.js with npm"]);
     is_empty(dir.path());
 }

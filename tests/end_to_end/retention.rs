@@ -50,9 +50,9 @@ fn what_is_old_goes_and_what_is_precious_or_the_newest_stays() {
     });
     let dry = house.run(&prune(&["--dry-run"])).exits(0).says(&[
         "- a: goes",
-        "  b: stays: it is to be kept",
+        "  b: kept: marked to be kept",
         "- c: goes",
-        "  d: stays: it is one of the newest of its claim",
+        "  d: kept: one of the newest of its claim",
     ]);
     assert_eq!(
         names(&house),

@@ -52,7 +52,7 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     let ran = house
         .wipe()
         .exits(3)
-        .says(&["what it changed is taken back", "EMPTY: "]);
+        .says(&["its changes are taken back", "EMPTY: "]);
     let (_, end) = ran.stderr.split_once("is taken back").expect("it says so");
     assert!(!end.contains("cargo xtask restore"), "{ran}");
     unchanged();
@@ -66,10 +66,13 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
     house
         .data("restore", &["-s", &empty])
         .exits(2)
-        .says(&["is EMPTY: there is no database in it"]);
+        .says(&["is EMPTY: it has no database"]);
 
     for (fault, says) in [
-        (r#"{"ready": "never"}"#, "the storage has not finished it"),
+        (
+            r#"{"ready": "never"}"#,
+            "the storage has not finished the snapshot",
+        ),
         (
             r#"{"fail": "internal"}"#,
             "the snapshot controller retries after",
@@ -82,7 +85,7 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
         let run = house.begin_data("wipe", &["--approve", &digest]);
         run.hears(says);
         run.signal(Signal::SIGINT);
-        run.end().exits(3).says(&["what it changed is taken back"]);
+        run.end().exits(3).says(&["its changes are taken back"]);
         unchanged();
         // It would hold the claim's deletion: it has to be deleted by name.
         let snapshots = house.snapshots();
@@ -146,12 +149,12 @@ fn a_snapshot_that_is_ready_and_empty_takes_nobodys_place() {
     house
         .restore("hollow")
         .exits(3)
-        .says(&["-source", "what it changed is taken back"]);
+        .says(&["-source", "its changes are taken back"]);
     assert_eq!(house.snapshots()[0]["verification"], "empty");
     house
         .data("restore", &["-s", "hollow"])
         .exits(2)
-        .says(&["is EMPTY: there is no database in it"]);
+        .says(&["is EMPTY: it has no database"]);
     assert_eq!(node(), before, "the node was not stopped for it");
     assert_eq!(house.claim(), claim);
     assert_eq!(house.counter(), 1);

@@ -343,7 +343,7 @@ fn of_one_that_is_gone_the_rest_is_said(house: &House, job: &str, kept: &TempDir
     house.scale("deployment/recorder", 0);
     let place = kept.path().display().to_string();
     house.triage(&[job, "--save", &place]).exits(2).says(&[
-        "there is no Job",
+        "has no Job",
         "it was deleted, let go",
         "stuck: the last attempt came no closer",
         &format!("cargo xtask triage {job} --from {place}"),

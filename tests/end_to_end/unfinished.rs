@@ -75,7 +75,7 @@ fn until_the_deletion_everything_can_be_taken_back_and_afterwards_a_deployment_c
     house
         .operation("resume", &[])
         .exits(3)
-        .says(&["what it changed is taken back"]);
+        .says(&["its changes are taken back"]);
     assert_eq!(house.claim(), claim);
     assert_eq!(house.counter(), 1);
 
@@ -250,10 +250,11 @@ fn one_wipe_at_a_time() {
     house
         .data("snapshot", &["--name", "beside", "--yes"])
         .exits(2)
-        .says(&["is at work in", "wipe, since"]);
+        .says(&["is running wipe in"]);
     let second = house.data("wipe", &["--approve", &digest]).exits(2);
     assert!(
-        second.stderr.contains("is at work in") || second.stderr.contains("nothing was changed"),
+        second.stderr.contains("is running wipe in")
+            || second.stderr.contains("nothing was changed"),
         "{second}"
     );
     first.end().exits(0);

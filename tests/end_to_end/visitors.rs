@@ -67,7 +67,7 @@ fn what_is_written_after_the_comparison_keeps_the_claim() {
 
     house.operation("resume", &[]).exits(3).says(&[
         "it was given to visitor after the comparison had begun",
-        "what it changed is taken back",
+        "its changes are taken back",
     ]);
     assert_eq!(house.claim(), claim);
     assert_eq!(house.fingerprint(), fingerprint);

@@ -23,7 +23,7 @@ fn gives_up(ran: Ran, within: u64, causes: &[&str]) -> Ran {
         .says(&[
             "gave up waiting",
             "changes are made and stay",
-            "run the same command again when the cause is gone",
+            "fix the cause and run the same command again",
         ])
         .says(causes)
         .takes_at_most(within)
@@ -141,7 +141,7 @@ fn a_quota_on_what_is_deployed_itself_is_refused_before_anything_is_changed() {
     house.deploy(&["--yes"]).exits(2).says(&[
         "Deployment only",
         "exceeded quota: none",
-        "raise that quota",
+        "raise the quota",
         "nothing was changed",
     ]);
     assert_eq!(house.get("deployment/only"), None);

@@ -108,7 +108,7 @@ fn nothing_but_cluster_and_environment_is_consent() {
         prompt
             .end()
             .exits(2)
-            .says(&["not confirmed, nothing was changed"]);
+            .says(&["not confirmed; nothing was changed"]);
     }
     // The end of the input, also after the whole phrase.
     for keys in ["\x04", &format!("{phrase}\x04\x04")] {
@@ -159,11 +159,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     let refused = |verb: &str, more: &[&str], says: &[&str]| {
         house.data(verb, more).exits(2).says(says);
     };
-    refused(
-        "restore",
-        &["-s", "nope"],
-        &["there is no VolumeSnapshot nope"],
-    );
+    refused("restore", &["-s", "nope"], &["has no VolumeSnapshot nope"]);
     refused(
         "snapshot",
         &["--name", "Not_a_name"],
@@ -173,12 +169,12 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     refused(
         "snapshot",
         &["--name", "one", "--yes"],
-        &["there is a VolumeSnapshot one already"],
+        &["VolumeSnapshot one already exists"],
     );
     house
         .run(&["snapshot", "delete", "two", "-n", &house.name])
         .exits(2)
-        .says(&["there is no VolumeSnapshot two", "there are: one"]);
+        .says(&["has no VolumeSnapshot two", "there are: one"]);
     house
         .operation("status", &[])
         .exits(2)
@@ -202,7 +198,7 @@ fn what_cannot_be_done_is_said_and_changes_nothing() {
     assert_ne!(text, other);
     house.write(&file, &other);
     let says =
-        "the deletionPolicy of VolumeSnapshotClass longrun-delete is Delete, and has to be Retain";
+        "the deletionPolicy of VolumeSnapshotClass longrun-delete is Delete, expected Retain";
     refused("wipe", &[], &["nothing was changed", says]);
     house.write(&file, &text);
     assert_eq!(house.claim(), claim);

@@ -139,7 +139,7 @@ impl Deployment {
             .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
             .ok_or_else(|| {
                 Failure::refused(format!(
-                    "the templates render no {kind} {name}, which operations on the database need; nothing was changed"
+                    "the templates render no {kind} {name}, which operations on the database need. Nothing was changed"
                 ))
             })
     }
@@ -271,11 +271,13 @@ fn refuse_unreviewed(
         chosen.environment.name, chosen.cluster.name
     );
     Err(Failure::refused(format!(
-        "what would be applied is not what was reviewed, and nothing was changed; these files differ:\n{}",
+        "the committed manifests differ from what would be applied; nothing was changed:\n{}",
         list.join("\n")
     ))
     .hint(format!("see how: {command} --check"))
-    .hint(format!("write them, have them reviewed and commit them: {command}")))
+    .hint(format!(
+        "write them, have them reviewed and commit them: {command}"
+    )))
 }
 
 /// Who works here, as others see it who find the Lease taken.

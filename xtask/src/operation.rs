@@ -129,7 +129,7 @@ impl<'a> Operation<'a> {
         let store = journal.into();
         let way_on = match store.is_kept() {
             true => format!(
-                "see where it stands, and go on: cargo xtask operation status {}",
+                "see its state and how to go on: cargo xtask operation status {}",
                 self.target.flags()
             ),
             false => AGAIN.to_owned(),
@@ -158,7 +158,7 @@ impl<'a> Operation<'a> {
         let outcome = work(&lease).await;
         if let Err(error) = lease.release().await {
             self.terminal.say(&format!(
-                "the lease was not given up and expires by itself in seconds: {error}"
+                "the lease was not released and expires within seconds: {error}"
             ));
         }
         outcome
@@ -178,7 +178,7 @@ impl<'a> Operation<'a> {
         let shown = show::plan(&fresh);
         approved.renew(fresh, done).map_err(|moved| {
             Failure::refused(format!("{moved}\nwhat would be done now:\n{shown}"))
-                .hint("run the same command again, and answer for what it shows then")
+                .hint("run the same command again, and answer its new question")
         })
     }
 
@@ -199,7 +199,7 @@ impl<'a> Operation<'a> {
         tokio::select! {
             driven = driven => Ok(driven),
             () = self.interrupts.second() => Err(Failure::half_way(
-                "it was interrupted again and ended at once: nothing more was taken back, tests may be suspended",
+                "interrupted again and ended at once: nothing more was taken back, tests may be suspended",
             )),
         }
     }
@@ -227,5 +227,5 @@ impl<'a> Operation<'a> {
 }
 
 fn interrupted() -> Failure {
-    Failure::refused("it was interrupted before it began, and nothing was changed").hint(AGAIN)
+    Failure::refused("interrupted before it began; nothing was changed").hint(AGAIN)
 }

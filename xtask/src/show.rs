@@ -163,7 +163,7 @@ fn summary(plan: &Plan) -> String {
         .collect();
     match (parts.is_empty(), plan.is_empty()) {
         (true, true) => "nothing to do".to_owned(),
-        (true, false) => "nothing to change, not everything runs yet".to_owned(),
+        (true, false) => "nothing to change; not everything runs yet".to_owned(),
         (false, _) => parts.join(", "),
     }
 }
@@ -201,9 +201,9 @@ fn lost(loss: &Loss) -> String {
         Loss::Disruption { what } => what.clone(),
         Loss::Copy { name } => format!("the copy {name} is deleted"),
         Loss::Evidence { job } => {
-            format!("what the failed Job {job} left is deleted, pods and logs")
+            format!("what the failed Job {job} left is deleted with its pods and logs")
         }
-        Loss::Snapshot { name } => format!("the snapshot {name} is deleted, with what it stores"),
+        Loss::Snapshot { name } => format!("the snapshot {name} is deleted with its data"),
         Loss::Incomparable { opened_by, node } => {
             let what = match opened_by {
                 Some(opened_by) => format!("A DATABASE THAT {opened_by} HAS OPENED"),

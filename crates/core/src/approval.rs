@@ -63,7 +63,7 @@ pub enum By {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The answer was not the demanded one.
-    #[error("not confirmed, nothing was changed: expected {expected}, got {got:?}")]
+    #[error("not confirmed; nothing was changed: expected {expected}, got {got:?}")]
     Answer {
         /// What had to be said.
         expected: String,
@@ -72,7 +72,7 @@ pub enum Refused {
     },
     /// `--approve` named another plan: the world has changed since its dry run, or it was mistyped.
     #[error(
-        "not approved, nothing was changed: this plan's digest is {digest}, --approve said {given:?}"
+        "not approved; nothing was changed: the digest of this plan is {digest}, --approve has {given:?}"
     )]
     OtherPlan {
         /// The digest of the present plan.
@@ -82,7 +82,7 @@ pub enum Refused {
     },
     /// A policy allows disruptions, and nothing that loses data.
     #[error(
-        "not approved, nothing was changed: the policy `{policy}` does not cover it: it needs {expected}"
+        "not approved; nothing was changed: the policy `{policy}` does not cover this plan, which needs {expected}"
     )]
     NotCovered {
         /// The key of the file.
@@ -91,14 +91,14 @@ pub enum Refused {
         expected: String,
     },
     /// There is no terminal to ask at, and no flag that answers.
-    #[error("there is no terminal to ask at, and nothing was changed: answer with {flag}")]
+    #[error("no terminal to ask at; nothing was changed. Answer with {flag}")]
     NoTerminal {
         /// The flag that answers.
         flag: String,
     },
     /// The plan that was approved is not the plan that would be done now.
     #[error(
-        "the cluster changed while the plan waited for its answer, nothing was changed: plan {approved} was approved, it would be {now} now{}",
+        "the cluster changed while the plan waited for approval; nothing was changed: plan {approved} was approved, the plan is now {now}{}",
         listed(moved)
     )]
     Moved {

@@ -74,7 +74,7 @@ impl Release {
     #[must_use]
     pub fn doubt(&self, observation: &Observation) -> Option<String> {
         let Some(volume) = &observation.object else {
-            return Some("it was deleted meanwhile".to_string());
+            return Some("it has been deleted in the meantime".to_string());
         };
         if uid(volume).as_ref() != Some(&self.volume)
             || text(volume, "/spec/claimRef/uid") != self.claim.0
@@ -83,7 +83,9 @@ impl Release {
         }
         let phase = text(volume, "/status/phase");
         if phase != "Released" {
-            return Some(format!("it is {phase}, and not given up by its claim"));
+            return Some(format!(
+                "its phase is {phase}: its claim has not released it"
+            ));
         }
         let doubt = copy_doubt(
             self.snapshot.as_ref()?,
@@ -96,7 +98,7 @@ impl Release {
             (!self.watched).then(|| what.to_string())
         };
         let doubt = doubt.or_else(unwatched)?;
-        Some(format!("{doubt}: what it holds is kept"))
+        Some(format!("{doubt}: its data is kept"))
     }
 }
 
@@ -166,11 +168,11 @@ impl Gate {
     #[must_use]
     pub fn doubt(&self, observation: &Observation) -> Option<String> {
         let Some(claim) = &observation.object else {
-            return Some("the claim was deleted meanwhile, by somebody else".to_string());
+            return Some("another client deleted the claim in the meantime".to_string());
         };
         if uid(claim).as_ref() != Some(&self.claim) {
             return Some(format!(
-                "the claim was recreated meanwhile: the plan was for UID {}",
+                "the claim has been recreated in the meantime: the plan is for UID {}",
                 self.claim
             ));
         }
@@ -184,12 +186,12 @@ impl Gate {
 
     fn volume_doubt(&self, observation: &Observation) -> Option<String> {
         let Some(volume) = &observation.volume else {
-            return Some("its volume was not found".to_string());
+            return Some("its volume does not exist".to_string());
         };
         let name = name(volume);
         if text(volume, "/spec/csi/volumeHandle") != self.handle {
             return Some(format!(
-                "its volume {name} is not the one that was snapshotted, {}",
+                "its volume {name} is not the snapshotted one, {}",
                 self.handle
             ));
         }
@@ -203,13 +205,13 @@ impl Gate {
     /// Whether something may have been written since the snapshot.
     pub(crate) fn fence_doubt(&self, observation: &Observation) -> Option<String> {
         let Some(set) = &observation.set else {
-            return Some(format!("{} is gone, and nobody knows since when", self.set));
+            return Some(format!("{} is gone, since an unknown time", self.set));
         };
         let replicas = set.pointer("/spec/replicas").and_then(Value::as_u64);
         let generation = set.pointer("/metadata/generation").and_then(Value::as_u64);
         if replicas != Some(0) || generation.is_none() || generation != self.generation {
             return Some(format!(
-                "{} was changed or started after it had been stopped: what was written since is in no snapshot",
+                "{} was changed or started after it had been stopped: no snapshot has what was written since",
                 self.set
             ));
         }
@@ -265,7 +267,7 @@ impl Gate {
             .find(|snapshot| !is_ready(snapshot))
             .map(|snapshot| {
                 format!(
-                    "the snapshot {} of it is not ready and would hold its deletion",
+                    "its snapshot {} is not ready and would block the deletion",
                     name(snapshot)
                 )
             })
@@ -307,19 +309,19 @@ fn stored<'a>(
         return Err("is gone");
     };
     if uid(snapshot).as_ref() != Some(made) {
-        return Err("was replaced by another one of that name");
+        return Err("was replaced by another snapshot of the same name");
     }
     if is_going(snapshot) {
         return Err("is being deleted");
     }
     if !is_ready(snapshot) {
-        return Err("is not ready any more");
+        return Err("is no longer ready");
     }
     let Some(content) = content_of(snapshot, &observation.contents) else {
-        return Err("is bound to nothing that is stored");
+        return Err("is not bound to any content");
     };
     if is_going(content) || !is_ready(content) {
-        return Err("is not stored safely");
+        return Err("has content that is not ready");
     }
     Ok(content)
 }

@@ -58,7 +58,7 @@ pub struct Inputs {
 
 /// A name on the command line that no file answers to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {what} `{name}`")]
+#[error("unknown {what} `{name}`")]
 pub struct Unknown {
     /// `environment` or `cluster`
     pub what: &'static str,
@@ -102,7 +102,7 @@ impl Inputs {
                     file: path,
                     line,
                     column,
-                    message: format!("there is no cluster `{cluster}`"),
+                    message: format!("unknown cluster `{cluster}`"),
                     hint: Some(nearest::among(
                         cluster,
                         inputs.clusters.keys().map(String::as_str),

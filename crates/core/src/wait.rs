@@ -257,7 +257,7 @@ impl Wait {
     #[must_use]
     pub fn way_on(&self) -> Option<&'static str> {
         (*self == Self::Drained).then_some(
-            "look at what is open, or give it up to two versions of the service: deploy --no-drain",
+            "inspect the open invocations, or accept mixed versions of the service: deploy --no-drain",
         )
     }
 
@@ -285,7 +285,7 @@ impl Wait {
             return ended(observation);
         }
         if let Self::Held { seconds } = self {
-            return not_yet(format!("the fault is at work for {seconds} s"));
+            return not_yet(format!("the fault has been active for {seconds} s"));
         }
         let Some(object) = &observation.object else {
             return not_yet("it does not exist");
@@ -343,10 +343,7 @@ fn gone(observation: &Observation, uid: &Uid) -> WaitStatus {
             if finalizers.is_empty() {
                 not_yet("it is still there")
             } else {
-                not_yet(format!(
-                    "its finalizers are not done: {}",
-                    finalizers.join(", ")
-                ))
+                not_yet(format!("waiting for finalizers: {}", finalizers.join(", ")))
             }
         }
         _ => WaitStatus::Met,
@@ -361,11 +358,11 @@ fn drained(observation: &Observation, began: Timestamp) -> WaitStatus {
     let quiet_since = ends.chain([began]).max();
     match (running, observation.open_invocations) {
         (0, Some(Counted { at, .. })) if Some(at) < quiet_since => {
-            not_yet("the open invocations have not been counted since the last test ended")
+            not_yet("open invocations have not been counted since the last test ended")
         }
         (0, Some(Counted { count: 0, .. })) => WaitStatus::Met,
         (0, Some(Counted { count, .. })) => not_yet(format!("{count} invocations are open")),
-        (0, None) => not_yet("the observer does not say how many invocations are open"),
+        (0, None) => not_yet("the observer does not report how many invocations are open"),
         (running, _) => not_yet(format!("{running} tests are running")),
     }
 }
@@ -383,14 +380,14 @@ fn stopped(set: &Workload, claim: &ObjectRef, observation: &Observation) -> Wait
     }
     if set.spec.replicas != 0 {
         return WaitStatus::Failed {
-            cause: "somebody started it again".to_string(),
+            cause: "another client scaled it up again".to_string(),
         };
     }
     let mounts = observation.mounts.iter();
     let mounts: Vec<&str> = mounts.map(|pod| pod.metadata.name.as_str()).collect();
     match (mounts.is_empty(), set.status.replicas) {
         (true, 0) => WaitStatus::Met,
-        (true, pods) => not_yet(format!("{pods} of its pods are still there")),
+        (true, pods) => not_yet(format!("{pods} of its pods remain")),
         (false, _) => not_yet(format!("{claim} is mounted by {}", mounts.join(", "))),
     }
 }
@@ -401,7 +398,7 @@ fn active(namespace: &Namespace) -> WaitStatus {
             cause: "the namespace is being deleted".to_string(),
         },
         Some(_) => WaitStatus::Met,
-        None => not_yet("the namespace has no phase"),
+        None => not_yet("the namespace has no phase yet"),
     }
 }
 

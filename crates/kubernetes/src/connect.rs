@@ -47,7 +47,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// The kubeconfig cannot be used.
-    #[error("the kubeconfig cannot be used: {cause}")]
+    #[error("cannot use the kubeconfig: {cause}")]
     Kubeconfig {
         /// Why.
         cause: String,
@@ -78,7 +78,7 @@ pub enum ConnectError {
     },
     /// The credentials are expired or wrong, or their program failed.
     #[error(
-        "{server} does not accept the credentials ({cause}): they have expired or are another cluster's; renew them (log in again) and run the same command again"
+        "{server} rejected the credentials ({cause}): they have expired or belong to another cluster; log in again and rerun the command"
     )]
     Credentials {
         /// The API server's address.
@@ -88,7 +88,7 @@ pub enum ConnectError {
     },
     /// What answers cannot prove that it is the kubeconfig's API server.
     #[error(
-        "{server} is not the API server that the kubeconfig was made for: {cause}; was the cluster made anew, or does something else answer at this address?"
+        "{server} is not the API server that the kubeconfig was made for: {cause}; was the cluster recreated, or does something else answer at this address?"
     )]
     AnotherServer {
         /// The API server's address.
@@ -118,7 +118,7 @@ pub enum ConnectError {
     },
     /// Another cluster answers.
     #[error(
-        "this is another cluster, and nothing was done: {server} has the kube-system UID {found}, expected is {expected}; correct the context, or, when the cluster was made anew, run `cargo xtask cluster trust NAME`"
+        "wrong cluster; nothing was done: {server} has the kube-system UID {found}, expected {expected}; correct the context, or if the cluster was recreated, run `cargo xtask cluster trust NAME`"
     )]
     AnotherCluster {
         /// The API server's address.
@@ -130,7 +130,7 @@ pub enum ConnectError {
     },
     /// Nobody has recorded which cluster is meant.
     #[error(
-        "nobody has confirmed yet that {server} is the cluster that is meant: its kube-system UID is {found}; compare and record it with `cargo xtask cluster trust NAME`"
+        "the cluster's file has no kube-system UID yet: {server} has {found}; compare it and record it with `cargo xtask cluster trust NAME`"
     )]
     Untrusted {
         /// The API server's address.

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The API server did not say.
-    #[error("the cluster could not be observed, and nothing was changed: {0}")]
+    #[error("cannot read the state of the cluster; nothing was changed: {0}")]
     Failure(#[from] Failure),
     /// The journal of the last operation cannot be read.
     #[error("nothing was changed: {0}")]

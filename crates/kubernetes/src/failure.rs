@@ -28,7 +28,7 @@ pub enum Failure {
         cause: String,
     },
     /// The credentials could not be obtained, for example because their program failed.
-    #[error("{asked}: there are no credentials: {cause}")]
+    #[error("{asked}: cannot get credentials: {cause}")]
     Credentials {
         /// What was asked.
         asked: String,
@@ -56,7 +56,7 @@ fn said(status: &Status) -> String {
     };
     match (status.code, Grant::missing(status)) {
         (401, _) => format!(
-            "{text}: the credentials are not accepted (any more); renew them and run the same command again"
+            "{text}: the API server rejected the credentials; renew them and rerun the command"
         ),
         (403, Some(grant)) => format!("{text}; {grant}"),
         _ => text,
@@ -79,7 +79,7 @@ impl Failure {
         match self {
             Self::Refused { status, .. } => said(status),
             Self::NoAnswer { server, cause, .. } => format!("{server} does not answer: {cause}"),
-            Self::Credentials { cause, .. } => format!("there are no credentials: {cause}"),
+            Self::Credentials { cause, .. } => format!("cannot get credentials: {cause}"),
             Self::Object(unreadable) => unreadable.to_string(),
             Self::Unreadable { cause, .. } => format!("the answer is unreadable: {cause}"),
         }
@@ -130,7 +130,7 @@ impl Failure {
         Self::NoAnswer {
             asked: asked.into(),
             server: server.to_owned(),
-            cause: format!("nothing came within {seconds} s"),
+            cause: format!("no answer within {seconds} s"),
         }
     }
 }

@@ -122,7 +122,7 @@ impl Beat {
             return Ok(match known {
                 None => Pulse::Absent,
                 Some(_) => Pulse::Over(Over::Lost(format!(
-                    "{} was deleted, by somebody or because nothing was heard of this command for a minute",
+                    "{} was deleted, by another client or because this command was silent for a minute",
                     self.guardian
                 ))),
             });

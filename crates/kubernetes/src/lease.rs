@@ -62,7 +62,7 @@ impl Holder {
 pub enum LeaseError {
     /// Another operation is at work.
     #[error(
-        "{who} is at work in {namespace}: {operation}, since {since}, and alive; nothing was changed. Wait until it has ended, or ask {who} to end it"
+        "{who} is running {operation} in {namespace} since {since}; nothing was changed. Wait until it has ended, or ask {who} to end it"
     )]
     Held {
         /// The environment's namespace.
@@ -75,7 +75,7 @@ pub enum LeaseError {
         since: String,
     },
     /// The API server did not say.
-    #[error("whether another operation is at work is not known, and nothing was changed: {0}")]
+    #[error("it is unknown whether another operation is running; nothing was changed: {0}")]
     Failure(#[from] Failure),
 }
 
@@ -147,7 +147,7 @@ impl Lease {
                         }
                         Verdict::Silent { remaining } => {
                             progress(&Progress::Note(&format!(
-                                "{} ({}) holds the lease since {}: it is taken over when nothing is heard of them for {} s",
+                                "{} ({}) holds the lease since {}: it is taken over after no sign of them for {} s",
                                 found.who,
                                 found.operation,
                                 found.acquired,

@@ -36,7 +36,7 @@ pub enum ObserveError {
     #[error("an object without apiVersion, kind or name cannot be deployed: {0}")]
     NotAnObject(String),
     /// The API server did not say.
-    #[error("the cluster could not be observed, and nothing was changed: {0}")]
+    #[error("cannot read the state of the cluster; nothing was changed: {0}")]
     Failure(#[from] Failure),
 }
 

@@ -126,10 +126,7 @@ impl Place {
 
     fn find(&self, name: &str) -> Result<&'static Fault, Failure> {
         let fault = faults::find(name).map_err(|hint| {
-            Failure::refused(format!(
-                "there is no fault `{name}`, and nothing was changed"
-            ))
-            .hint(hint)
+            Failure::refused(format!("unknown fault `{name}`, and nothing was changed")).hint(hint)
         })?;
         if self
             .rotation
@@ -268,14 +265,12 @@ async fn trigger(
         .follow(&place.client, &|news| work.report(news))
         .await;
     let Followed { entry, open, said } = followed.map_err(|failure| {
-        Failure::half_way(format!(
-            "{} goes on by itself, and nobody sees how: {failure}",
-            triggered.job
-        ))
-        .hint(format!(
-            "see how it ended: cargo xtask chaos status {}",
-            place.settings.target.flags()
-        ))
+        Failure::half_way(format!("{} continues unobserved: {failure}", triggered.job)).hint(
+            format!(
+                "see how it ended: cargo xtask chaos status {}",
+                place.settings.target.flags()
+            ),
+        )
     })?;
     let Some(entry) = entry else {
         drop(work);
@@ -299,7 +294,7 @@ fn not_begun(fault: &Fault, said: &str, target: &Target) -> Failure {
     if said.is_empty() {
         let failure = format!("{name} was not injected, and its runner left no word on why");
         return Failure::refused(failure).hint(format!(
-            "see what stands against it now: cargo xtask chaos status {}",
+            "see what prevents it now: cargo xtask chaos status {}",
             target.flags()
         ));
     }
@@ -321,7 +316,7 @@ fn not_recovered(entry: &Entry, open: Option<&OpenFault>, target: &Target) -> Fa
     match (entry.outcome, open) {
         (None, Some(open)) => failure.hint(open.to_string()),
         _ => failure.hint(format!(
-            "see what is the matter: cargo xtask status {}",
+            "see the cause: cargo xtask status {}",
             target.flags()
         )),
     }

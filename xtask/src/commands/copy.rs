@@ -215,7 +215,7 @@ fn told(copied: &Copied, source: &Source, terminal: &Terminal) -> Result<ExitSta
             "{changes}\n{} is there, and it is not that snapshot",
             copied.directory.display()
         ))
-        .hint("somebody writes to what is attached: find out who, and copy again to another destination"));
+        .hint("the attached volume is being written to: find the writer, and copy again to another destination"));
     }
     terminal.say(&changes);
     terminal.say("  → for a copy that is consistent: cargo xtask snapshot, then copy -s");

@@ -249,7 +249,7 @@ fn all_seen(shown: Vec<Shown>) -> Result<ExitStatus, Failure> {
     let mut failure = Failure::refused(match all {
         1 => first.message.clone(),
         _ => format!(
-            "{} of {all} environments could not be looked at: {}",
+            "{} of {all} environments could not be read: {}",
             unseen.len(),
             first.message
         ),

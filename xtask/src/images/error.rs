@@ -11,36 +11,36 @@ use crate::failure::Failure;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// An environment names an image that is not made here.
-    #[error("there is no image `{name}` to build: this project has no {}", shown(.containerfile))]
+    #[error("cannot build image `{name}`: this project has no {}", shown(.containerfile))]
     UnknownImage {
         name: ImageName,
         containerfile: PathBuf,
     },
     /// The reference would not be one.
-    #[error("an image cannot be named: {0}")]
+    #[error("invalid image reference: {0}")]
     Reference(String),
     /// Nothing here builds images.
-    #[error("nothing here builds images:\n{}", .0.join("\n"))]
+    #[error("no image builder found:\n{}", .0.join("\n"))]
     NoBuilder(Vec<String>),
-    #[error("a program of ours does not build:\n{0}")]
+    #[error("cargo build failed:\n{0}")]
     Cargo(String),
     /// The sources are others than those of the program that there is, and nothing was to be built.
-    #[error("{0} is not built from these sources")]
+    #[error("{0} has not been built from these sources")]
     NotBuilt(&'static str),
     /// What was hashed is not what would go into the image.
     #[error("{} changed while its image was being built", shown(.0))]
     Changed(PathBuf),
-    #[error("npm is not on the PATH, and restate-server {version} comes from there")]
+    #[error("npm is not on the PATH; restate-server {version} comes from npm")]
     Npm { version: String },
     /// The version was never published.
-    #[error("there is no restate-server {version} on npm")]
+    #[error("npm has no restate-server {version}")]
     NoSuchRestate { version: String },
     /// The server could not be installed for another reason.
     #[error(transparent)]
     Restate(#[from] longrun_restate::Error),
     /// There is no base to build on.
     #[error(
-        "the base image {base} can neither be pulled nor made here\npulling it: {pull}\nmaking it: {make}"
+        "the base image {base} can be neither pulled nor built here\npulling it: {pull}\nmaking it: {make}"
     )]
     Base {
         base: &'static str,
@@ -52,7 +52,7 @@ pub(crate) enum Error {
     #[error("no space is left on the disk: {doing} failed:\n{output}")]
     DiskFull { doing: String, output: String },
     /// The registry wants to know who pushes.
-    #[error("the registry {registry} lets nobody push {reference} who is not logged in:\n{output}")]
+    #[error("the registry {registry} requires a login to push {reference}:\n{output}")]
     Unauthorised {
         registry: String,
         reference: ImageReference,
@@ -93,9 +93,7 @@ impl Error {
             Self::Reference(_) => {
                 "shorten the tag in the environment, or the registry in the cluster's file"
             }
-            Self::NoBuilder(_) => {
-                "install one: the Debian package buildah is enough, podman and docker do as well"
-            }
+            Self::NoBuilder(_) => "install the Debian package buildah, or podman or docker",
             Self::Cargo(_) => "see all of it: cargo build --workspace",
             Self::NotBuilt(_) => "build it: cargo xtask images",
             Self::Changed(_) => "run the command again when nothing else is building",
@@ -111,7 +109,7 @@ impl Error {
                  base yourself; then run the command again"
             }
             Self::Build { .. } | Self::Start { .. } => {
-                "nothing has changed; put it right, then run the command again"
+                "nothing was changed; fix the cause and run the command again"
             }
             Self::DiskFull { .. } => {
                 "free some space: old archives are in `images` of the cache directory, and nothing else needs them"

@@ -56,7 +56,7 @@ fn line(index: usize, item: &Item) -> String {
         .map_or_else(String::new, |(began, ended)| between(began, ended));
     let note = match (item.mark, &item.note) {
         (_, Some(note)) => format!("  ({note})"),
-        (Mark::Begun, _) => "  (whether it is done is not known)".to_owned(),
+        (Mark::Begun, _) => "  (its outcome is unknown)".to_owned(),
         (Mark::Waits, _) => "  (done; what it waits for is not seen yet)".to_owned(),
         (Mark::TakenBack, _) => "  (taken back)".to_owned(),
         _ => String::new(),
@@ -137,7 +137,7 @@ pub(crate) fn orphans(orphans: &[(String, Orphan)], now: Timestamp) -> Option<St
         ]);
     }
     Some(format!(
-        "stored, and no VolumeSnapshot stands for it; to use one again: cargo xtask snapshot adopt CONTENT -n ENVIRONMENT\n{}",
+        "stored, but no VolumeSnapshot is bound to it; to use one again: cargo xtask snapshot adopt CONTENT -n ENVIRONMENT\n{}",
         table.trim_fmt()
     ))
 }
@@ -185,16 +185,16 @@ pub(crate) fn choice(target: &Target, choice: &Choice) -> String {
 fn why(fate: &Fate) -> String {
     match fate {
         Fate::Goes => "goes".to_owned(),
-        Fate::Going => "is being deleted already".to_owned(),
+        Fate::Going => "is already being deleted".to_owned(),
         Fate::InUse { by } => format!("stays: {by}"),
-        Fate::Kept => "stays: it is to be kept".to_owned(),
+        Fate::Kept => "kept: marked to be kept".to_owned(),
         Fate::Guards { purpose } => {
-            format!("stays until it is deleted by name: {}", purpose.word())
+            format!("kept until deleted by name: {}", purpose.word())
         }
-        Fate::NotOurs => "stays: it is none of ours, or nobody knows of what".to_owned(),
-        Fate::NotReady => "stays: it is not finished".to_owned(),
-        Fate::Newest => "stays: it is one of the newest of its claim".to_owned(),
-        Fate::Young => "stays: it is not old enough".to_owned(),
+        Fate::NotOurs => "kept: not created by longrun, or its source is unknown".to_owned(),
+        Fate::NotReady => "kept: not finished".to_owned(),
+        Fate::Newest => "kept: one of the newest of its claim".to_owned(),
+        Fate::Young => "kept: not old enough".to_owned(),
     }
 }
 

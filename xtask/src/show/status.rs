@@ -370,8 +370,8 @@ mod tests {
             "paused until ten by ana: a release; to end that: cargo xtask chaos resume -n twin --cluster local; \
              SUSPENDED as well: stop-services"
         );
-        let none = rotation_status(&[], Some("the namespace has not the label"));
-        assert_eq!(said(&none), "the namespace has not the label");
+        let none = rotation_status(&[], Some("the namespace lacks the label"));
+        assert_eq!(said(&none), "the namespace lacks the label");
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn a_pipe_can_only_approve_what_somebody_has_seen() {
 #[test]
 fn a_refusal_says_what_would_have_done() {
     let refused = Ask::new(database()).typed("yes").unwrap_err();
-    assert_snapshot!(refused, @r#"not confirmed, nothing was changed: expected "dev/restate-chaos", got "yes""#);
+    assert_snapshot!(refused, @r#"not confirmed; nothing was changed: expected "dev/restate-chaos", got "yes""#);
     let flag = Ask::new(database()).flag();
     assert_eq!(flag, format!("--approve {}", database().digest().short()));
     assert_eq!(Ask::new(restart()).flag(), "--yes");
@@ -257,13 +257,13 @@ fn what_moved_is_said() {
         moved(|plan| plan.steps.truncate(1)),
         moved(|plan| plan.loses.clear()),
     ];
-    assert_snapshot!(stories.join("\n"), @r"
-    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 451f92f82cb0 now
-      - create ConfigMap b: what must hold before it is something else
-    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 4f6fc538372b now
+    assert_snapshot!(stories.join("\n"), @"
+    the cluster changed while the plan waited for approval; nothing was changed: plan 9114e80edb70 was approved, the plan is now 451f92f82cb0
+      - create ConfigMap b: its precondition changed
+    the cluster changed while the plan waited for approval; nothing was changed: plan 9114e80edb70 was approved, the plan is now 4f6fc538372b
       - no longer: create ConfigMap b
-    the cluster changed while the plan waited for its answer, nothing was changed: plan 9114e80edb70 was approved, it would be 045bc48dfd41 now
-      - the order of the steps, where it happens, or what is lost by it
+    the cluster changed while the plan waited for approval; nothing was changed: plan 9114e80edb70 was approved, the plan is now 045bc48dfd41
+      - the order of the steps, the target or the losses changed
     ");
 }
 

@@ -364,8 +364,9 @@ impl Execution {
                 "the lease could not be renewed: another operation may have begun".to_string(),
             );
         } else {
-            self.pause =
-                Some("the lease could not be renewed: nothing is changed until it is".to_string());
+            self.pause = Some(
+                "the lease could not be renewed: nothing is changed until it has been".to_string(),
+            );
         }
     }
 

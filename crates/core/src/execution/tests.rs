@@ -194,7 +194,7 @@ fn what_nobody_knows_is_not_tried_again_and_is_taken_back() {
     suspend CronJob a: Unclear("it was ended by a signal")
     resume CronJob a
     diagnose what was seen
-    suspend CronJob a: not finished, because nobody knows whether it was done: it was ended by a signal (0 s)
+    suspend CronJob a: not finished, because it is unknown whether it was done: it was ended by a signal (0 s)
     "#);
 }
 
@@ -235,10 +235,10 @@ fn a_journal_that_another_writes_stops_its_driver_and_nothing_is_taken_back() {
     let mut other = kept([suspend("a")].into());
     other.epoch = 7;
     overtaken.journal = Some(other.manifest());
-    assert_snapshot!(story(overtaken, kept([suspend("a")].into())), @r"
+    assert_snapshot!(story(overtaken, kept([suspend("a")].into())), @"
     look
     read
-    suspend CronJob a: not finished, because another driver took the journal over (epoch 7, ours was 1): this one has stopped (0 s)
+    suspend CronJob a: not finished, because another process took the journal over (epoch 7, this one had 1): this one has stopped (0 s)
     ");
     let conflict = RequestError::Conflict("another version".into());
     assert_snapshot!(story(at_first("write", 4, conflict.clone()), kept([].into())), @r#"

@@ -13,7 +13,7 @@ const CHANGES_DOOR: Rule = rule(
 
 pub(super) const FAULT: Fault = Fault {
     name: "cut-network",
-    does: "Closes the network between the node and the services, and opens it again after `hold`; skipped where the cluster does not enforce NetworkPolicies.",
+    does: "Closes the network between the node and the services, and opens it again after `hold`. Skipped where the cluster does not enforce NetworkPolicies.",
     hits: Hits::Node,
     inject: |context| context.door(FaultAction::Shut),
     undo: Some(|context| context.door(FaultAction::Open)),

@@ -81,7 +81,7 @@ impl fmt::Display for NoGo {
         match self {
             Self::NotOptedIn { environment } => write!(
                 f,
-                "the namespace {environment} has not the label {CHAOS_LABEL}=true: name faults in environments/{environment}.yaml under `chaos`, and deploy it"
+                "namespace {environment} lacks the label {CHAOS_LABEL}=true: list faults in environments/{environment}.yaml under `chaos`, and deploy it"
             ),
             Self::NotEnforced { fault, cluster } => write!(
                 f,
@@ -212,7 +212,7 @@ fn plan(fault: &'static Fault, settings: &Settings, facts: &Facts, now: Timestam
         fault,
         &settings.target,
         steps,
-        "the environment is disturbed on purpose",
+        "faults disturb this environment on purpose",
     )
 }
 

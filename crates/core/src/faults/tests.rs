@@ -183,7 +183,7 @@ fn a_standing_approval_never_covers_what_is_lost() {
         plan.loses.push(loss);
         let refused = Ask::new(plan).standing("chaos").unwrap_err();
         assert!(
-            refused.to_string().contains("does not cover it"),
+            refused.to_string().contains("does not cover this plan"),
             "{refused}"
         );
     }

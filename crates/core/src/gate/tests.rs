@@ -124,32 +124,32 @@ fn a_claim_goes_when_there_is_no_doubt_at_all() {
             gate.source = Some(Source { name, uid });
         }),
     ];
-    assert_snapshot!(doubts.join("\n"), @r#"
+    assert_snapshot!(doubts.join("\n"), @"
     none
-    the claim was deleted meanwhile, by somebody else
-    the claim was recreated meanwhile: the plan was for UID other
-    its volume was not found
+    another client deleted the claim in the meantime
+    the claim has been recreated in the meantime: the plan is for UID other
+    its volume does not exist
     its volume pv belongs to another claim
-    its volume pv is not the one that was snapshotted, vol
+    its volume pv is not the snapshotted one, vol
     its volume pv would be deleted with it
-    StatefulSet restate is gone, and nobody knows since when
-    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
-    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
-    StatefulSet restate was changed or started after it had been stopped: what was written since is in no snapshot
+    StatefulSet restate is gone, since an unknown time
+    StatefulSet restate was changed or started after it had been stopped: no snapshot has what was written since
+    StatefulSet restate was changed or started after it had been stopped: no snapshot has what was written since
+    StatefulSet restate was changed or started after it had been stopped: no snapshot has what was written since
     it is mounted by debug
     the snapshot kept is gone
     the snapshot kept was not made by this plan
-    the snapshot kept was replaced by another one of that name
+    the snapshot kept was replaced by another snapshot of the same name
     the snapshot kept is being deleted
-    the snapshot kept is not ready any more
-    the snapshot kept is bound to nothing that is stored
-    the snapshot kept is bound to nothing that is stored
+    the snapshot kept is no longer ready
+    the snapshot kept is not bound to any content
+    the snapshot kept is not bound to any content
     the snapshot kept is of another volume
     the snapshot kept would be deleted with its namespace: its deletion policy is not Retain
-    the snapshot kept is not stored safely
-    the snapshot unready of it is not ready and would hold its deletion
+    the snapshot kept has content that is not ready
+    its snapshot unready is not ready and would block the deletion
     the snapshot source, which is to be restored, is gone
-    "#);
+    ");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
     };
     assert_eq!(
         unwatched.doubt(&released).unwrap(),
-        "nobody knows whether another pod wrote to it after the comparison: what it holds is kept"
+        "nobody knows whether another pod wrote to it after the comparison: its data is kept"
     );
     let doubts = [
         seen(|_| {}),
@@ -250,15 +250,15 @@ fn a_volume_goes_when_its_claim_is_gone_and_its_copy_is_not() {
         seen(|observation| observation.contents[0]["status"]["readyToUse"] = json!(false)),
         seen(|observation| observation.object = None),
     ];
-    assert_snapshot!(doubts.join("\n"), @r#"
+    assert_snapshot!(doubts.join("\n"), @"
     none
-    it is Bound, and not given up by its claim
+    its phase is Bound: its claim has not released it
     it belongs to another claim
     it belongs to another claim
-    the snapshot kept is gone: what it holds is kept
-    the snapshot kept was replaced by another one of that name: what it holds is kept
-    the snapshot kept is of another volume: what it holds is kept
-    the snapshot kept is not stored safely: what it holds is kept
-    it was deleted meanwhile
-    "#);
+    the snapshot kept is gone: its data is kept
+    the snapshot kept was replaced by another snapshot of the same name: its data is kept
+    the snapshot kept is of another volume: its data is kept
+    the snapshot kept has content that is not ready: its data is kept
+    it has been deleted in the meantime
+    ");
 }

@@ -67,7 +67,7 @@ impl TryFrom<String> for FaultName {
     fn try_from(name: String) -> Result<Self, Self::Error> {
         faults::find(&name)
             .map(Self)
-            .map_err(|hint| format!("there is no fault `{name}`\n{hint}"))
+            .map_err(|hint| format!("unknown fault `{name}`\n{hint}"))
     }
 }
 
@@ -118,7 +118,7 @@ impl Chaos {
             if self.faults[..index].contains(name) {
                 return Err((
                     "faults",
-                    format!("chaos: {name} is there twice"),
+                    format!("chaos: {name} appears twice"),
                     "each fault happens once an hour: keep one of them".to_string(),
                 ));
             }

@@ -94,7 +94,7 @@ pub struct Storage {
 pub struct SnapshotClasses {
     /// It is deleted as well.
     pub delete: Name,
-    /// It stays: for those that guard a deletion.
+    /// Kept: for those that guard a deletion.
     pub retain: Name,
 }
 

@@ -44,7 +44,7 @@ fn link(text: &str) -> Result<(), String> {
         };
         if !PLACES.contains(&place) {
             return Err(format!(
-                "`{{{place}}}` is nothing that can be filled in\none of {{{}}}",
+                "`{{{place}}}` is no placeholder\none of {{{}}}",
                 PLACES.join("}, {")
             ));
         }

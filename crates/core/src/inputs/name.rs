@@ -102,9 +102,7 @@ const GIVEN: [(&str, &str); 8] = [
 
 fn setting(text: &str) -> Result<(), String> {
     if let Some((_, from)) = GIVEN.iter().find(|(name, _)| *name == text) {
-        return Err(format!(
-            "`{text}` would be there twice\nit comes from {from}"
-        ));
+        return Err(format!("`{text}` would appear twice\nit comes from {from}"));
     }
     let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     match text.strip_prefix("RESTATE_") {

@@ -41,7 +41,7 @@ pub(super) fn named_like_file(file: &str, text: &str, name: &Name) -> Result<(),
         file: file.to_string(),
         line,
         column,
-        message: format!("the file is named `{stem}` and says that its name is `{name}`"),
+        message: format!("the file is `{stem}.yaml`, its `name` is `{name}`"),
         hint: Some(format!(
             "write `name: {stem}`, or rename the file to {name}.yaml"
         )),
@@ -80,7 +80,7 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("?");
             (
-                format!("the key `{key}` is there twice"),
+                format!("the key `{key}` appears twice"),
                 Some("keep one of them".to_string()),
             )
         }
@@ -103,7 +103,7 @@ fn explain(error: &Error) -> (String, Option<String>) {
             Some("allowed: true, false".to_string()),
         ),
         Error::NullIntoString { .. } => (
-            "there is nothing here, and a text is expected".to_string(),
+            "a text is expected here, not nothing".to_string(),
             Some("write a value, or leave the key out".to_string()),
         ),
         Error::Unexpected {

@@ -96,7 +96,7 @@ pub struct AtWork {
 pub enum InTheWay {
     /// It is at work, as far as its Lease tells: that of a killed one looks the same for some minutes.
     #[error(
-        "{} is at work in {target}: {}, since {}; a {wanted} could keep it from its end: wait until it has ended (cargo xtask status {flags} says how far it is), or ask {} to end it{}",
+        "{} is running {} in {target} since {}; a {wanted} could block it: wait until it has ended (cargo xtask status {flags} shows its progress), or ask {} to end it{}",
         at_work.who, at_work.operation, at_work.since, at_work.who, if_killed(unfinished.as_deref())
     )]
     AtWork {

@@ -47,9 +47,9 @@ impl DatabaseGone {
                 standing: Standing::Verified | Standing::Empty | Standing::Gone,
                 ..
             })
-            | None => format!(
-                "nothing that was taken of it is left: to go back to another snapshot: {restore} SNAPSHOT"
-            ),
+            | None => {
+                format!("no snapshot of it is left; to go back to another one: {restore} SNAPSHOT")
+            }
         }
     }
 }

@@ -115,7 +115,7 @@ pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
         (
             Guard::Is { .. } | Guard::Unchanged { .. } | Guard::Bound { .. } | Guard::Node { .. },
             None,
-        ) => Some("it was deleted meanwhile".to_string()),
+        ) => Some("it has been deleted in the meantime".to_string()),
         (
             Guard::Is { uid }
             | Guard::Unchanged { uid, .. }
@@ -123,7 +123,7 @@ pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
             | Guard::Node { uid, .. },
             Some(_),
         ) if met.as_ref() != Some(uid) => Some(format!(
-            "it was recreated meanwhile: the plan was for UID {uid}, it is {}",
+            "it has been recreated in the meantime: the plan is for UID {uid}, it is {}",
             met.map_or_else(|| "unknown".to_string(), |met| met.to_string())
         )),
         (
@@ -131,7 +131,9 @@ pub fn moved(guard: &Guard, observation: &Observation) -> Option<String> {
                 intent: planned, ..
             },
             Some(object),
-        ) if !is_as_planned(object, planned) => Some("somebody changed it meanwhile".to_string()),
+        ) if !is_as_planned(object, planned) => {
+            Some("another client changed it in the meantime".to_string())
+        }
         (Guard::Bound { claim, .. }, Some(volume)) => not_bound(volume, claim),
         (Guard::Node { database, .. }, Some(_)) => database.doubt(observation),
         (Guard::Gate(gate), _) => gate.doubt(observation),
@@ -156,7 +158,7 @@ pub(super) fn would_go(guard: &Guard, observation: &Observation) -> Option<Strin
     if observation.claim.as_ref().filter(stays).is_some() {
         return None;
     }
-    Some("its claim is gone or is being deleted: what it holds would be lost".to_string())
+    Some("its claim is gone or being deleted: its data would be lost".to_string())
 }
 
 fn not_bound(volume: &Value, claim: &Uid) -> Option<String> {
@@ -165,7 +167,7 @@ fn not_bound(volume: &Value, claim: &Uid) -> Option<String> {
         Some("it belongs to another claim".to_string())
     } else if phase != "Bound" {
         Some(format!(
-            "its claim is gone, and it is {phase}: what it holds would be lost"
+            "its claim is gone and its phase is {phase}: its data would be lost"
         ))
     } else {
         None

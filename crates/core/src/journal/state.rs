@@ -56,8 +56,8 @@ impl State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open => f.write_str("is not finished, and nothing is lost yet"),
-            Self::PastReturn => f.write_str("is not finished, and cannot be taken back any more"),
+            Self::Open => f.write_str("is not finished; nothing is lost yet"),
+            Self::PastReturn => f.write_str("is not finished and can no longer be taken back"),
             Self::Done => f.write_str("is done"),
             Self::TakenBack => f.write_str("was taken back"),
             Self::DatabaseGone(gone) => write!(

@@ -45,9 +45,7 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
     /// There is nothing to go on with.
-    #[error(
-        "the last {operation} of {target} {how}: there is nothing to resume and nothing to take back"
-    )]
+    #[error("the last {operation} of {target} {how}: there is nothing to resume or abort")]
     Finished {
         /// Of the journal.
         operation: String,
@@ -72,7 +70,7 @@ pub enum NotTaken {
     },
     /// The journal is of another cluster or environment.
     #[error(
-        "the journal is of {found}, and this is {expected}: it was copied from there, and says nothing about this one"
+        "the journal belongs to {found}, this is {expected}: it was copied from there and does not apply here"
     )]
     OtherTarget {
         /// Of the journal.
@@ -82,7 +80,7 @@ pub enum NotTaken {
     },
     /// Another driver has taken the journal over.
     #[error(
-        "another driver took the journal over (epoch {found}, ours was {ours}): this one has stopped"
+        "another process took the journal over (epoch {found}, this one had {ours}): this one has stopped"
     )]
     Overtaken {
         /// In the cluster.
@@ -92,7 +90,7 @@ pub enum NotTaken {
     },
     /// It cannot be read.
     #[error(
-        "ConfigMap {JOURNAL} cannot be read: {cause}; it is the record of an operation on the database: look at it before you delete it"
+        "ConfigMap {JOURNAL} cannot be read: {cause}; it records an operation on the database: inspect it before you delete it"
     )]
     Unreadable {
         /// What is wrong with it.
@@ -319,7 +317,7 @@ pub(super) fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D:
     match u32::deserialize(from)? {
         FORMAT => Ok(FORMAT),
         other => Err(D::Error::custom(format!(
-            "this journal has format {other}, and this program knows {FORMAT}: use the version that wrote it"
+            "this journal has format {other}, this program reads {FORMAT}: use the version that wrote it"
         ))),
     }
 }

@@ -209,8 +209,8 @@ fn a_guard_that_does_not_hold_stops_before_anything_is_done() {
     ];
     assert_snapshot!(table.concat(), @r#"
     done
-    update CronJob a: not done, because somebody changed it meanwhile
-    update CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    update CronJob a: not done, because another client changed it in the meantime
+    update CronJob a: not done, because it has been recreated in the meantime: the plan is for UID 1, it is 2
     "#);
     let next = journal(vec![update("a")]).next(&observation(None), at(0));
     assert!(matches!(next, Next::Stop(Reason::Moved { .. })));
@@ -263,8 +263,8 @@ fn a_driver_that_takes_over_looks_before_it_acts() {
     assert_snapshot!(lines.join("\n"), @r#"
     update, not done: again
     update, answer lost: was done
-    update, edited since: update CronJob a: not done, because somebody changed it meanwhile
-    update, recreated since: update CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    update, edited since: update CronJob a: not done, because another client changed it in the meantime
+    update, recreated since: update CronJob a: not done, because it has been recreated in the meantime: the plan is for UID 1, it is 2
     delete, not done: again
     delete, answer lost: was done
     delete, still going: was done, waits
@@ -277,5 +277,5 @@ fn a_journal_of_another_format_is_not_read() {
     let mut written = serde_json::to_value(journal(vec![])).unwrap();
     written["format"] = json!(2);
     let error = serde_json::from_value::<Journal>(written).unwrap_err();
-    assert_snapshot!(error, @r#"this journal has format 2, and this program knows 1: use the version that wrote it"#);
+    assert_snapshot!(error, @"this journal has format 2, this program reads 1: use the version that wrote it");
 }

@@ -82,7 +82,7 @@ impl Journal {
             return Next::Stop(reason);
         };
         let Some(step) = self.undo_step(index) else {
-            self.not_undone("nobody knows what was made".to_string());
+            self.not_undone("it is unknown what was created".to_string());
             return Next::Look;
         };
         match self.against(&step, observation) {

@@ -97,13 +97,13 @@ pub fn plan(
     let mut steps = delete_temporary(target, facts);
     steps.extend([
         made(guardian_manifest(target, options, wish), Wait::None)
-            .why("owns the claim and the pod, and goes when this command is gone for a minute"),
+            .why("owns the claim and the pod; ends when this command has been gone for a minute"),
         made(
             owned(target, wish, claim(target, wish, snapshot, like)),
             Wait::None,
         ),
         made(owned(target, wish, pod(target, options, wish)), Wait::Ready)
-            .why("its start makes the storage provide the copy"),
+            .why("starting it makes the storage provision the copy"),
     ]);
     Ok(Plan {
         operation: "attach".to_string(),
@@ -177,7 +177,7 @@ fn delete_temporary(target: &Target, facts: &Facts) -> Vec<Step> {
         .filter_map(|job| {
             let uid = uid(job)?;
             let object = ObjectRef::namespaced("batch/v1", "Job", &target.environment, name(job));
-            Some(clear_away(object, uid).why("left by a command that was killed"))
+            Some(clear_away(object, uid).why("left by a killed command"))
         })
         .collect()
 }

@@ -112,7 +112,7 @@ pub(super) fn hanging(facts: &Facts) -> Option<Refusal> {
     Some(Refusal::Hanging {
         name: name(snapshot).to_string(),
         cause: match text(snapshot, "/status/error/message") {
-            "" => "the storage has not finished it".to_string(),
+            "" => "the storage has not finished the snapshot".to_string(),
             error => error.to_string(),
         },
     })

@@ -184,7 +184,7 @@ pub enum Refusal {
 
 /// Everything that keeps an operation on data from being planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this cannot be done; nothing was changed\n{}", lines(.0))]
+#[error("cannot do this; nothing was changed\n{}", lines(.0))]
 pub struct Refusals(pub Vec<Refusal>);
 
 fn lines(refusals: &[Refusal]) -> String {
@@ -203,7 +203,7 @@ impl fmt::Display for Refusal {
             ),
             Self::NoClass { name, known } => write!(
                 f,
-                "there is no VolumeSnapshotClass {name} ({}): `cargo xtask deploy` makes it, by the cluster's file",
+                "the cluster has no VolumeSnapshotClass {name} ({}): `cargo xtask deploy` creates the classes of the cluster's file",
                 listed("there are", known)
             ),
             Self::Class {
@@ -213,25 +213,25 @@ impl fmt::Display for Refusal {
                 expected,
             } => write!(
                 f,
-                "the {field} of VolumeSnapshotClass {name} is {found}, and has to be {expected}: what it stores would not be what it seems; correct the class, or the cluster's file"
+                "the {field} of VolumeSnapshotClass {name} is {found}, expected {expected}; correct the class or the cluster's file"
             ),
             Self::Denied(permission) => denied(f, permission),
             Self::NoNode { target } => write!(
                 f,
-                "no node is deployed in {target}: cargo xtask deploy {}",
+                "{target} has no node: cargo xtask deploy {}",
                 target.flags()
             ),
             Self::NoDatabase { claim } => write!(
                 f,
-                "there is no database: PersistentVolumeClaim {claim} does not exist; deploy makes an empty one, restore makes one of a snapshot"
+                "no database: PersistentVolumeClaim {claim} does not exist; deploy creates an empty one, restore creates one from a snapshot"
             ),
             Self::NeverBound { claim, phase } => write!(
                 f,
-                "PersistentVolumeClaim {claim} is {phase}: it holds nothing that could be kept or lost"
+                "PersistentVolumeClaim {claim} is {phase}: it has no data to keep or lose"
             ),
             Self::Terminating { claim, finalizers } => write!(
                 f,
-                "PersistentVolumeClaim {claim} is being deleted, by somebody else ({}): when no pod uses it any more it is gone, and with it what it holds, unless its volume is kept; `kubectl describe pvc {claim}` says what uses it",
+                "PersistentVolumeClaim {claim} is being deleted by another client ({}): it goes when no pod uses it any more, with its data unless its volume is retained; `kubectl describe pvc {claim}` shows its users",
                 listed("finalizers", finalizers)
             ),
             Self::Driver {
@@ -240,11 +240,11 @@ impl fmt::Display for Refusal {
                 expected,
             } => write!(
                 f,
-                "PersistentVolume {volume} is of {found}, and the cluster's file says {expected}: no snapshot can be taken of it"
+                "PersistentVolume {volume} is provisioned by {found}, the cluster's file says {expected}: it cannot be snapshotted"
             ),
             Self::Mounted { claim, pods } => write!(
                 f,
-                "PersistentVolumeClaim {claim} is mounted by {}, which would go on writing and hold it: end them first",
+                "PersistentVolumeClaim {claim} is mounted by {}, which may go on writing and block its deletion: delete those pods first",
                 pods.join(", ")
             ),
             _ => self.about_snapshot(f),
@@ -261,23 +261,23 @@ impl Refusal {
                 environment,
             } => write!(
                 f,
-                "there is no VolumeSnapshot {name} in {environment} ({})",
+                "{environment} has no VolumeSnapshot {name} ({})",
                 listed("there are", known)
             ),
             Self::Hanging { name, cause } => write!(
                 f,
-                "the snapshot {name} of the claim is not ready ({cause}) and would hold its deletion: wait until it is, or delete it by name"
+                "the snapshot {name} of the claim is not ready ({cause}) and would block the deletion: wait until it is, or delete it by name"
             ),
             Self::OtherSource { name, of, expected } => write!(
                 f,
-                "the snapshot {name} is of {of}, and not of {expected}: it would not be this database"
+                "the snapshot {name} is of {of}, not of {expected}: it is another database"
             ),
             Self::NotReady { name, cause } => {
                 write!(f, "the snapshot {name} cannot be restored: {cause}")
             }
             Self::TooLarge { name, needs, claim } => write!(
                 f,
-                "the snapshot {name} needs {needs}, and the claim would have {claim}: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)"
+                "the snapshot {name} needs {needs}, the claim would have {claim}: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)"
             ),
             Self::Version {
                 name,
@@ -292,7 +292,7 @@ impl Refusal {
                 f,
                 "`{name}` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends"
             ),
-            Self::Exists { kind, name } => write!(f, "there is a {kind} {name} already"),
+            Self::Exists { kind, name } => write!(f, "{kind} {name} already exists"),
             Self::NotAdoptable { content, why } => {
                 write!(
                     f,
@@ -310,7 +310,7 @@ impl Refusal {
             ),
             Self::Writable { name, by } => write!(
                 f,
-                "the snapshot {name} is attached writable, by {by}: what is there now need not be the snapshot; end that attachment, then copy"
+                "the snapshot {name} is attached writable by {by} and may have been changed; end that attachment, then copy"
             ),
             Self::Unfinished(unfinished) => write!(f, "{unfinished}"),
             Self::InTheWay(in_the_way) => write!(f, "{in_the_way}"),

@@ -186,7 +186,7 @@ fn in_its_place(
 fn empty_inside(snapshot: &Value) -> Option<Refusal> {
     (found(snapshot) == Some(Finding::Empty)).then(|| Refusal::NotReady {
         name: name(snapshot).to_string(),
-        cause: "it was read, and is EMPTY: there is no database in it".to_string(),
+        cause: "it was read and is EMPTY: it has no database".to_string(),
     })
 }
 

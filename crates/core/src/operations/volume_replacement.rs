@@ -84,13 +84,13 @@ impl<'a> VolumeReplacement<'a> {
             .filter(|(_, _, live)| cluster::suspended_by(live).is_none())
             .map(|(object, uid, live)| {
                 suspension::suspend(object, uid, live)
-                    .why("nothing new begins; what runs by itself meanwhile would only fail")
+                    .why("no new tests or faults; they would only fail without the node")
             })
             .collect();
         if let Some((object, uid, _)) = self.test() {
             steps.push(
                 Step::watch(object.clone(), Wait::Ended)
-                    .why("tests that run may end, for 5 minutes"),
+                    .why("running tests may end, for up to 5 minutes"),
             );
             let act = Effect::Interrupt {
                 object,
@@ -98,7 +98,7 @@ impl<'a> VolumeReplacement<'a> {
             };
             steps.push(
                 Step::new(act, Guard::Is { uid }, Wait::None)
-                    .why("what runs still is interrupted, and is no failure of Restate"),
+                    .why("tests that still run are interrupted, which is no failure of Restate"),
             );
         }
         steps
@@ -110,7 +110,7 @@ impl<'a> VolumeReplacement<'a> {
         let has_database = database.incarnation != Incarnation::Absent;
         let guard = self.node(Some(database));
         let stop = Step::new(self.scale(0), guard, Wait::Stopped { claim })
-            .why("the fence: what is stored now stays as it is");
+            .why("the fence: nothing writes to the database from here on");
         let set = self.facts.set.as_ref();
         let replicas = set.and_then(|set| set.pointer("/spec/replicas")?.as_u64());
         // One that an unfinished operation stopped would make an empty claim before that one makes its own.
@@ -173,7 +173,7 @@ impl<'a> VolumeReplacement<'a> {
     pub(super) fn start(&self, database: Option<Database>) -> Step {
         let guard = self.node(database);
         Step::new(self.scale(self.replicas()), guard, Wait::RolledOut)
-            .why("as many pods as the environment's file says")
+            .why("the replicas of the environment's file")
     }
 
     fn node(&self, database: Option<Database>) -> Guard {
@@ -229,7 +229,7 @@ impl<'a> VolumeReplacement<'a> {
         });
         let object = self.options.discover.clone();
         let creation = Step::new(Effect::Create { object }, Guard::Absent, Wait::Complete)
-            .why("the database does not know the services");
+            .why("the new database has no services registered");
         deletion.into_iter().chain([creation]).collect()
     }
 
@@ -252,7 +252,7 @@ impl<'a> VolumeReplacement<'a> {
         };
         Some(
             step.soft()
-                .why("whatever it says, the operation is done then"),
+                .why("whatever its result, the operation is done then"),
         )
     }
 

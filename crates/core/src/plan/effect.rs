@@ -240,7 +240,7 @@ impl fmt::Display for Effect {
             Self::Delete {
                 propagation: Propagation::Orphan,
                 ..
-            } => "delete, keeping what it owns,",
+            } => "delete (orphaning dependents)",
             Self::Delete { .. } | Self::Discard { .. } => "delete",
             Self::Suspend { suspend: true, .. } => "suspend",
             Self::Suspend { suspend: false, .. } => "resume",
@@ -248,7 +248,7 @@ impl fmt::Display for Effect {
             Self::Scale { replicas: 0, .. } => "stop",
             Self::Scale { .. } => "start",
             Self::Grow { .. } => "grow",
-            Self::Interrupt { .. } => "mark as interrupted what still runs of",
+            Self::Interrupt { .. } => "mark the running Jobs as interrupted of",
             Self::Reclaim {
                 policy: Policy::Retain,
                 ..

@@ -43,9 +43,7 @@ impl Plan {
         let new = after.iter().filter(|(act, _)| of(&before, act).is_none());
         moved.extend(new.map(|(act, _)| format!("now too: {act}")));
         if moved.is_empty() {
-            moved.push(
-                "the order of the steps, where it happens, or what is lost by it".to_string(),
-            );
+            moved.push("the order of the steps, the target or the losses changed".to_string());
         }
         moved
     }
@@ -94,10 +92,10 @@ fn differs((act, old): &Masked, (_, new): &Masked) -> Option<String> {
     };
     let how = match () {
         () if found.is_empty() => return None,
-        () if is(".uid") => "its object is another one by now",
+        () if is(".uid") => "its object has been recreated",
         () if is(".intent") => "its object was changed",
-        () if is("") => "what must hold before it is something else",
-        () => "what it writes is something else",
+        () if is("") => "its precondition changed",
+        () => "what it writes changed",
     };
     Some(format!("{act}: {how}"))
 }

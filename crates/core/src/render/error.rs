@@ -113,7 +113,7 @@ impl RenderError {
                         hint: Some(hint),
                     };
                 }
-                None => ("this is not the syntax of handlebars".to_string(), None),
+                None => ("invalid handlebars syntax".to_string(), None),
             },
             other => (other.to_string(), None),
         };
@@ -130,20 +130,27 @@ impl RenderError {
     pub(super) fn filling(file: &str, values: &Value, error: &handlebars::RenderError) -> Self {
         let (message, hint) = match error.reason() {
             RenderErrorReason::MissingVariable(Some(path)) => {
-                (format!("there is no value `{path}`"), known(values, path))
+                (format!("unknown value `{path}`"), known(values, path))
             }
-            RenderErrorReason::MissingVariable(None) => ("there is no such value".to_string(), None),
+            RenderErrorReason::MissingVariable(None) => ("unknown value".to_string(), None),
             RenderErrorReason::HelperNotFound(name) => (
-                format!("there is no helper `{name}`"),
-                Some("the helper of ours is `quote`; of handlebars: if, unless, each, with, eq, and, or, not".to_string()),
+                format!("unknown helper `{name}`"),
+                Some(
+                    "helpers: `quote`; of handlebars: if, unless, each, with, eq, and, or, not"
+                        .to_string(),
+                ),
             ),
-            RenderErrorReason::PartialNotFound(name) => {
-                (format!("there is no partial `{name}`"), Some(format!("it would be in {TEMPLATES}/_{name}.hbs")))
+            RenderErrorReason::PartialNotFound(name) => (
+                format!("unknown partial `{name}`"),
+                Some(format!("it would be in {TEMPLATES}/_{name}.hbs")),
+            ),
+            RenderErrorReason::InvalidParamType(expected) => {
+                (format!("{expected} is expected here"), None)
             }
-            RenderErrorReason::InvalidParamType(expected) => (format!("{expected} is expected here"), None),
-            RenderErrorReason::ParamNotFoundForIndex(name, index) => {
-                (format!("value {} of `{name}` is not there", index + 1), None)
-            }
+            RenderErrorReason::ParamNotFoundForIndex(name, index) => (
+                format!("value {} of `{name}` is not there", index + 1),
+                None,
+            ),
             other => (other.to_string(), None),
         };
         Self {

@@ -68,7 +68,7 @@ impl Templates {
             if let Some(place) = raw(text) {
                 return Err(refuse(
                     place,
-                    "here a value would be written as it is, not quoted".to_string(),
+                    "a value here would be inserted unquoted".to_string(),
                     "write {{quote …}}, or two plain braces",
                 ));
             }

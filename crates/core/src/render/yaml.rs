@@ -25,7 +25,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Value>, RenderError> {
                 .map_or_else(String::new, ToString::to_string);
             let message = match &error {
                 serde_yaml::Error::DuplicateMappingKey { key: Some(key), .. } => {
-                    format!("the key `{key}` is there twice")
+                    format!("the key `{key}` appears twice")
                 }
                 // The library ends its messages with the place, which stands elsewhere in ours.
                 other => other

@@ -281,7 +281,7 @@ fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Er
         Ok(format)
     } else {
         Err(D::Error::custom(format!(
-            "it is evidence of format {format}, and this program reads 1 to {FORMAT}: use the one that wrote it, or a newer one"
+            "this evidence has format {format}; this program reads 1 to {FORMAT}: use the version that wrote it, or a newer one"
         )))
     }
 }

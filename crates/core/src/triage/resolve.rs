@@ -17,7 +17,7 @@ pub enum NotResolved {
     Running(alloc::string::String),
     /// It has verified.
     #[error(
-        "{0} has verified, and nothing was changed: there is no failure to resolve, and its CronJob lets it go by itself"
+        "{0} verified: it has no failure to resolve, and its CronJob deletes it in time; nothing was changed"
     )]
     Verified(alloc::string::String),
 }

@@ -83,7 +83,7 @@ pub(super) fn first_success(
         return WaitStatus::Unhealthy { cause };
     }
     match fresh.first() {
-        None => not_yet("the next test has not begun"),
+        None => not_yet("the next test has not started"),
         Some(job) => not_yet(format!("{}: {}", job.metadata.name, attempts(job))),
     }
 }
@@ -99,7 +99,7 @@ fn attempts(job: &Job) -> String {
     match (job.active(), job.failed()) {
         (0, 0) => "no pod has started".into(),
         (_, 0) => "the first attempt is running".into(),
-        (0, failed) => format!("attempt {failed} failed, the next one follows"),
+        (0, failed) => format!("attempt {failed} failed, the next one is due"),
         (_, failed) => format!("attempt {} is running", failed + 1),
     }
 }

@@ -73,7 +73,7 @@ impl Seen<'_> {
                     return Some(format!("{what}: {}", waiting.reason));
                 }
                 let is_unready = container.state.running.is_some() && !container.ready;
-                is_unready.then(|| format!("{what} runs and is not ready"))
+                is_unready.then(|| format!("{what} is running but not ready"))
             })
         })
     }

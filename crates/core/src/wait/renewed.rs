@@ -48,7 +48,7 @@ pub(super) fn assess(
             .any(|before| pod.metadata.uid == before.uid && pod.restarts() <= before.restarts)
     };
     if let Some(pod) = observation.pods.iter().find(is_from_before) {
-        return not_yet(format!("{} is the one from before", pod.metadata.name));
+        return not_yet(format!("{} has not been replaced yet", pod.metadata.name));
     }
     match rollout::assess(workload, observation, began) {
         WaitStatus::Met => {}

@@ -44,7 +44,7 @@ pub(super) fn assess(
 /// Why the status says nothing yet about what is asked for.
 pub(super) fn unseen(workload: &Workload) -> Option<String> {
     (!workload.is_seen()).then(|| match workload.metadata.generation {
-        Some(generation) => format!("its controller has not seen generation {generation}"),
+        Some(generation) => format!("its controller has not observed generation {generation}"),
         None => "its generation is not known".into(),
     })
 }
@@ -71,11 +71,11 @@ fn missing(workload: &Workload) -> Option<String> {
     if status.updated < wanted {
         let updated = status.updated;
         Some(format!(
-            "{updated} of {wanted} pods run the present template"
+            "{updated} of {wanted} pods run the current template"
         ))
     } else if status.replicas > wanted {
         let surplus = status.replicas - wanted;
-        Some(format!("{surplus} surplus pods are still there"))
+        Some(format!("{surplus} surplus pods remain"))
     } else if serving < wanted {
         Some(format!("{serving} of {wanted} pods are ready"))
     } else {

@@ -30,7 +30,7 @@ pub(super) fn cut(snapshot: &Value, observation: &Observation) -> WaitStatus {
 
 fn going() -> WaitStatus {
     WaitStatus::Failed {
-        cause: "somebody is deleting it".into(),
+        cause: "the snapshot is being deleted".into(),
     }
 }
 
@@ -51,7 +51,7 @@ fn wait(snapshot: &Value, observation: &Observation) -> WaitStatus {
     }
     if text(snapshot, "/status/boundVolumeSnapshotContentName").is_empty() {
         return WaitStatus::Unhealthy {
-            cause: "no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it".into(),
+            cause: "no snapshot controller has picked the snapshot up: check that the snapshot-controller of kubernetes-csi/external-snapshotter runs, or install it".into(),
         };
     }
     let stored = match handle {
@@ -59,5 +59,7 @@ fn wait(snapshot: &Value, observation: &Observation) -> WaitStatus {
         handle => format!(" (the storage calls it {handle})"),
     };
     let last = error.map_or_else(String::new, |error| format!("; its last error: {error}"));
-    not_yet(format!("the storage has not finished it{stored}{last}"))
+    not_yet(format!(
+        "the storage has not finished the snapshot{stored}{last}"
+    ))
 }

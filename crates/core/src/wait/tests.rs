@@ -95,9 +95,9 @@ fn a_deployment_runs_what_its_template_says_and_only_that() {
     ];
     assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     not yet: it does not exist
-    not yet: its controller has not seen generation 2
-    not yet: 1 of 3 pods run the present template
-    not yet: 1 surplus pods are still there
+    not yet: its controller has not observed generation 2
+    not yet: 1 of 3 pods run the current template
+    not yet: 1 surplus pods remain
     not yet: 2 of 3 pods are ready
     holds
     never: ProgressDeadlineExceeded
@@ -121,9 +121,9 @@ fn only_the_pods_of_the_present_template_count() {
         with(&set, vec![new(&waiting("CrashLoopBackOff"))], vec![]),
     ];
     assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
-    not yet: 1 of 3 pods run the present template (new main runs and is not ready)
+    not yet: 1 of 3 pods run the current template (new main is running but not ready)
     bad: new: container main: ImagePullBackOff: back-off
-    not yet: 0 of 1 pods run the present template
+    not yet: 0 of 1 pods run the current template
     bad: new: container main: CrashLoopBackOff: back-off
     "#);
 }
@@ -146,9 +146,9 @@ fn a_container_that_keeps_exiting_is_bad_even_while_it_runs() {
         with(&object, vec![pending], vec![]),
     ];
     assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
-    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
+    not yet: 1 of 3 pods run the current template (p main is running but not ready)
     bad: p: container main keeps exiting: 2 restarts, last exit code 137
-    not yet: 1 of 3 pods run the present template
+    not yet: 1 of 3 pods run the current template
     bad: p cannot be scheduled: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu
     "#);
 }
@@ -178,10 +178,10 @@ fn a_warning_counts_until_it_is_outdated() {
     ];
     assert_snapshot!(check(&Wait::RolledOut, &observations), @r#"
     bad: ReplicaSet r: FailedCreate: exceeded quota
-    not yet: 1 of 3 pods run the present template
+    not yet: 1 of 3 pods run the current template
     bad: ReplicaSet r: FailedCreate: exceeded quota
-    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
-    not yet: 1 of 3 pods run the present template (p main runs and is not ready)
+    not yet: 1 of 3 pods run the current template (p main is running but not ready)
+    not yet: 1 of 3 pods run the current template (p main is running but not ready)
     bad: Pod other-p: FailedMount: exceeded quota
     "#);
 }
@@ -234,14 +234,14 @@ fn the_first_test_that_succeeds_is_enough() {
         of(json!({"spec": {"suspend": true}})),
     ];
     assert_snapshot!(check(&Wait::FirstSuccess, &observations), @r#"
-    not yet: the next test has not begun
-    not yet: the next test has not begun
+    not yet: the next test has not started
+    not yet: the next test has not started
     not yet: test-2: no pod has started
     holds
     bad: Job test-2: FailedCreate: exceeded quota
     never: test-2 failed: BackoffLimitExceeded
     holds
-    not yet: the next test has not begun
+    not yet: the next test has not started
     bad: p: container main: ImagePullBackOff: back-off
     never: the CronJob is suspended
     "#);
@@ -254,7 +254,7 @@ fn the_other_waits() {
     let another = json!({"metadata": {"uid": "2"}});
     let gone = vec![of(held), of(another), Observation::default()];
     assert_snapshot!(check(&Wait::Gone { uid }, &gone), @r#"
-    not yet: its finalizers are not done: kubernetes.io/pvc-protection
+    not yet: waiting for finalizers: kubernetes.io/pvc-protection
     holds
     holds
     "#);
@@ -264,7 +264,7 @@ fn the_other_waits() {
     assert_snapshot!(check(&Wait::Active, &active), @r#"
     holds
     never: the namespace is being deleted
-    not yet: the namespace has no phase
+    not yet: the namespace has no phase yet
     "#);
 
     let ready = |status| of(json!({"status": status}));
@@ -275,8 +275,8 @@ fn the_other_waits() {
         ready(json!({"readyToUse": true})),
     ];
     assert_snapshot!(check(&Wait::SnapshotReady, &snapshot), @r#"
-    bad: no snapshot controller has taken it up: see why the snapshot-controller of kubernetes-csi/external-snapshotter does not run, or install it
-    not yet: the storage has not finished it
+    bad: no snapshot controller has picked the snapshot up: check that the snapshot-controller of kubernetes-csi/external-snapshotter runs, or install it
+    not yet: the storage has not finished the snapshot
     bad: the snapshot controller retries after: timeout
     holds
     "#);
@@ -311,11 +311,11 @@ fn a_drain_believes_no_count_from_before_the_quiet() {
     assert_snapshot!(check(&Wait::Drained, &drained), @r#"
     not yet: 1 tests are running
     not yet: 4 invocations are open
-    not yet: the observer does not say how many invocations are open
-    not yet: the open invocations have not been counted since the last test ended
+    not yet: the observer does not report how many invocations are open
+    not yet: open invocations have not been counted since the last test ended
     holds
-    not yet: the open invocations have not been counted since the last test ended
-    not yet: the open invocations have not been counted since the last test ended
+    not yet: open invocations have not been counted since the last test ended
+    not yet: open invocations have not been counted since the last test ended
     holds
     "#);
 }
@@ -362,9 +362,9 @@ fn a_node_is_stopped_when_nothing_holds_its_claim() {
         set(2, 0, 0),
     ];
     assert_snapshot!(check(&Wait::Stopped { claim }, &observations), @r#"
-    not yet: its controller has not seen generation 2
-    never: somebody started it again
-    not yet: 1 of its pods are still there
+    not yet: its controller has not observed generation 2
+    never: another client scaled it up again
+    not yet: 1 of its pods remain
     not yet: PersistentVolumeClaim data is mounted by check
     holds
     "#);

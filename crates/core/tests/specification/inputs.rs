@@ -221,7 +221,7 @@ fn a_name_on_the_command_line_is_found_or_the_others_are_named() {
     .unwrap();
     assert_eq!(inputs.environment("calm").unwrap().cluster.as_str(), "dev");
     let unknown = inputs.environment("clam").unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no environment `clam`");
+    assert_eq!(unknown.to_string(), "unknown environment `clam`");
     assert_eq!(unknown.hint, "did you mean `calm`? allowed: calm");
 }
 

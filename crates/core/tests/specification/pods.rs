@@ -246,7 +246,7 @@ fn no_setting_is_given_twice() {
     for name in given {
         let text = format!("name: a\ncluster: dev\nrestate: {{settings: {{{name}: x}}}}\n");
         let error = longrun_core::inputs::parse_environment("a.yaml", &text).unwrap_err();
-        assert_eq!(error.message, format!("`{name}` would be there twice"));
+        assert_eq!(error.message, format!("`{name}` would appear twice"));
     }
 }
 

@@ -142,7 +142,7 @@ fn bad_templates() {
             SERVICE_ACCOUNT.replacen("  name", "    name", 1),
         ),
         (
-            "a key that is there twice",
+            "a key that appears twice",
             format!("{SERVICE_ACCOUNT}kind: Service\n"),
         ),
         (

@@ -82,7 +82,7 @@ fn order(arguments: &[String]) -> Result<Order, String> {
             .map_err(|_| format!("--{key}={text} is not a whole number"))
     };
     let name = needed("fault")?;
-    let fault = faults::find(&name).map_err(|hint| format!("there is no fault {name}: {hint}"))?;
+    let fault = faults::find(&name).map_err(|hint| format!("unknown fault {name}: {hint}"))?;
     let environment = needed("environment")?;
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let job = variable("JOB_NAME");

@@ -135,7 +135,9 @@ async fn write(
         return Err(RequestError::Refused("it has no name".to_owned()));
     };
     let Some(there) = &seen.object else {
-        return Err(RequestError::Refused("it was deleted meanwhile".to_owned()));
+        return Err(RequestError::Refused(
+            "it has been deleted in the meantime".to_owned(),
+        ));
     };
     let mut object = object.clone();
     for field in ["uid", "resourceVersion"] {
@@ -211,7 +213,7 @@ async fn suspend(
     let is_suspended = applied.pointer("/spec/suspend") == Some(&Value::Bool(true));
     if is_suspended != suspend {
         return Err(RequestError::Refused(
-            "somebody else holds spec.suspend at true, and it stays suspended".to_owned(),
+            "another manager sets spec.suspend to true, and it stays suspended".to_owned(),
         ));
     }
     Ok(uid(&applied))
@@ -278,7 +280,7 @@ async fn record(
     let there = client.get(reference).await?;
     if read.is_none() || there.as_ref().and_then(uid).as_ref() != read {
         return Err(RequestError::Refused(
-            "it is not the one that was read any more".to_owned(),
+            "another one has replaced it since it was read".to_owned(),
         ));
     }
     let mut object = named(reference);
@@ -318,7 +320,7 @@ async fn is_claim(client: &Client, snapshot: &Value, expected: &Uid) -> Result<(
     match client.get(&claim).await?.as_ref().and_then(uid) {
         Some(found) if found == *expected => Ok(()),
         Some(found) => Err(RequestError::Refused(format!(
-            "the claim {name} was recreated meanwhile: the plan was for UID {expected}, it is {found}"
+            "the claim {name} has been recreated in the meantime: the plan is for UID {expected}, it is {found}"
         ))),
         None => Err(RequestError::Refused(format!(
             "the claim {name} does not exist any more"

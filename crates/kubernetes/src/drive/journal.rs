@@ -29,7 +29,7 @@ pub(super) async fn write(
 fn unwritten(failure: Failure) -> RequestError {
     match failure.into() {
         RequestError::Refused(cause) => {
-            RequestError::Refused(format!("the journal cannot be written: {cause}"))
+            RequestError::Refused(format!("cannot write the journal: {cause}"))
         }
         other => other,
     }

@@ -44,11 +44,11 @@ impl fmt::Display for Stopped {
         writeln!(f, "{}", self.reason)?;
         write!(f, "{}", self.report)?;
         if state == State::TakenBack && traces.taken_back > 0 {
-            f.write_str("what it changed is taken back")?;
+            f.write_str("its changes are taken back")?;
         } else if made == 0 && traces.not_taken_back.is_empty() {
             f.write_str("nothing is changed")?;
         } else if made == 0 {
-            f.write_str("not all that it changed is taken back")?;
+            f.write_str("not all of its changes are taken back")?;
         } else {
             write!(f, "{made} of {writes} changes are made and stay")?;
         }
@@ -73,7 +73,7 @@ impl Stopped {
         let flags = self.journal.plan().target.flags();
         let state = self.journal.state();
         let name = taken(&self.journal);
-        let again = "run the same command again when the cause is gone";
+        let again = "fix the cause and run the same command again";
         let lines = match (&state, name, &self.kept) {
             // How it comes back is said in the first lines.
             (State::DatabaseGone(_), _, kept) => kept.iter().map(ToString::to_string).collect(),

@@ -118,7 +118,7 @@ pub async fn run(
     tokio::select! {
         () = tokio::time::sleep(order.jitter) => {}
         () = &mut interrupted => {
-            ran.skipped = Some("it was told to stop before it began".to_owned());
+            ran.skipped = Some("stopped before it began".to_owned());
             return Ok(ran);
         }
     }
@@ -139,7 +139,7 @@ pub async fn run(
     let done = inject(client, order, &lease, say, interrupted, &mut ran).await;
     if let Err(failure) = lease.release().await {
         say(&format!(
-            "the lease was not given up, and expires by itself: {failure}"
+            "the lease was not released and expires by itself: {failure}"
         ));
     }
     done.map(|()| ran)

@@ -150,7 +150,7 @@ async fn while_an_operation_is_at_work_none_is_taken() {
         "spec": {"holderIdentity": "ana wipe 1", "leaseDurationSeconds": 15}}),
     );
     let refused = snapshot(&server).await.unwrap_err();
-    assert!(refused.to_string().contains("is at work"), "{refused}");
+    assert!(refused.to_string().contains("is running"), "{refused}");
     assert!(server.writes().is_empty());
 }
 

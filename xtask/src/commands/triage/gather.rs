@@ -134,7 +134,7 @@ impl Seen {
             ),
         };
         let failure = Failure::refused(format!(
-            "there is no Job {job} in {target}, and nothing was changed: {why}"
+            "{target} has no Job {job}; nothing was changed: {why}"
         ));
         self.still_known(failure, job, save)
     }

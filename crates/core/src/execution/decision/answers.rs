@@ -77,7 +77,7 @@ impl Execution {
             Err(RequestError::Refused(cause)) => self.store.refused(cause, time.now),
             Err(RequestError::Unclear(cause)) if undoes => self.store.refused(cause, time.now),
             Err(RequestError::Unclear(cause)) => {
-                self.stop(format!("nobody knows whether it was done: {cause}"));
+                self.stop(format!("it is unknown whether it was done: {cause}"));
             }
             Err(RequestError::Unanswered(cause)) => {
                 self.store.unanswered();

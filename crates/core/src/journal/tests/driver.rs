@@ -214,7 +214,7 @@ fn what_took_the_place_of_an_object_before_its_deletion_was_asked_for_is_not_its
         panic!("it goes on");
     };
     assert!(
-        reason.to_string().contains("recreated meanwhile"),
+        reason.to_string().contains("recreated in the meantime"),
         "{reason}"
     );
 }

@@ -142,7 +142,7 @@ fn the_way_back_is_the_best_of_what_is_left() {
     what is left:  VolumeSnapshot kept, which was not compared with it: cargo xtask restore -n restate -s kept
     or begin anew: cargo xtask deploy -n restate
 
-    nothing that was taken of it is left: to go back to another snapshot: cargo xtask restore -n restate -s SNAPSHOT
+    no snapshot of it is left; to go back to another one: cargo xtask restore -n restate -s SNAPSHOT
     or begin anew: cargo xtask deploy -n restate
     "#);
 }
@@ -231,7 +231,7 @@ fn a_claim_that_went_after_the_node_was_started_again_is_not_taken_for_the_one_t
     let told = [Some(&stopped), Some(&started), None].map(claim_gone);
     assert_snapshot!(told.join("\n"), @r#"
     Done: is done
-    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "the claim was deleted meanwhile, by somebody else" }): was taken back
-    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "the claim was deleted meanwhile, by somebody else" }): was taken back
+    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "another client deleted the claim in the meantime" }): was taken back
+    Stop(Moved { step: "delete PersistentVolumeClaim storage-restate-0", moved: "another client deleted the claim in the meantime" }): was taken back
     "#);
 }

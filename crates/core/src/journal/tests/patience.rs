@@ -100,7 +100,7 @@ fn going_back_and_forth_is_no_progress() {
     });
     let (second, said) = given_up.unwrap();
     assert_eq!(second, 660);
-    assert_snapshot!(said, @"wait for CronJob watched: gave up waiting: nothing has changed for 600 s: 2 invocations are open; the latest warning is Pod test-1: FailedMount: no such volume; look at what is open, or give it up to two versions of the service: deploy --no-drain");
+    assert_snapshot!(said, @"wait for CronJob watched: gave up waiting: nothing has changed for 600 s: 2 invocations are open; the latest warning is Pod test-1: FailedMount: no such volume; inspect the open invocations, or accept mixed versions of the service: deploy --no-drain");
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn what_a_step_made_must_stay_there_while_it_is_waited_for() {
     };
     let stories = [lost(None), lost(Some(object("a", "2", false)))];
     assert_snapshot!(stories.join("\n"), @r#"
-    create CronJob a: not done, because it was deleted meanwhile
-    create CronJob a: not done, because it was recreated meanwhile: the plan was for UID 1, it is 2
+    create CronJob a: not done, because it has been deleted in the meantime
+    create CronJob a: not done, because it has been recreated in the meantime: the plan is for UID 1, it is 2
     "#);
 }
 

@@ -126,7 +126,7 @@ fn a_soft_step_that_fails_is_noted() {
         .iter()
         .map(|(effect, note)| format!("{effect}: {note}"))
         .collect();
-    assert_snapshot!(notes.join("\n"), @"update CronJob a: it was recreated meanwhile: the plan was for UID 1, it is 2");
+    assert_snapshot!(notes.join("\n"), @"update CronJob a: it has been recreated in the meantime: the plan is for UID 1, it is 2");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn what_is_written_is_read() {
     let mut edited = config_map.clone();
     let plan = edited["data"]["journal"].as_str().unwrap();
     edited["data"]["journal"] = json!(plan.replace("\"name\":\"a\"", "\"name\":\"b\""));
-    assert_snapshot!(Stored::read(&edited).unwrap_err(), @"ConfigMap longrun-journal cannot be read: its plan is not the one that was approved; it is the record of an operation on the database: look at it before you delete it");
+    assert_snapshot!(Stored::read(&edited).unwrap_err(), @"ConfigMap longrun-journal cannot be read: its plan is not the one that was approved; it records an operation on the database: inspect it before you delete it");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_driver_that_was_overtaken_writes_nothing() {
     assert_eq!(first.may_replace(Some(&first.manifest())), Ok(()));
     let second = first.clone().resume(&target(), at(9)).unwrap();
     let overtaken = first.may_replace(Some(&second.manifest())).unwrap_err();
-    assert_snapshot!(overtaken, @"another driver took the journal over (epoch 2, ours was 1): this one has stopped");
+    assert_snapshot!(overtaken, @"another process took the journal over (epoch 2, this one had 1): this one has stopped");
     let by = json!(second.resume(&target(), at(9)).unwrap().journal.by());
     assert_eq!(
         by,
@@ -271,12 +271,12 @@ fn only_what_is_open_is_taken_over_and_only_where_it_belongs() {
             .unwrap_err(),
     ];
     let lines: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-    assert_snapshot!(lines.join("\n"), @r#"
+    assert_snapshot!(lines.join("\n"), @"
     the deploy of dev/restate cannot be taken back: delete CronJob a is done; go on with `cargo xtask operation resume -n restate --cluster dev`, or with `deploy` or `restore`, which close it
-    the journal is of dev/restate (kube-system UID k), and this is dev/restate (kube-system UID other): it was copied from there, and says nothing about this one
-    the last deploy of dev/restate is done: there is nothing to resume and nothing to take back
-    the last deploy of dev/restate was closed by a deploy: there is nothing to resume and nothing to take back
-    "#);
+    the journal belongs to dev/restate (kube-system UID k), this is dev/restate (kube-system UID other): it was copied from there and does not apply here
+    the last deploy of dev/restate is done: there is nothing to resume or abort
+    the last deploy of dev/restate was closed by a deploy: there is nothing to resume or abort
+    ");
     assert!(admit("wipe", Some(&past), None).is_err());
     assert_eq!(
         admit("deploy", Some(&past), None),
@@ -334,7 +334,7 @@ fn the_checklist_says_what_is_done_and_what_is_next() {
     Done suspend CronJob a (silence) Some(0) Some(1)
     Open stop StatefulSet restate () None None
     Open update CronJob b () None None
-    is not finished, and nothing is lost yet; next: stop StatefulSet restate
+    is not finished; nothing is lost yet; next: stop StatefulSet restate
     "#);
 }
 

@@ -184,7 +184,7 @@ fn a_volume_stays_kept_when_its_claim_is_being_deleted() {
         assert_eq!(next, Next::Look);
         assert_eq!(
             journal.entries()[0].note.as_deref(),
-            Some("its claim is gone or is being deleted: what it holds would be lost")
+            Some("its claim is gone or being deleted: its data would be lost")
         );
     }
 }
@@ -217,10 +217,10 @@ fn only_a_volume_that_its_claim_still_has_is_kept_by_a_plan() {
         next("v", "d", "Bound"),
         next("w", "c", "Bound"),
     ];
-    assert_snapshot!(table.join("\n"), @r#"
+    assert_snapshot!(table.join("\n"), @"
     done
-    its claim is gone, and it is Released: what it holds would be lost
+    its claim is gone and its phase is Released: its data would be lost
     it belongs to another claim
-    it was recreated meanwhile: the plan was for UID v, it is w
-    "#);
+    it has been recreated in the meantime: the plan is for UID v, it is w
+    ");
 }

@@ -189,9 +189,9 @@ fn a_volume_stays_whose_claim_another_pod_had_until_it_was_gone() {
             _ => journal.notes()[0].1.to_string(),
         }
     };
-    assert_snapshot!([released(Some(Vec::new())), released(Some(visitor())), released(None)].join("\n"), @r"
+    assert_snapshot!([released(Some(Vec::new())), released(Some(visitor())), released(None)].join("\n"), @"
     no longer keep the data of PersistentVolume pv
-    nobody knows whether another pod wrote to it after the comparison: what it holds is kept
-    nobody knows whether another pod wrote to it after the comparison: what it holds is kept
+    nobody knows whether another pod wrote to it after the comparison: its data is kept
+    nobody knows whether another pod wrote to it after the comparison: its data is kept
     ");
 }

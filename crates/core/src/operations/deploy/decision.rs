@@ -202,7 +202,7 @@ fn taken_back(mut step: Step) -> Step {
     if let Effect::Update { force, .. } = &mut step.act {
         *force = true;
     }
-    step.why("an operation of ours wrote these fields last")
+    step.why("a longrun operation wrote these fields last")
 }
 
 fn refused(object: ObjectRef, refusal: &Refusal) -> Problem {

@@ -33,7 +33,7 @@ fn read(inventory: &Value) -> Option<Vec<ObjectRef>> {
 pub(super) fn unreadable(facts: &Facts) -> Option<String> {
     let inventory = facts.inventory_object.as_ref()?;
     read(inventory).is_none().then(|| {
-        format!("ConfigMap {INVENTORY} cannot be read: it is written anew, and nothing that it listed and is rendered no more is deleted")
+        format!("ConfigMap {INVENTORY} cannot be read: it is rewritten, and nothing it listed is deleted although no longer rendered")
     })
 }
 

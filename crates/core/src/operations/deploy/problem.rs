@@ -73,7 +73,7 @@ pub enum Problem {
 
 /// Everything that keeps a plan from being made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this cannot be deployed; nothing was changed\n{}", lines(.0))]
+#[error("cannot deploy; nothing was changed\n{}", lines(.0))]
 pub struct Problems(pub Vec<Problem>);
 
 fn lines(problems: &[Problem]) -> String {
@@ -90,7 +90,7 @@ impl fmt::Display for Problem {
         match self {
             Self::NamespaceTerminating { name } => write!(
                 f,
-                "Namespace {name} is being deleted and takes no objects: wait until it is gone (`kubectl get namespace {name} -o yaml` says what holds it), then deploy again"
+                "Namespace {name} is being deleted and accepts no objects: wait until it is gone (`kubectl get namespace {name} -o yaml` shows what blocks it), then deploy again"
             ),
             Self::BeingDeleted { object, finalizers } if finalizers.is_empty() => {
                 write!(
@@ -100,17 +100,17 @@ impl fmt::Display for Problem {
             }
             Self::BeingDeleted { object, finalizers } => write!(
                 f,
-                "{object} is being deleted and held by {}: when it is gone, deploy again",
+                "{object} is being deleted and blocked by {}: deploy again when it is gone",
                 finalizers.join(", ")
             ),
             Self::Refused { object, refusal } => refused(f, object, refusal),
             Self::Immutable { object, message } => write!(
                 f,
-                "{object} has a field that cannot be changed: {message}; take the change back, or delete the object yourself if what it holds may go"
+                "{object} has an immutable field: {message}; revert the change, or delete the object if its data may go"
             ),
             Self::NothingToTakeOver { named } => write!(
                 f,
-                "--take-over {named}: no object of this environment is called so; it is KIND/NAME, as the plan shows them"
+                "--take-over {named}: this environment has no such object; write KIND/NAME as in the plan"
             ),
             Self::Version {
                 claim,
@@ -146,7 +146,7 @@ impl fmt::Display for Problem {
 fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) -> fmt::Result {
     match refusal {
         Refusal::Conflict(conflicts) => {
-            write!(f, "{object} has fields that others own:")?;
+            write!(f, "{object} has fields owned by other managers:")?;
             for Conflict { manager, field } in conflicts {
                 write!(f, " {field} ({manager})")?;
             }
@@ -173,7 +173,7 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
         }
         Refusal::Other(message) if message.contains("exceeded quota") => write!(
             f,
-            "{object} is refused: {message}; raise that quota, or ask for less in the environment's file"
+            "the API server refuses {object}: {message}; raise the quota, or request less in the environment's file"
         ),
         // Kubernetes 1.36: the admission plugin `PersistentVolumeClaimResize`.
         Refusal::Other(message) if message.contains("must support resize") => write!(
@@ -182,7 +182,7 @@ fn refused(f: &mut fmt::Formatter<'_>, object: &ObjectRef, refusal: &Refusal) ->
         ),
         Refusal::Other(message) => write!(
             f,
-            "{object} is refused: {message}; when that is settled, deploy again"
+            "the API server refuses {object}: {message}; fix that and deploy again"
         ),
     }
 }

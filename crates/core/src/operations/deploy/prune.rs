@@ -34,7 +34,7 @@ pub(super) fn judge(
 ) -> Result<(Step, Loss), String> {
     if let Some(reason) = why_kept(target, &object, live) {
         return Err(format!(
-            "{object} is rendered no more and left alone: {reason}"
+            "{object} is no longer rendered and left alone: {reason}"
         ));
     }
     let what = format!("{object} is deleted");
@@ -59,11 +59,11 @@ fn why_kept(target: &Target, object: &ObjectRef, live: &Value) -> Option<String>
         .pointer("/metadata/managedFields")
         .and_then(Value::as_array);
     if KEPT_KINDS.contains(&object.kind.as_str()) {
-        Some(format!("a {} is only deleted on purpose", object.kind))
+        Some(format!("a {} is never pruned", object.kind))
     } else if object.namespace.as_deref() != Some(target.environment.as_str()) {
         Some(format!("it is not in the namespace {}", target.environment))
     } else if takes_claims_along(live) {
-        Some("its claims would be deleted with it".to_string())
+        Some("its claims would go with it".to_string())
     } else if owners.is_some_and(|owners| !owners.is_empty()) {
         Some("it has an owner".to_string())
     } else if label(live, RENDERED_LABEL).is_none() {
@@ -74,9 +74,9 @@ fn why_kept(target: &Target, object: &ObjectRef, live: &Value) -> Option<String>
             target.environment
         ))
     } else if !managers.is_some_and(|managers| managers.iter().any(manager)) {
-        Some(format!("{FIELD_MANAGER} is not among its field managers"))
+        Some(format!("{FIELD_MANAGER} is not one of its field managers"))
     } else if live.pointer("/metadata/deletionTimestamp").is_some() {
-        Some("it is being deleted already".to_string())
+        Some("it is already being deleted".to_string())
     } else {
         None
     }

@@ -190,6 +190,6 @@ fn tests_that_are_far_apart_are_not_waited_for() {
         end("*/15 * * * *"),
         "wait for CronJob test until firstSuccess"
     );
-    assert_snapshot!(end("0 * * * *"), @"# no test is waited for: they begin by the schedule `0 * * * *`; to run one now: kubectl -n restate create job --from=cronjob/test test-now");
-    assert!(end("* 3 * * *").contains("no test is waited for"));
+    assert_snapshot!(end("0 * * * *"), @"# not waiting for a test: they start by the schedule `0 * * * *`; to run one now: kubectl -n restate create job --from=cronjob/test test-now");
+    assert!(end("* 3 * * *").contains("not waiting for a test"));
 }

@@ -51,7 +51,7 @@ pub(super) fn left_suspended(facts: &Facts) -> bool {
 /// The note on tests that a person suspended: it is not for a deployment to resume them.
 pub(super) fn stays_suspended(target: &Target, by: &str) -> String {
     format!(
-        "the tests are suspended by {by} and stay so; to resume them: kubectl -n {} patch cronjob {TEST} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
+        "the tests stay suspended, as {by} left them; to resume them: kubectl -n {} patch cronjob {TEST} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
         target.environment
     )
 }
@@ -71,7 +71,7 @@ pub(super) fn first_success(
     let schedule = schedule.and_then(Value::as_str).unwrap_or_default();
     if !schedule.is_empty() && longest_pause(schedule).is_none_or(|pause| pause > WORTH_WAITING) {
         return Some(Err(format!(
-            "no test is waited for: they begin by the schedule `{schedule}`; to run one now: kubectl -n {} create job --from=cronjob/{TEST} {TEST}-now",
+            "not waiting for a test: they start by the schedule `{schedule}`; to run one now: kubectl -n {} create job --from=cronjob/{TEST} {TEST}-now",
             target.environment
         )));
     }
@@ -81,7 +81,7 @@ pub(super) fn first_success(
 
 /// What it means not to wait for that.
 pub(super) fn mixture() -> Loss {
-    let what = "tests and invocations that are open meet two versions of the service: Restate pauses those that do not fit";
+    let what = "open tests and invocations meet two versions of the service: Restate pauses those whose journal does not match";
     Loss::Disruption { what: what.into() }
 }
 

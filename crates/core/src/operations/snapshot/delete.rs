@@ -65,10 +65,10 @@ fn notes(found: &Listed, all: &[Listed]) -> Vec<alloc::string::String> {
         holds_something && other.name != found.name && other.source_uid == found.source_uid
     });
     if found.ready && found.verification != Verification::Empty && !others {
-        notes.push("no other ready snapshot is of this claim".to_string());
+        notes.push("this claim has no other ready snapshot".to_string());
     }
     if found.kept {
-        notes.push("somebody asked to keep it".to_string());
+        notes.push("it is marked to be kept".to_string());
     }
     notes
 }
@@ -93,7 +93,7 @@ pub(super) fn deletion(target: &Target, facts: &Facts, listed: &Listed) -> Vec<S
         Some(
             Step::new(reclaim(Policy::Delete), guard, Wait::None)
                 .undo(reclaim(Policy::Retain))
-                .why("its class keeps what is stored; this deletion is meant"),
+                .why("its class retains the stored snapshot; this deletion is intended"),
         )
     });
     let uid = listed.uid.clone();

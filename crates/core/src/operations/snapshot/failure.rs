@@ -35,14 +35,14 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Withheld {
     /// It was taken already.
-    #[error("VolumeSnapshot {0} is there already")]
+    #[error("VolumeSnapshot {0} already exists")]
     Taken(String),
     /// The day has had its share.
-    #[error("{0} were taken in the last 24 hours, and the environment allows no more")]
+    #[error("{0} were taken in the last 24 hours, the environment's limit")]
     Today(usize),
     /// Nobody has looked at the others.
     #[error(
-        "{0} of failures are kept, and the environment allows no more: look at them, and delete those that are understood"
+        "{0} failure snapshots are kept, the environment's limit: inspect them and delete those you no longer need"
     )]
     Full(usize),
     /// One of the claim is not finished.

@@ -156,7 +156,9 @@ fn used_by(snapshot: &Value, facts: &Facts) -> Option<String> {
     };
     if let Some(claim) = facts.claims.iter().find(restores) {
         let claim = crate::gate::name(claim);
-        return Some(format!("PersistentVolumeClaim {claim} is being made of it"));
+        return Some(format!(
+            "PersistentVolumeClaim {claim} is being restored from it"
+        ));
     }
     let attaches = |job: &&Value| label(job, ATTACH_LABEL) == name && !is_going(job);
     if facts.jobs.iter().any(|job| attaches(&job)) {
@@ -231,14 +233,12 @@ pub(in crate::operations) fn restorable<'a>(
     if !is_ready(snapshot) {
         let error = text(snapshot, "/status/error/message");
         return Err(not_ready(match error {
-            "" => "the storage has not finished it".to_string(),
+            "" => "the storage has not finished the snapshot".to_string(),
             error => format!("the snapshot controller retries after: {error}"),
         }));
     }
     if content_of(snapshot, &facts.contents).is_none() {
-        return Err(not_ready(
-            "it is bound to nothing that is stored".to_string(),
-        ));
+        return Err(not_ready("it is not bound to any content".to_string()));
     }
     Ok(snapshot)
 }

@@ -248,7 +248,7 @@ fn adoptable<'a>(
     };
     let of = |snapshot: &Value| {
         format!(
-            "VolumeSnapshot {} in {} stands for it",
+            "VolumeSnapshot {} in {} is bound to it",
             name(snapshot),
             text(snapshot, "/metadata/namespace")
         )

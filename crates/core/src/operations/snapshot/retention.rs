@@ -36,27 +36,27 @@ pub struct Choice(pub Vec<(String, Fate)>);
 pub enum Fate {
     /// It goes.
     Goes,
-    /// It stays: it is being deleted already.
+    /// Kept: it is already being deleted.
     Going,
-    /// It stays: it is needed now.
+    /// Kept: it is needed now.
     InUse {
         /// What for.
         by: String,
     },
-    /// It stays: somebody asked for that.
+    /// Kept: somebody asked for that.
     Kept,
-    /// It stays until it is deleted by name: it guards a deletion or a finding.
+    /// Kept until deleted by name: it guards a deletion or a finding.
     Guards {
         /// What it was taken for.
         purpose: Purpose,
     },
-    /// It stays: it is none of ours, or nobody knows of what.
+    /// Kept: not created by longrun, or its source is unknown.
     NotOurs,
-    /// It stays: it is not finished.
+    /// Kept: not finished.
     NotReady,
-    /// It stays: it is one of the newest that hold something.
+    /// Kept: it is one of the newest that hold something.
     Newest,
-    /// It stays: it is not old enough.
+    /// Kept: not old enough.
     Young,
 }
 
@@ -221,7 +221,7 @@ pub fn outcome(choice: &Choice, journal: &Journal) -> Outcome {
             None => outcome.gone.push(name.clone()),
             Some(cause) if cause.is_empty() => outcome
                 .failed
-                .push((name.clone(), "it was not come to".to_string())),
+                .push((name.clone(), "not reached".to_string())),
             Some(cause) => outcome.failed.push((name.clone(), cause)),
         }
     }

@@ -64,8 +64,12 @@ fn plain(target: &Target, facts: &Facts, options: &Options, wish: &Wish) -> Resu
     };
     let taken = taken(facts, &database, options, wish, Consistency::Crash);
     let notes = vec![
-        "the node runs on: the snapshot is what a power failure would leave, which Restate is made to open".into(),
-        format!("deleting VolumeSnapshot {} deletes what is stored", taken.name),
+        "the node keeps running: the snapshot is crash-consistent, which Restate recovers from"
+            .into(),
+        format!(
+            "deleting VolumeSnapshot {} deletes what is stored",
+            taken.name
+        ),
     ];
     Ok(Plan {
         operation: OPERATION.into(),
@@ -106,13 +110,13 @@ fn fenced(
     steps.push(
         taken
             .step(target, Wait::SnapshotCut)
-            .why("its point in time is fixed; the storage may finish it while the node runs"),
+            .why("its point in time is fixed; the storage may finish while the node runs"),
     );
     steps.push(replacement.start(Some(present)));
     steps.extend(replacement.resume());
     steps.extend((!wish.no_wait).then(|| Step::watch(object, Wait::SnapshotReady)));
     let loses = vec![Loss::Disruption {
-        what: "the node is stopped until the storage has fixed the snapshot's point in time".into(),
+        what: "the node is stopped until the snapshot's point in time is fixed".into(),
     }];
     Ok(replacement.plan(steps, loses, Vec::new()))
 }

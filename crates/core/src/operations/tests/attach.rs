@@ -259,7 +259,7 @@ fn one_that_is_attached_is_not_attached_again_and_one_that_ended_is_cleared_away
         story(plan(&target(), &facts, &options(), &wish("kept")))
     };
     assert_snapshot!([with(false), with(true)].join("\n"), @r#"
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - the snapshot kept is attached already, by a@b: kubectl -n restate exec -it kept -- sh
     delete Job attach-kept until Gone; may fail
     create Job attach-kept; undo: delete Job attach-kept
@@ -274,8 +274,8 @@ fn one_that_is_not_ready_is_not_attached() {
     let mut unready = facts();
     unready.snapshots.as_mut().unwrap()[0]["status"]["readyToUse"] = json!(false);
     assert_snapshot!(story(plan(&target(), &unready, &options(), &wish("kept"))), @r#"
-    this cannot be done; nothing was changed
-      - the snapshot kept cannot be restored: the storage has not finished it
+    cannot do this; nothing was changed
+      - the snapshot kept cannot be restored: the storage has not finished the snapshot
     "#);
 }
 
@@ -323,13 +323,13 @@ fn a_copy_of_a_snapshot_takes_an_attachment_that_is_there_if_nobody_writes_to_it
             facts.snapshots = Some(Vec::new());
         }),
     ];
-    assert_snapshot!(stories.join("\n"), @r"
+    assert_snapshot!(stories.join("\n"), @"
     to be attached
     VolumeSnapshot kept of dev/restate: /usr/local/bin/verification send /target/db in kept/copy
-    this cannot be done; nothing was changed
-      - the snapshot kept is attached writable, by a@b: what is there now need not be the snapshot; end that attachment, then copy
-    this cannot be done; nothing was changed
-      - there is no VolumeSnapshot kept in restate (there are: none)
+    cannot do this; nothing was changed
+      - the snapshot kept is attached writable by a@b and may have been changed; end that attachment, then copy
+    cannot do this; nothing was changed
+      - restate has no VolumeSnapshot kept (there are: none)
     ");
 }
 
@@ -345,10 +345,7 @@ fn a_copy_of_the_live_database_takes_the_sidecar_of_the_node() {
     assert_eq!(source.door, None);
     let nothing = Facts::default();
     let refused = copy::live(&target(), &nothing).unwrap_err().to_string();
-    assert!(
-        refused.contains("no node is deployed in dev/restate"),
-        "{refused}"
-    );
+    assert!(refused.contains("dev/restate has no node"), "{refused}");
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn what_was_found_empty_is_not_restored() {
     let mut hollow = facts();
     hollow.snapshots.as_mut().unwrap()[0]["metadata"]["labels"]["longrun/found"] = json!("empty");
     assert_snapshot!(story(restore::plan(&target(), &hollow, &options(), "kept")), @r#"
-    this cannot be done; nothing was changed
-      - the snapshot kept cannot be restored: it was read, and is EMPTY: there is no database in it
+    cannot do this; nothing was changed
+      - the snapshot kept cannot be restored: it was read and is EMPTY: it has no database
     "#);
 }

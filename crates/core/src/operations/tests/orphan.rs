@@ -85,7 +85,7 @@ fn one_that_was_adopted_is_no_orphan_any_more() {
     assert_eq!(stored.orphans(), []);
     let refused = story(adopt(&target(), &facts(), &stored, &wish(None)));
     assert!(
-        refused.contains("VolumeSnapshot back in restate stands for it"),
+        refused.contains("VolumeSnapshot back in restate is bound to it"),
         "{refused}"
     );
 }
@@ -201,18 +201,18 @@ fn what_cannot_be_adopted_is_refused() {
             &unknown,
         )),
     ];
-    assert_snapshot!(stories.join("\n"), @r#"
-    this cannot be done; nothing was changed
-      - no node is deployed in dev/restate: cargo xtask deploy -n restate --cluster dev
-    this cannot be done; nothing was changed
-      - there is a VolumeSnapshot kept already
-    this cannot be done; nothing was changed
+    assert_snapshot!(stories.join("\n"), @"
+    cannot do this; nothing was changed
+      - dev/restate has no node: cargo xtask deploy -n restate --cluster dev
+    cannot do this; nothing was changed
+      - VolumeSnapshot kept already exists
+    cannot do this; nothing was changed
       - `No Name` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - VolumeSnapshotContent snapcontent-1 cannot be adopted: its deletion policy is not Retain: the storage may be deleting what it stands for
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - VolumeSnapshotContent snapcontent-1 cannot be adopted: the storage never said what it calls it
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - VolumeSnapshotContent other cannot be adopted: it does not exist (those whose VolumeSnapshot is gone: snapcontent-1)
-    "#);
+    ");
 }

@@ -70,29 +70,29 @@ fn what_a_wipe_refuses() {
         wiped(|facts| snapshot(facts)["status"]["readyToUse"] = json!(false)),
     ];
     assert_snapshot!(stories.join("\n"), @r#"
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - the cluster does not serve VolumeSnapshots: install the CRDs and the snapshot-controller of kubernetes-csi/external-snapshotter, and a CSI driver that takes snapshots
-    this cannot be done; nothing was changed
-      - there is no VolumeSnapshotClass delete (there are: retain): `cargo xtask deploy` makes it, by the cluster's file
-      - the deletionPolicy of VolumeSnapshotClass retain is Delete, and has to be Retain: what it stores would not be what it seems; correct the class, or the cluster's file
-    this cannot be done; nothing was changed
-      - the driver of VolumeSnapshotClass retain is ebs.csi.aws.com, and has to be csi.example: what it stores would not be what it seems; correct the class, or the cluster's file
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
+      - the cluster has no VolumeSnapshotClass delete (there are: retain): `cargo xtask deploy` creates the classes of the cluster's file
+      - the deletionPolicy of VolumeSnapshotClass retain is Delete, expected Retain; correct the class or the cluster's file
+    cannot do this; nothing was changed
+      - the driver of VolumeSnapshotClass retain is ebs.csi.aws.com, expected csi.example; correct the class or the cluster's file
+    cannot do this; nothing was changed
       - no permission to create volumesnapshots in restate, with a Role: grant it with a rule {apiGroups: ["snapshot.storage.k8s.io"], resources: ["volumesnapshots"], verbs: ["create"]}
-    this cannot be done; nothing was changed
-      - PersistentVolumeClaim storage-restate-0 is mounted by restate-0, which would go on writing and hold it: end them first
-      - no node is deployed in dev/restate: cargo xtask deploy -n restate --cluster dev
-      - there is no database: PersistentVolumeClaim storage-restate-0 does not exist; deploy makes an empty one, restore makes one of a snapshot
-    this cannot be done; nothing was changed
-      - PersistentVolumeClaim storage-restate-0 is Pending: it holds nothing that could be kept or lost
-    this cannot be done; nothing was changed
-      - PersistentVolumeClaim storage-restate-0 is being deleted, by somebody else (finalizers: kubernetes.io/pvc-protection): when no pod uses it any more it is gone, and with it what it holds, unless its volume is kept; `kubectl describe pvc storage-restate-0` says what uses it
-    this cannot be done; nothing was changed
-      - PersistentVolume pvc-1 is of no CSI driver, and the cluster's file says csi.example: no snapshot can be taken of it
-    this cannot be done; nothing was changed
-      - PersistentVolumeClaim storage-restate-0 is mounted by debug, which would go on writing and hold it: end them first
-    this cannot be done; nothing was changed
-      - the snapshot kept of the claim is not ready (the storage has not finished it) and would hold its deletion: wait until it is, or delete it by name
+    cannot do this; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is mounted by restate-0, which may go on writing and block its deletion: delete those pods first
+      - dev/restate has no node: cargo xtask deploy -n restate --cluster dev
+      - no database: PersistentVolumeClaim storage-restate-0 does not exist; deploy creates an empty one, restore creates one from a snapshot
+    cannot do this; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is Pending: it has no data to keep or lose
+    cannot do this; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is being deleted by another client (finalizers: kubernetes.io/pvc-protection): it goes when no pod uses it any more, with its data unless its volume is retained; `kubectl describe pvc storage-restate-0` shows its users
+    cannot do this; nothing was changed
+      - PersistentVolume pvc-1 is provisioned by no CSI driver, the cluster's file says csi.example: it cannot be snapshotted
+    cannot do this; nothing was changed
+      - PersistentVolumeClaim storage-restate-0 is mounted by debug, which may go on writing and block its deletion: delete those pods first
+    cannot do this; nothing was changed
+      - the snapshot kept of the claim is not ready (the storage has not finished the snapshot) and would block the deletion: wait until it is, or delete it by name
     "#);
 }
 
@@ -116,23 +116,23 @@ fn what_a_restore_refuses() {
         restored(|facts| facts.contents.clear()),
         restored(|facts| snapshot(facts)["status"]["restoreSize"] = json!("20Gi")),
     ];
-    assert_snapshot!(stories.join("\n"), @r#"
-    this cannot be done; nothing was changed
-      - there is no VolumeSnapshot kept in restate (there are: none)
-    this cannot be done; nothing was changed
-      - the snapshot kept is of PersistentVolumeClaim other, and not of storage-restate-0: it would not be this database
-    this cannot be done; nothing was changed
-      - the snapshot kept is of the environment restate-chaos, and not of restate: it would not be this database
-    this cannot be done; nothing was changed
+    assert_snapshot!(stories.join("\n"), @"
+    cannot do this; nothing was changed
+      - restate has no VolumeSnapshot kept (there are: none)
+    cannot do this; nothing was changed
+      - the snapshot kept is of PersistentVolumeClaim other, not of storage-restate-0: it is another database
+    cannot do this; nothing was changed
+      - the snapshot kept is of the environment restate-chaos, not of restate: it is another database
+    cannot do this; nothing was changed
       - the snapshot kept cannot be restored: the snapshot controller retries after: no space left
-      - the snapshot kept of the claim is not ready (no space left) and would hold its deletion: wait until it is, or delete it by name
-    this cannot be done; nothing was changed
+      - the snapshot kept of the claim is not ready (no space left) and would block the deletion: wait until it is, or delete it by name
+    cannot do this; nothing was changed
       - the snapshot kept cannot be restored: it is being deleted
-    this cannot be done; nothing was changed
-      - the snapshot kept cannot be restored: it is bound to nothing that is stored
-    this cannot be done; nothing was changed
-      - the snapshot kept needs 20Gi, and the claim would have 10Gi: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)
-    "#);
+    cannot do this; nothing was changed
+      - the snapshot kept cannot be restored: it is not bound to any content
+    cannot do this; nothing was changed
+      - the snapshot kept needs 20Gi, the claim would have 10Gi: raise `restate.storage` in the environment's file (and `storage.largestClaim` in the cluster's)
+    ");
 }
 
 /// What comes of a snapshot that is to have this name.
@@ -153,14 +153,14 @@ fn a_name_leaves_room_for_the_job_of_its_attachment() {
 
 #[test]
 fn what_a_snapshot_refuses() {
-    assert_snapshot!([named("kept"), named("No Name"), named("a.b")].join("\n"), @r#"
-    this cannot be done; nothing was changed
-      - there is a VolumeSnapshot kept already
-    this cannot be done; nothing was changed
+    assert_snapshot!([named("kept"), named("No Name"), named("a.b")].join("\n"), @"
+    cannot do this; nothing was changed
+      - VolumeSnapshot kept already exists
+    cannot do this; nothing was changed
       - `No Name` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - `a.b` is not a name: 1 to 56 lower-case letters, digits and `-`, with a letter or digit at both ends
-    "#);
+    ");
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     };
     let refused = story(restore::plan(&target(), &begun, &options(), "kept"));
     assert_snapshot!(refused, @r#"
-    this cannot be done; nothing was changed
-      - no restore, and nothing was changed: a wipe of dev/restate is not finished, and nothing is lost yet; it stands at step 1 of 23 (suspend CronJob chaos)
+    cannot do this; nothing was changed
+      - no restore, and nothing was changed: a wipe of dev/restate is not finished; nothing is lost yet; it stands at step 1 of 23 (suspend CronJob chaos)
       see it:       cargo xtask operation status -n restate --cluster dev
       go on:        cargo xtask operation resume -n restate --cluster dev
       take it back: cargo xtask operation abort -n restate --cluster dev
@@ -194,7 +194,7 @@ fn an_operation_that_is_not_finished_leaves_room_for_nothing_else() {
     killed.at_work = Some(at_work("wipe", false));
     let killed = story(take(&target(), &killed, &options(), &Wish::default()));
     for said in [
-        "ana@laptop is at work",
+        "ana@laptop is running wipe",
         "\n  if it was killed: a wipe of dev/restate is not finished",
         "operation abort",
     ] {
@@ -219,8 +219,8 @@ fn nothing_is_taken_of_a_database_that_an_operation_works_on() {
         story(take(&target(), &facts, &options(), &Wish::default()))
     };
     assert_snapshot!(beside("wipe", false), @r#"
-    this cannot be done; nothing was changed
-      - ana@laptop is at work in dev/restate: wipe, since 2026-01-05T09:58:00Z; a snapshot could keep it from its end: wait until it has ended (cargo xtask status -n restate --cluster dev says how far it is), or ask ana@laptop to end it
+    cannot do this; nothing was changed
+      - ana@laptop is running wipe in dev/restate since 2026-01-05T09:58:00Z; a snapshot could block it: wait until it has ended (cargo xtask status -n restate --cluster dev shows its progress), or ask ana@laptop to end it
     "#);
     // A fault takes nothing away: what is found is what a power failure would leave, too.
     assert!(beside("fault kill-restate", true).starts_with("snapshot VolumeSnapshot"));

@@ -15,7 +15,7 @@ fn wished(wish: &Wish) -> String {
 fn a_snapshot_of_the_running_node_is_one_step() {
     assert_snapshot!(wished(&Wish::default()), @r#"
     snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
-    note: the node runs on: the snapshot is what a power failure would leave, which Restate is made to open
+    note: the node keeps running: the snapshot is crash-consistent, which Restate recovers from
     note: deleting VolumeSnapshot storage-restate-0-20260105-100000 deletes what is stored
     "#);
     let named = Wish {
@@ -66,14 +66,14 @@ fn a_fenced_one_stops_the_node_only_until_it_is_cut() {
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
     snapshot VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotCut
     start StatefulSet restate until RolledOut
     resume CronJob chaos
     resume CronJob test
     wait for VolumeSnapshot storage-restate-0-20260105-100000 until SnapshotReady
-    ! Disruption { what: "the node is stopped until the storage has fixed the snapshot's point in time" }
+    ! Disruption { what: "the node is stopped until the snapshot's point in time is fixed" }
     "#);
 }
 
@@ -110,7 +110,7 @@ fn the_list_says_what_can_be_restored_and_what_is_needed() {
         .collect();
     assert_snapshot!(lines.join("\n"), @r#"
     failing ready false of Some("claim-0") (exists false) for Some(BeforeWipe), Some("busy"), used by None, None
-    restoring ready true of Some("claim-1") (exists true) for Some(Manual), None, used by Some("PersistentVolumeClaim copy is being made of it"), Some("snap-restoring")
+    restoring ready true of Some("claim-1") (exists true) for Some(Manual), None, used by Some("PersistentVolumeClaim copy is being restored from it"), Some("snap-restoring")
     kept ready true of Some("claim-1") (exists true) for Some(Manual), None, used by None, Some("snap-kept")
     foreign ready false of None (exists false) for None, None, used by None, None
     "#);
@@ -123,7 +123,7 @@ fn deleting_one_by_name_deletes_what_is_stored() {
     no longer keep the data of VolumeSnapshotContent content-kept; undo: keep the data of VolumeSnapshotContent content-kept
     delete VolumeSnapshot kept until Gone
     ! Snapshot { name: "kept" }
-    note: no other ready snapshot is of this claim
+    note: this claim has no other ready snapshot
     "#);
     let ask = Ask::new(plan.unwrap());
     assert_eq!(ask.demand(), Demand::Phrase("kept".to_string()));
@@ -148,12 +148,12 @@ fn one_in_use_is_not_deleted_and_an_unknown_one_is_looked_for() {
         story(delete(&target(), &upgrading, "kept")),
         story(delete(&target(), &facts(), "kep")),
     ];
-    assert_snapshot!(refusals.join("\n"), @r#"
-    this cannot be done; nothing was changed
+    assert_snapshot!(refusals.join("\n"), @"
+    cannot do this; nothing was changed
       - the snapshot kept is in use: it is attached
-    this cannot be done; nothing was changed
+    cannot do this; nothing was changed
       - the snapshot kept is in use: the deploy of ana@laptop that is at work may need it
-    this cannot be done; nothing was changed
-      - there is no VolumeSnapshot kep in restate (there are: kept)
-    "#);
+    cannot do this; nothing was changed
+      - restate has no VolumeSnapshot kep (there are: kept)
+    ");
 }

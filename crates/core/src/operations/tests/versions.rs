@@ -138,11 +138,11 @@ fn a_snapshot_is_judged_by_the_node_that_has_opened_it() {
     1.6.2 → 1.6.2: Yes
     1.6.2 → 1.7.12: Yes
     1.7.12 → 1.7.9: Yes
-    1.7.12 → 1.6.2: this cannot be done; nothing was changed
+    1.7.12 → 1.6.2: cannot do this; nothing was changed
       - the snapshot kept is of a database that Restate 1.7.12 has opened, and the environment's file says 1.6.2: Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; to restore it with the node that it is of, set `restate.image` to 1.7.12
-    1.8.0 → 1.8.0-rc.1: this cannot be done; nothing was changed
+    1.8.0 → 1.8.0-rc.1: cannot do this; nothing was changed
       - the snapshot kept is of a database that Restate 1.8.0 has opened, and the environment's file says 1.8.0-rc.1: Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; to restore it with the node that it is of, set `restate.image` to 1.8.0
-    1.6.2 → 1.8.0: this cannot be done; nothing was changed
+    1.6.2 → 1.8.0: cannot do this; nothing was changed
       - the snapshot kept is of a database that Restate 1.6.2 has opened, and the environment's file says 1.8.0: Restate supports upgrades to the next minor version only, one after the other; to restore it with the node that it is of, set `restate.image` to 1.6.2
     1.6.2 → main: Phrase("dev/restate")
     main-82a934cde840 → 1.7.12: Phrase("dev/restate")

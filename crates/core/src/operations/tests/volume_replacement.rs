@@ -27,7 +27,7 @@ fn a_wipe_keeps_reads_and_compares_before_it_deletes() {
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
     snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
@@ -65,7 +65,7 @@ fn a_restore_keeps_the_present_state_and_makes_the_claim_before_the_node_starts(
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
     snapshot VolumeSnapshot storage-restate-0-20260105-100000-rehearsal until SnapshotReady; undo: delete VolumeSnapshot storage-restate-0-20260105-100000-rehearsal
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
@@ -108,7 +108,7 @@ fn without_a_database_a_restore_loses_nothing() {
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     stop StatefulSet restate until Stopped
     create PersistentVolumeClaim storage-restate-0
     create Job storage-restate-0-20260105-100000-restored until Verified; undo: delete Job storage-restate-0-20260105-100000-restored
@@ -141,7 +141,7 @@ fn the_only_copy_goes_only_by_another_flag() {
     suspend CronJob chaos; undo: resume CronJob chaos
     suspend CronJob test; undo: resume CronJob test
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     keep the data of PersistentVolume pvc-1; undo: no longer keep the data of PersistentVolume pvc-1
     stop StatefulSet restate until Stopped; undo: start StatefulSet restate
     delete PersistentVolumeClaim storage-restate-0 until Gone
@@ -193,7 +193,7 @@ fn what_a_person_suspended_stays_so_and_one_job_checks() {
     let steps: String = plan.steps.iter().filter(of_cron_jobs).map(line).collect();
     assert_snapshot!(steps, @r#"
     wait for CronJob test until Ended
-    mark as interrupted what still runs of CronJob test
+    mark the running Jobs as interrupted of CronJob test
     resume CronJob chaos
     create Job test-29460120 until Complete; may fail
     "#);

@@ -60,7 +60,7 @@ pub(in crate::operations) fn close(stored: &Stored, uid: Uid, by: &str) -> Step 
         object: stored.superseded(by).manifest(),
         force: true,
     };
-    Step::new(act, Guard::Is { uid }, Wait::None).why("its operation is over")
+    Step::new(act, Guard::Is { uid }, Wait::None).why("its operation has ended")
 }
 
 /// Deletes Jobs first: their pods hold the claims.
@@ -77,7 +77,7 @@ pub(in crate::operations) fn delete_temporary<'a>(
         .filter_map(|(object, version, kind)| {
             let uid = uid(object)?;
             let object = ObjectRef::namespaced(version, kind, &target.environment, name(object));
-            Some(clear_away(object, uid).why("left by an operation that was killed"))
+            Some(clear_away(object, uid).why("left by a killed operation"))
         })
         .collect()
 }
@@ -103,7 +103,7 @@ pub(in crate::operations) fn discard(claim: &Value) -> Option<Step> {
         uid,
         propagation: Propagation::Background,
     };
-    Some(Step::new(act, guard, gone).why("it was never bound: it holds nothing"))
+    Some(Step::new(act, guard, gone).why("it was never bound: it has no data"))
 }
 
 /// Whether a claim was never bound: then it holds nothing.

@@ -37,7 +37,7 @@ impl VolumeReplacement<'_> {
         (database.policy == Policy::Delete).then(|| {
             Step::new(reclaim(Policy::Retain), guard, Wait::None)
                 .undo(reclaim(Policy::Delete))
-                .why("whatever happens to the claim, what it holds stays")
+                .why("the data stays whatever happens to the claim")
         })
     }
 
@@ -87,7 +87,7 @@ impl VolumeReplacement<'_> {
         }
         .step(self.target, Wait::SnapshotReady)
         .undo(undo)
-        .why("while the node runs: the one under the fence only holds what is written after it")
+        .why("taken while the node runs, so that the one with the node stopped is incremental")
     }
 
     /// The rehearsal is needed no more.
@@ -127,7 +127,7 @@ impl VolumeReplacement<'_> {
         }
         .step(self.target, Wait::SnapshotReady)
         .undo(self.record(&self.stamp, None, Finding::Empty))
-        .why("the copy that stays; however long the storage takes")
+        .why("the copy that stays; the storage may take hours")
     }
 
     /// Nothing else tells later commands what a reader found in a snapshot.
@@ -200,7 +200,7 @@ impl VolumeReplacement<'_> {
             Some(_) => {
                 "metadata can lie: files, their sizes and times and Restate's marker are compared with the original's"
             }
-            None => "metadata can lie: it is a database, or nothing is begun",
+            None => "a ready snapshot may be empty: nothing begins unless it has a database",
         });
         vec![
             copy,

@@ -231,7 +231,7 @@ fn exactly_the_failed_job_is_deleted_and_its_name_is_demanded() {
     let mut other = case;
     for (state, why) in [
         (JobState::Running, "not over"),
-        (JobState::Succeeded, "has verified"),
+        (JobState::Succeeded, " verified: "),
     ] {
         other.job.state = state;
         let refused = resolve(&target(), &other).unwrap_err().to_string();

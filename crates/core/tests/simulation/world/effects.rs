@@ -69,7 +69,7 @@ impl World {
                     .objects
                     .get(&reference("PersistentVolumeClaim", source));
                 if source.and_then(uid).as_ref() != Some(claim) {
-                    return Err(refused("the claim was recreated meanwhile"));
+                    return Err(refused("the claim has been recreated in the meantime"));
                 }
                 let made = self.add(object, live.as_ref())?;
                 // A rehearsal goes again; a person's own, and what guards an upgrade, may be pruned.
@@ -116,7 +116,7 @@ impl World {
             } => {
                 let live = live.ok_or(not_found())?;
                 if read.is_none() || uid(&live) != *read {
-                    return Err(refused("it is not the one that was read any more"));
+                    return Err(refused("another one has replaced it since it was read"));
                 }
                 self.check_finding(&place, *finding);
                 let live = self.objects.get_mut(&place).expect("it is there");

@@ -63,21 +63,21 @@ fn pruned_is_only_what_is_provably_ours_and_nobodys_data() {
             .find(|line| line.contains("old") && !line.starts_with(' '));
         format!("{case}: {}\n", line.unwrap_or("?"))
     };
-    assert_snapshot!(table.map(outcome).concat(), @r#"
+    assert_snapshot!(table.map(outcome).concat(), @"
     as applied: delete ConfigMap old until gone
-    a CronJob: delete, keeping what it owns, CronJob old until gone
-    a claim: # PersistentVolumeClaim old is rendered no more and left alone: a PersistentVolumeClaim is only deleted on purpose
-    a snapshot: # VolumeSnapshot old is rendered no more and left alone: a VolumeSnapshot is only deleted on purpose
-    a StatefulSet that takes its claims along: # StatefulSet old is rendered no more and left alone: its claims would be deleted with it
-    owned: # ConfigMap old is rendered no more and left alone: it has an owner
-    not labelled: # ConfigMap old is rendered no more and left alone: it does not carry the label longrun/rendered
-    of another environment: # ConfigMap old is rendered no more and left alone: its label longrun/environment is not restate
-    in another namespace: # ConfigMap old is rendered no more and left alone: it is not in the namespace restate
-    cluster-scoped: # ConfigMap old is rendered no more and left alone: it is not in the namespace restate
-    applied by others: # ConfigMap old is rendered no more and left alone: longrun is not among its field managers
-    written by us and not applied: # ConfigMap old is rendered no more and left alone: longrun is not among its field managers
-    on its way out: # ConfigMap old is rendered no more and left alone: it is being deleted already
-    "#);
+    a CronJob: delete (orphaning dependents) CronJob old until gone
+    a claim: # PersistentVolumeClaim old is no longer rendered and left alone: a PersistentVolumeClaim is never pruned
+    a snapshot: # VolumeSnapshot old is no longer rendered and left alone: a VolumeSnapshot is never pruned
+    a StatefulSet that takes its claims along: # StatefulSet old is no longer rendered and left alone: its claims would go with it
+    owned: # ConfigMap old is no longer rendered and left alone: it has an owner
+    not labelled: # ConfigMap old is no longer rendered and left alone: it does not carry the label longrun/rendered
+    of another environment: # ConfigMap old is no longer rendered and left alone: its label longrun/environment is not restate
+    in another namespace: # ConfigMap old is no longer rendered and left alone: it is not in the namespace restate
+    cluster-scoped: # ConfigMap old is no longer rendered and left alone: it is not in the namespace restate
+    applied by others: # ConfigMap old is no longer rendered and left alone: longrun is not one of its field managers
+    written by us and not applied: # ConfigMap old is no longer rendered and left alone: longrun is not one of its field managers
+    on its way out: # ConfigMap old is no longer rendered and left alone: it is already being deleted
+    ");
 }
 
 #[test]

@@ -35,19 +35,19 @@ fn every_refusal_names_object_cause_and_way_on() {
     job["metadata"]["deletionTimestamp"] = json!("2026-01-05T10:00:00Z");
     job["metadata"]["finalizers"] = json!(["example.com/hold"]);
     assert_snapshot!(check(&cluster.facts), @r#"
-    this cannot be deployed; nothing was changed
+    cannot deploy; nothing was changed
       - no permission to patch CronJob test: User "x" cannot patch resource; grant it with a rule {apiGroups: ["batch"], resources: ["cronjobs"], verbs: [get, list, watch, create, patch, delete]}
-      - Job discover is being deleted and held by example.com/hold: when it is gone, deploy again
-      - StatefulSet restate is refused: pods "x" is forbidden: exceeded quota: small, requested: cpu=2; raise that quota, or ask for less in the environment's file
-      - Deployment verification has a field that cannot be changed: spec.selector: Invalid value: …: field is immutable; take the change back, or delete the object yourself if what it holds may go
-      - ConfigMap settings has fields that others own: .data.value (kubectl-edit); to take them over: --take-over ConfigMap/settings
+      - Job discover is being deleted and blocked by example.com/hold: deploy again when it is gone
+      - the API server refuses StatefulSet restate: pods "x" is forbidden: exceeded quota: small, requested: cpu=2; raise the quota, or request less in the environment's file
+      - Deployment verification has an immutable field: spec.selector: Invalid value: …: field is immutable; revert the change, or delete the object if its data may go
+      - ConfigMap settings has fields owned by other managers: .data.value (kubectl-edit); to take them over: --take-over ConfigMap/settings
       - Namespace restate is invalid: strict decoding error: unknown field "x"; correct its template or the environment's file
     "#);
     cluster.facts.namespace = Namespace::Terminating;
-    assert_snapshot!(check(&cluster.facts), @r#"
-    this cannot be deployed; nothing was changed
-      - Namespace restate is being deleted and takes no objects: wait until it is gone (`kubectl get namespace restate -o yaml` says what holds it), then deploy again
-    "#);
+    assert_snapshot!(check(&cluster.facts), @"
+    cannot deploy; nothing was changed
+      - Namespace restate is being deleted and accepts no objects: wait until it is gone (`kubectl get namespace restate -o yaml` shows what blocks it), then deploy again
+    ");
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn what_is_to_be_taken_over_must_be_there() {
     options.take_over.insert("Configmap/settings".to_string());
     let problems = plan(target(), &cluster.facts, &options).unwrap_err();
     assert_snapshot!(problems, @r#"
-    this cannot be deployed; nothing was changed
-      - --take-over Configmap/settings: no object of this environment is called so; it is KIND/NAME, as the plan shows them
+    cannot deploy; nothing was changed
+      - --take-over Configmap/settings: this environment has no such object; write KIND/NAME as in the plan
     "#);
 }
 
@@ -94,5 +94,5 @@ fn what_an_operation_of_ours_wrote_last_is_put_back() {
     assert_eq!(step.changes[0].path, "spec.replicas");
     let both = vec![conflict(OPERATIONS_MANAGER), conflict("kubectl-scale")];
     cluster.of("Deployment").dry_run = refused(both);
-    assert!(check(&cluster.facts).contains("fields that others own"));
+    assert!(check(&cluster.facts).contains("fields owned by other managers"));
 }

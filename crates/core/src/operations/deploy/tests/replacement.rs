@@ -24,7 +24,7 @@ fn a_grown_claim_keeps_its_data_and_the_set_its_pods() {
     assert_snapshot!(check(&cluster.facts), @r#"
     grow PersistentVolumeClaim target-restate-0
         spec.resources.requests.storage: "10Gi" → "20Gi"
-    delete, keeping what it owns, StatefulSet restate until gone
+    delete (orphaning dependents) StatefulSet restate until gone
     create StatefulSet restate
         spec.volumeClaimTemplates[0].spec.resources.requests.storage: "10Gi" → "20Gi"
     wait for StatefulSet restate until rolledOut
@@ -64,7 +64,7 @@ fn a_growth_that_the_storage_class_does_not_allow_is_refused_before_anything_is_
     let forbidden = "persistentvolumeclaims \"target-restate-0\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
     cluster.facts.growths[0].dry_run = DryRun::Refused(Refusal::Other(forbidden.into()));
     assert_snapshot!(check(&cluster.facts), @r#"
-    this cannot be deployed; nothing was changed
+    cannot deploy; nothing was changed
       - PersistentVolumeClaim target-restate-0 cannot grow: persistentvolumeclaims "target-restate-0" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize; set `allowVolumeExpansion: true` in its StorageClass, or take the size in the environment's file back
     "#);
 }
@@ -120,8 +120,8 @@ fn a_claim_does_not_shrink() {
     let mut cluster = Cluster::up_to_date();
     cluster.resize("5Gi");
     assert_snapshot!(check(&cluster.facts), @r#"
-    this cannot be deployed; nothing was changed
-      - StatefulSet restate has a field that cannot be changed: StatefulSet.apps "restate" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', … are forbidden; take the change back, or delete the object yourself if what it holds may go
+    cannot deploy; nothing was changed
+      - StatefulSet restate has an immutable field: StatefulSet.apps "restate" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', … are forbidden; revert the change, or delete the object if its data may go
     "#);
 }
 

@@ -83,7 +83,7 @@ fn tests_that_a_person_suspended_stay_so() {
         spec.jobTemplate.spec.template.spec.containers[service].image: "service:1" → "service:2"
     ! the pods of Deployment verification restart
     ! Job discover is replaced
-    # the tests are suspended by kubectl-patch and stay so; to resume them: kubectl -n restate patch cronjob test --type merge -p '{"spec":{"suspend":false}}'
+    # the tests stay suspended, as kubectl-patch left them; to resume them: kubectl -n restate patch cronjob test --type merge -p '{"spec":{"suspend":false}}'
     "#);
 }
 

@@ -155,7 +155,7 @@ fn an_older_version_is_told_the_newest_snapshot_that_it_may_open() {
     empty["metadata"]["labels"] = json!({"longrun/found": "empty"});
     cluster.facts.snapshots.extend([hanging, empty]);
     assert_snapshot!(check(&cluster.facts), @r#"
-    this cannot be deployed; nothing was changed
+    cannot deploy; nothing was changed
       - Restate 1.7.12 has opened PersistentVolumeClaim target-restate-0, and 1.6.2 must not open it after that: Restate supports the way back only to the minor version before, and only while no feature of the newer one was used, which cannot be told here; to start Restate 1.6.2 on a copy of snapshot newest instead, which is read first, in one plan: cargo xtask restore -n restate --cluster dev -s newest; to start it on an empty database: cargo xtask wipe -n restate --cluster dev
     "#);
 }
