@@ -1,7 +1,7 @@
 //! Other people: they edit, delete, make and suspend while a deployment is under way.
 
 use longrun_core::{
-    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, RENDERED_LABEL, TEST},
+    names::{ENVIRONMENT_LABEL, FIELD_MANAGER, INVENTORY, RENDERED_LABEL, TEST},
     object::uid,
     plan::Propagation,
 };
@@ -14,7 +14,9 @@ impl Schedule {
     /// Somebody does something, or nobody does.
     pub(super) fn people(&mut self) {
         let config = ["a", "b", "c"][self.random.below(3) as usize];
-        let config = reference("ConfigMap", config);
+        let aimed = self.aimed.take();
+        let aimed = aimed.filter(|place| place.kind == "ConfigMap" && place.name != INVENTORY);
+        let config = aimed.unwrap_or_else(|| reference("ConfigMap", config));
         let choice = self.random.below(14);
         self.world.tell(&format!("somebody does {choice} {config}"));
         match choice {

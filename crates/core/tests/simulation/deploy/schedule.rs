@@ -27,6 +27,8 @@ pub(crate) struct Schedule {
     pub(crate) calm: bool,
     /// The objects as they were when the plan in progress was made, without what it has changed since.
     planned: BTreeMap<ObjectRef, (Uid, Digest)>,
+    /// The object that is written next: other people choose it, too.
+    pub(super) aimed: Option<ObjectRef>,
     /// Why the effect that is asked for must not be done.
     moved: Option<&'static str>,
 }
@@ -40,6 +42,7 @@ impl Schedule {
             random: Random::new(seed),
             calm: false,
             planned: BTreeMap::new(),
+            aimed: None,
             moved: None,
         }
     }
@@ -182,10 +185,14 @@ impl Stage for Schedule {
     }
 
     fn fate(&mut self, asked: &Asked<'_>) -> Fate {
-        match self.calm {
-            true => Fate::Served,
-            false => self.random.fate(asked),
+        if self.calm {
+            return Fate::Served;
         }
+        let fate = self.random.fate(asked);
+        if let (Fate::Meanwhile, Asked::Apply(effect)) = (fate, asked) {
+            self.aimed = effect.object();
+        }
+        fate
     }
 
     fn meanwhile(&mut self) {
