@@ -230,7 +230,7 @@ fn credentials_that_are_not_accepted_or_not_to_be_had() {
     shared.kubeconfig(&with(|config| {
         config["users"][0]["user"] = json!({"token": "expired"});
     }));
-    shared.is_unreachable(&["rejected the credentials", "renew them"]);
+    shared.is_unreachable(&["rejected the credentials", "log in again"]);
 
     let program = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1",
