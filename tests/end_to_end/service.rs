@@ -101,6 +101,6 @@ fn tests_that_a_person_suspended_stay_suspended(house: &House) {
     house
         .deploy(&["--yes"])
         .exits(0)
-        .says(&["the tests are suspended by kubectl-patch and stay so"]);
+        .says(&["the tests stay suspended, as kubectl-patch left them"]);
     assert_eq!(house.field("cronjob/test", "/spec/suspend"), true);
 }
