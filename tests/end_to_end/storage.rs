@@ -53,7 +53,7 @@ fn a_wipe_waits_for_slow_storage_and_believes_no_empty_copy() {
         .wipe()
         .exits(3)
         .says(&["its changes are taken back", "EMPTY: "]);
-    let (_, end) = ran.stderr.split_once("is taken back").expect("it says so");
+    let (_, end) = ran.stderr.split_once("are taken back").expect("it says so");
     assert!(!end.contains("cargo xtask restore"), "{ran}");
     unchanged();
     let empty = house.kept();
