@@ -11,14 +11,14 @@ use longrun_core::{
     },
     journal::{Journal, Stored},
     object::Uid,
-    plan::{Effect, Step},
-    wait::Observation,
+    plan::{Effect, Guard, Step},
+    wait::{Observation, Wait},
 };
 use serde_json::Value;
 
 use crate::{
-    client::Client, clock::Moment, lease::Lease, observation::observation, progress::OnProgress,
-    report::Report, volumes::kept_by,
+    client::Client, clock::Moment, history::PodHistory, lease::Lease, observation::observation,
+    progress::OnProgress, report::Report, volumes::kept_by,
 };
 
 mod change_watcher;
@@ -57,6 +57,7 @@ pub async fn drive(
         interrupted: pin!(interrupted.fuse()),
         is_interrupted: false,
         changes: None,
+        pods: PodHistory::default(),
         report: Report::default(),
     };
     let end = execute(&mut cluster, &mut execution).await;
@@ -87,6 +88,8 @@ struct ApiServer<'a, I> {
     is_interrupted: bool,
     /// What is watched while a step waits, and for which.
     changes: Option<(Effect, ChangeWatcher)>,
+    /// From the beginning of a comparison until the claim is gone.
+    pods: PodHistory,
     report: Report,
 }
 
@@ -108,7 +111,13 @@ impl<I: Future<Output = ()>> Cluster for ApiServer<'_, I> {
     }
 
     async fn observe(&mut self, step: &Step) -> Result<Observation, RequestError> {
-        let seen = observation(self.client, step).await;
+        if (step.until == Wait::Verified || matches!(step.guard, Guard::Gate(_)))
+            && let Some(object) = step.act.object()
+            && let Some(namespace) = &object.namespace
+        {
+            self.pods.follow(self.client, namespace).await;
+        }
+        let seen = observation(self.client, step, &self.pods).await;
         seen.map_err(|failure| match failure.is_passing() {
             true => RequestError::Unanswered(failure.to_string()),
             false => RequestError::Refused(failure.to_string()),
@@ -165,7 +174,7 @@ impl<I: Future<Output = ()>> Cluster for ApiServer<'_, I> {
     async fn diagnose(&mut self, failed: Option<&Step>, seen: &Observation, since: Timestamp) {
         // What stopped it may be younger than what was seen of its pods.
         let again = match failed {
-            Some(step) => observation(self.client, step).await.ok(),
+            Some(step) => observation(self.client, step, &self.pods).await.ok(),
             None => None,
         };
         let seen = again.as_ref().unwrap_or(seen);

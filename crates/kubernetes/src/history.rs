@@ -1,5 +1,7 @@
 //! Which pods had a claim, with those that are gone: the API server remembers for a while what happened to objects, and
-//! tells it to whoever watches from a version on.
+//! tells it to whoever watches from a version on. A comparison may take longer than that while.
+
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use kube::core::WatchEvent;
@@ -8,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     client::Client,
+    clock::Moment,
     failure::Failure,
     owned_objects::mounting,
     resource::{Collection, encode},
@@ -18,11 +21,101 @@ use crate::{
 /// (Kubernetes 1.36: `cacheWatcher.nextBookmarkTime`), and none where it would be at once.
 const SECONDS: u64 = 3;
 
+/// How often the history is read while it is needed. The API server remembers at least 75 s, and further back only
+/// where little happens (Kubernetes 1.36: `eventFreshDuration`).
+const EVERY: Duration = Duration::from_secs(20);
+
 /// The pods of a namespace at a version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pods {
     pub(crate) pods: Vec<Pod>,
     pub(crate) version: Option<String>,
+}
+
+/// What became of the pods of a namespace since it was first asked for. Lost with the process: then the API server's own
+/// memory is all there is.
+#[derive(Debug, Default)]
+pub(crate) struct PodHistory(Option<Followed>);
+
+#[derive(Debug)]
+struct Followed {
+    from: u64,
+    to: String,
+    read: Moment,
+    changes: Vec<Change>,
+}
+
+/// A pod as it was made, changed or last seen.
+#[derive(Clone, Debug)]
+struct Change {
+    version: Option<u64>,
+    pod: Pod,
+}
+
+impl PodHistory {
+    /// Remembers what happened since the last call, unless that was just now. A failure is made good by the next call,
+    /// as long as the API server remembers.
+    pub(crate) async fn follow(&mut self, client: &Client, namespace: &str) {
+        let followed = self.0.as_ref();
+        if followed.is_some_and(|followed| followed.read.at_least_ago() < EVERY) {
+            return;
+        }
+        if let Ok(pods) = client.pods(namespace).await {
+            self.arrive(client, namespace, &pods).await;
+        }
+    }
+
+    async fn arrive(&mut self, client: &Client, namespace: &str, now: &Pods) {
+        let Some(to) = &now.version else { return };
+        let changes = match &self.0 {
+            Some(followed) => client.pod_changes(namespace, &followed.to, now).await,
+            None => Ok(None),
+        };
+        match (changes, &mut self.0) {
+            (Ok(Some(changes)), Some(followed)) => {
+                followed.changes.extend(changes);
+                followed.to.clone_from(to);
+                followed.read = Moment::now();
+            }
+            (Ok(_), _) => {
+                self.0 = number(to).map(|from| Followed {
+                    from,
+                    to: to.clone(),
+                    read: Moment::now(),
+                    changes: Vec::new(),
+                });
+            }
+            (Err(_), _) => {}
+        }
+    }
+
+    /// Every pod that has named the claim as a volume between two lists of this namespace's pods, also those that were
+    /// gone before the second; `None` when nobody remembers the first.
+    pub(crate) async fn visitors(
+        &self,
+        client: &Client,
+        namespace: &str,
+        claim: &str,
+        since: &str,
+        now: &Pods,
+    ) -> Result<Option<Vec<Pod>>, Failure> {
+        let first = number(since);
+        let followed = self
+            .0
+            .as_ref()
+            .filter(|followed| first >= Some(followed.from) && first <= number(&followed.to));
+        let from = followed.map_or(since, |followed| &followed.to);
+        let Some(later) = client.pod_changes(namespace, from, now).await? else {
+            return Ok(None);
+        };
+        let remembered = followed.into_iter().flat_map(|followed| &followed.changes);
+        let pods: Vec<Pod> = remembered
+            .filter(|change| change.version.is_none() || change.version > first)
+            .chain(&later)
+            .map(|change| change.pod.clone())
+            .collect();
+        Ok(Some(mounting(&pods, claim)))
+    }
 }
 
 impl Client {
@@ -35,15 +128,13 @@ impl Client {
         })
     }
 
-    /// Every pod that has named the claim as a volume between two lists of this namespace's pods, also those that were
-    /// gone before the second; `None` when the API server does not remember the first.
-    pub(crate) async fn visitors(
+    /// What became of the pods between two lists; `None` when the API server does not remember the first.
+    async fn pod_changes(
         &self,
         namespace: &str,
-        claim: &str,
         from: &str,
         to: &Pods,
-    ) -> Result<Option<Vec<Pod>>, Failure> {
+    ) -> Result<Option<Vec<Change>>, Failure> {
         let Some(to) = to.version.as_deref().and_then(number) else {
             return Ok(None);
         };
@@ -62,7 +153,8 @@ impl Client {
                 WatchEvent::Added(pod) | WatchEvent::Modified(pod) | WatchEvent::Deleted(pod) => {
                     let version = pod.pointer("/metadata/resourceVersion");
                     let version = version.and_then(Value::as_str).and_then(number);
-                    seen.push(pod);
+                    let pod = Pod::read(&pod)?;
+                    seen.push(Change { version, pod });
                     version
                 }
                 WatchEvent::Bookmark(bookmark) => number(&bookmark.metadata.resource_version),
@@ -70,7 +162,7 @@ impl Client {
             };
             // Versions are numbers that grow (Kubernetes 1.35), and events come in their order.
             if version.is_some_and(|version| version >= to) {
-                return Ok(Some(mounting(&read(&seen)?, claim)));
+                return Ok(Some(seen));
             }
         }
         // It ended before it had said all.
@@ -98,15 +190,29 @@ mod tests {
     async fn had(events: &[Value]) -> Result<Option<Vec<String>>, String> {
         let server = Server::new();
         server.remembers(events);
-        let now = Pods {
-            version: Some("9".into()),
-            ..Pods::default()
-        };
-        let client = server.client();
-        let pods = client.visitors("restate", "storage", "7", &now).await;
+        let pods = visitors(&PodHistory::default(), &server, "7", &at("9")).await;
         let pods = pods.map_err(|failure| failure.to_string())?;
         let name = |pod: Pod| pod.metadata.name;
         Ok(pods.map(|pods| pods.into_iter().map(name).collect()))
+    }
+
+    fn at(version: &str) -> Pods {
+        Pods {
+            version: Some(version.into()),
+            ..Pods::default()
+        }
+    }
+
+    async fn visitors(
+        history: &PodHistory,
+        server: &Server,
+        since: &str,
+        now: &Pods,
+    ) -> Result<Option<Vec<Pod>>, Failure> {
+        let client = server.client();
+        history
+            .visitors(&client, "restate", "storage", since, now)
+            .await
     }
 
     fn event(kind: &str, name: &str, claim: &str, version: &str) -> Value {
@@ -159,12 +265,63 @@ mod tests {
     async fn an_answer_that_the_version_is_too_old_is_no_failure() {
         let server = Server::new();
         server.goes_wrong(|_, _, _| Fate::Refused(410));
-        let now = Pods {
-            version: Some("9".into()),
-            ..Pods::default()
-        };
-        let client = server.client();
-        let pods = client.visitors("restate", "storage", "7", &now).await;
+        let pods = visitors(&PodHistory::default(), &server, "7", &at("9")).await;
         assert!(pods.unwrap().is_none());
+    }
+
+    /// A server that remembers what happened from the version before last on.
+    fn forgetful(debug: &str) -> Server {
+        let server = Server::new();
+        let events = [
+            event("ADDED", debug, "storage", "8"),
+            bookmark("9"),
+            bookmark("12"),
+        ];
+        server.remembers(&events);
+        server
+    }
+
+    #[tokio::test]
+    async fn what_was_read_while_a_comparison_ran_need_not_be_remembered_by_the_api_server() {
+        let server = forgetful("debug");
+        let mut history = PodHistory::default();
+        history.arrive(&server.client(), "restate", &at("7")).await;
+        history.arrive(&server.client(), "restate", &at("9")).await;
+        // What it says from 9 on; of 7 it knows nothing any more.
+        server.remembers(&[bookmark("12")]);
+        let had = async |since| {
+            let pods = visitors(&history, &server, since, &at("12")).await.unwrap();
+            pods.unwrap()
+                .into_iter()
+                .map(|pod| pod.metadata.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(had("7").await, ["debug"]);
+        assert_eq!(had("8").await, [""; 0], "it came before");
+    }
+
+    #[tokio::test]
+    async fn a_gap_in_what_was_read_is_not_nothing() {
+        let server = forgetful("debug");
+        let mut history = PodHistory::default();
+        history.arrive(&server.client(), "restate", &at("7")).await;
+        server.goes_wrong(|_, _, _| Fate::Refused(410));
+        history.arrive(&server.client(), "restate", &at("9")).await;
+        let pods = visitors(&history, &server, "7", &at("12")).await;
+        assert!(pods.unwrap().is_none());
+        let known_from = history.0.map(|followed| followed.from);
+        assert_eq!(known_from, Some(9), "nothing is known of what was before");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_made_good_while_the_api_server_remembers() {
+        let server = forgetful("debug");
+        let mut history = PodHistory::default();
+        history.arrive(&server.client(), "restate", &at("7")).await;
+        server.goes_wrong(|_, _, _| Fate::Refused(500));
+        history.arrive(&server.client(), "restate", &at("9")).await;
+        server.goes_wrong(|_, _, _| Fate::Served);
+        let pods = visitors(&history, &server, "7", &at("9")).await.unwrap();
+        assert_eq!(pods.unwrap()[0].metadata.name, "debug");
     }
 }

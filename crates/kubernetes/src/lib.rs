@@ -44,7 +44,6 @@ pub use exec::{Ended, Exec, Stdin, Stdout};
 pub use failure::{Failure, Grant};
 pub use heartbeat::{Heartbeat, Over};
 pub use lease::{Holder, Lease, LeaseError};
-pub use observation::observation;
 pub use observe::{ObserveError, observe};
 pub use permission::{denied, to_carry_out, to_exec};
 pub use progress::{OnProgress, Progress};

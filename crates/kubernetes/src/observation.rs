@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     client::Client,
     failure::Failure,
+    history::PodHistory,
     owned_objects::{OwnedObjects, mounting},
     volumes::{claim_of, content, snapshots, volume_of},
 };
@@ -25,7 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the API server does not say.
-pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Failure> {
+pub(crate) async fn observation(
+    client: &Client,
+    step: &Step,
+    history: &PodHistory,
+) -> Result<Observation, Failure> {
     let Some(reference) = step.act.object() else {
         return Ok(Observation::default());
     };
@@ -76,8 +81,8 @@ pub async fn observation(client: &Client, step: &Step) -> Result<Observation, Fa
         observation.mounts = mounting(&pods.pods, &reference.name);
         observation.visitors = match &gate.since {
             Some(since) => {
-                let visitors = client
-                    .visitors(namespace, &reference.name, since, &pods)
+                let visitors = history
+                    .visitors(client, namespace, &reference.name, since, &pods)
                     .await;
                 // A claim that is gone waits for nothing: then its volume stays.
                 let is_gone = observation.object.is_none();
