@@ -98,6 +98,12 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether no other pod may have the claim from here on: while it is compared, and until it is gone.
+    #[must_use]
+    pub fn needs_pod_history(&self) -> bool {
+        self.until == Wait::Verified || matches!(self.guard, Guard::Gate(_))
+    }
+
     /// A step that was not tried, cannot be taken back and must succeed.
     #[must_use]
     pub fn new(act: Effect, guard: Guard, until: Wait) -> Self {

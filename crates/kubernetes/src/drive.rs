@@ -11,8 +11,8 @@ use longrun_core::{
     },
     journal::{Journal, Stored},
     object::Uid,
-    plan::{Effect, Guard, Step},
-    wait::{Observation, Wait},
+    plan::{Effect, Step},
+    wait::Observation,
 };
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ impl<I: Future<Output = ()>> Cluster for ApiServer<'_, I> {
     }
 
     async fn observe(&mut self, step: &Step) -> Result<Observation, RequestError> {
-        if (step.until == Wait::Verified || matches!(step.guard, Guard::Gate(_)))
+        if step.needs_pod_history()
             && let Some(object) = step.act.object()
             && let Some(namespace) = &object.namespace
         {

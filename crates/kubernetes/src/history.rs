@@ -269,23 +269,23 @@ mod tests {
         assert!(pods.unwrap().is_none());
     }
 
-    /// A server that remembers what happened from the version before last on.
-    fn forgetful(debug: &str) -> Server {
+    /// What is known at version 7, on a server where a pod came and went afterwards.
+    async fn followed() -> (Server, PodHistory) {
         let server = Server::new();
         let events = [
-            event("ADDED", debug, "storage", "8"),
+            event("ADDED", "debug", "storage", "8"),
             bookmark("9"),
             bookmark("12"),
         ];
         server.remembers(&events);
-        server
+        let mut history = PodHistory::default();
+        history.arrive(&server.client(), "restate", &at("7")).await;
+        (server, history)
     }
 
     #[tokio::test]
     async fn what_was_read_while_a_comparison_ran_need_not_be_remembered_by_the_api_server() {
-        let server = forgetful("debug");
-        let mut history = PodHistory::default();
-        history.arrive(&server.client(), "restate", &at("7")).await;
+        let (server, mut history) = followed().await;
         history.arrive(&server.client(), "restate", &at("9")).await;
         // What it says from 9 on; of 7 it knows nothing any more.
         server.remembers(&[bookmark("12")]);
@@ -302,9 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gap_in_what_was_read_is_not_nothing() {
-        let server = forgetful("debug");
-        let mut history = PodHistory::default();
-        history.arrive(&server.client(), "restate", &at("7")).await;
+        let (server, mut history) = followed().await;
         server.goes_wrong(|_, _, _| Fate::Refused(410));
         history.arrive(&server.client(), "restate", &at("9")).await;
         let pods = visitors(&history, &server, "7", &at("12")).await;
@@ -315,9 +313,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_made_good_while_the_api_server_remembers() {
-        let server = forgetful("debug");
-        let mut history = PodHistory::default();
-        history.arrive(&server.client(), "restate", &at("7")).await;
+        let (server, mut history) = followed().await;
         server.goes_wrong(|_, _, _| Fate::Refused(500));
         history.arrive(&server.client(), "restate", &at("9")).await;
         server.goes_wrong(|_, _, _| Fate::Served);

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{
     object::Uid,
-    plan::{Guard, Step},
+    plan::Step,
     wait::{Observation, Wait},
 };
 
@@ -21,5 +21,5 @@ pub(super) fn known(step: &Step, observation: &Observation) -> Vec<Uid> {
 /// From here on no other pod may have what is read, or what is deleted.
 pub(super) fn pods_version(step: &Step, observation: &Observation) -> Option<String> {
     let version = observation.pods_version.clone();
-    version.filter(|_| step.until == Wait::Verified || matches!(step.guard, Guard::Gate(_)))
+    version.filter(|_| step.needs_pod_history())
 }

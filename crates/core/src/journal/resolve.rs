@@ -142,10 +142,15 @@ impl Journal {
 
     /// What compared the database with its snapshot: the last one that read volumes.
     fn reader(&self) -> Option<&Entry> {
-        self.entries.iter().rev().find(|entry| {
-            let step = self.plan.steps.get(entry.step);
-            step.is_some_and(|step| step.until == Wait::Verified)
-        })
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| self.is_reader(entry))
+    }
+
+    pub(super) fn is_reader(&self, entry: &Entry) -> bool {
+        let step = self.plan.steps.get(entry.step);
+        step.is_some_and(|step| step.until == Wait::Verified)
     }
 
     /// Whether it is known that no other pod had the claim that was deleted until it was gone.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     object::uid,
     plan::{Effect, Finding, Guard, Step},
-    wait::{Observation, Wait},
+    wait::Observation,
 };
 
 /// Whether this takes nothing back: a snapshot stays, with a word about what was found in it.
@@ -40,11 +40,7 @@ impl Journal {
     /// What the first reader found that came after this entry: it read what the entry made or watched.
     fn finding_after(&self, index: usize) -> Option<Finding> {
         let mut later = self.entries.get(index + 1..)?.iter();
-        let reads = |entry: &&Entry| {
-            let step = self.plan.steps.get(entry.step);
-            step.is_some_and(|step| step.until == Wait::Verified)
-        };
-        later.find(reads)?.found
+        later.find(|entry| self.is_reader(entry))?.found
     }
 
     pub(super) fn stop(&mut self, reason: Reason) -> Next {
